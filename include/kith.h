@@ -1,0 +1,468 @@
+/* kith.h - Kith, a vector database: the public interface and the request language.
+ *
+ * This header is the manual. It compiles as C99 and as C++11.
+ *
+ * A database is a directory, opened by one process at a time. It holds collections; a collection
+ * holds points; a point is an id, a document (any JSON value that is an object) and named vectors.
+ *
+ * Rules that hold everywhere:
+ *  - Functions return 0 or more on success and a negative kith_code on failure. The last argument
+ *    `err` receives the code and a sentence; it is caller-owned and may be NULL. On failure no
+ *    output argument is touched.
+ *  - All handles may be used from any number of threads at once. Only kith_close wants to be alone.
+ *  - `const` arguments are borrowed for the call. What a function returns is owned as its comment
+ *    says and released by the function that the comment names.
+ *  - Distances: smaller is nearer. Cosine and dot give the negated inner product, euclid the squared
+ *    distance, manhattan the sum of absolute differences. All are f32.
+ *  - An LSN is the position of a change in the log; 0 is "before everything".
+ */
+#ifndef KITH_H
+#define KITH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define KITH_API __attribute__((visibility("default")))
+#else
+#define KITH_API
+#endif
+
+#define KITH_VERSION "0.1.0"
+
+/* ---- errors -------------------------------------------------------------------------------- */
+
+typedef enum kith_code {
+    KITH_OK = 0,
+    KITH_INVALID = -1,     /* the request is wrong; the text names field, expected form and value */
+    KITH_NOT_FOUND = -2,   /* collection, point, alias or field index */
+    KITH_EXISTS = -3,      /* the name is taken */
+    KITH_CORRUPT = -4,     /* stored bytes fail their checksum; the text names file and range */
+    KITH_IO = -5,          /* the operating system refused; the text names call and file */
+    KITH_NOMEM = -6,       /* memory, or its budget, is used up */
+    KITH_FULL = -7,        /* the disk is full: writes are refused, reads go on */
+    KITH_LIMIT = -8,       /* too much at once: slow down and try again */
+    KITH_BUSY = -9,        /* another process holds the directory */
+    KITH_TIMEOUT = -10,    /* not done in time; a write may still complete */
+    KITH_CLOSED = -11,     /* the database is closing, or was made read-only by a failed sync */
+    KITH_UNSUPPORTED = -12 /* understood, and not there yet */
+} kith_code;
+
+typedef struct kith_err {
+    int code;
+    char text[256];
+} kith_err;
+
+/* ---- ids, vectors, documents ---------------------------------------------------------------- */
+
+typedef enum kith_id_kind { KITH_ID_NUM = 0, KITH_ID_UUID = 1, KITH_ID_STR = 2 } kith_id_kind;
+
+/* Ids order by kind (numbers, UUIDs, strings), then by value. Strings: 1 to 512 bytes of UTF-8. */
+typedef struct kith_id {
+    uint8_t kind;  /* kith_id_kind */
+    uint16_t size; /* bytes of str */
+    union {
+        uint64_t num;
+        uint8_t uuid[16];
+        const char *str;
+    } as;
+} kith_id;
+
+typedef enum kith_metric {
+    KITH_COSINE = 1, /* vectors are normalised when stored, and read back so */
+    KITH_DOT = 2,
+    KITH_EUCLID = 3,
+    KITH_MANHATTAN = 4
+} kith_metric;
+
+/* A named vector of f32. The unnamed one is "". */
+typedef struct kith_vector {
+    const char *name;
+    uint32_t dim; /* elements */
+    const float *data;
+} kith_vector;
+
+typedef enum kith_doc_form {
+    KITH_DOC_NONE = 0,
+    KITH_DOC_JSON = 1,  /* UTF-8 text */
+    KITH_DOC_BINARY = 2 /* docs/format/document.md; what reads return */
+} kith_doc_form;
+
+typedef struct kith_doc {
+    kith_doc_form form;
+    uint32_t size; /* bytes */
+    const void *data;
+} kith_doc;
+
+/* ---- schema --------------------------------------------------------------------------------- */
+
+typedef enum kith_type {
+    KITH_TYPE_ANY = 0,
+    KITH_TYPE_BOOL,
+    KITH_TYPE_INT8,
+    KITH_TYPE_INT16,
+    KITH_TYPE_INT32,
+    KITH_TYPE_INT64,
+    KITH_TYPE_FLOAT,
+    KITH_TYPE_DOUBLE,
+    KITH_TYPE_STRING,
+    KITH_TYPE_JSON,
+    KITH_TYPE_ARRAY,
+    KITH_TYPE_DATETIME,
+    KITH_TYPE_UUID
+} kith_type;
+
+typedef enum kith_index_kind {
+    KITH_INDEX_NONE = 0,
+    KITH_INDEX_KEYWORD,  /* strings, exact */
+    KITH_INDEX_INTEGER,  /* integers, and floats that are whole */
+    KITH_INDEX_FLOAT,    /* any number */
+    KITH_INDEX_BOOL,
+    KITH_INDEX_DATETIME, /* RFC 3339 and its common shortenings */
+    KITH_INDEX_UUID
+} kith_index_kind;
+
+typedef struct kith_vector_params {
+    const char *name;
+    uint32_t dim;       /* 1..65536 */
+    kith_metric metric;
+    const char *config; /* JSON kept for whoever made the collection; may be NULL */
+} kith_vector_params;
+
+/* A field of the document: declared (its type is checked on every write), indexed, or both. */
+typedef struct kith_field {
+    const char *path;      /* a.b, a[].b, "odd key".c */
+    kith_type type;        /* KITH_TYPE_ANY: not declared, only indexed */
+    kith_type element;     /* of an array */
+    kith_index_kind index;
+    bool nullable;         /* declared only: may be null or absent */
+    uint32_t size_max;     /* strings: bytes; arrays: elements; 0 = no bound */
+    const char *initial;   /* JSON: value used where a write leaves the field out; may be NULL */
+    const char *config;    /* JSON kept for whoever made the index; may be NULL */
+} kith_field;
+
+typedef struct kith_schema {
+    const kith_vector_params *vectors;
+    size_t vectors_count; /* up to 64 */
+    const kith_field *fields;
+    size_t fields_count;  /* up to 256 */
+    const char *config;   /* JSON kept for whoever made the collection; may be NULL */
+} kith_schema;
+
+/* ---- filters -------------------------------------------------------------------------------- */
+
+typedef enum kith_cond {
+    KITH_COND_ALL = 0,      /* every one of subs (none: true) */
+    KITH_COND_ANY,          /* at least one of subs (none: false) */
+    KITH_COND_NONE,         /* not one of subs */
+    KITH_COND_AT_LEAST,     /* at least `least` of subs */
+    KITH_COND_MATCH,        /* a value at path equals one of values */
+    KITH_COND_EXCEPT,       /* a value at path is not null and equals none of values */
+    KITH_COND_PREFIX,       /* a string at path begins with values[0] */
+    KITH_COND_SUBSTRING,    /* a string at path contains values[0] */
+    KITH_COND_RANGE,        /* a number at path lies in range */
+    KITH_COND_DATETIME,     /* a datetime at path lies in times (microseconds since 1970, UTC) */
+    KITH_COND_VALUES_COUNT, /* the number of values at path lies in range */
+    KITH_COND_IS_EMPTY,     /* nothing at path but null and [] */
+    KITH_COND_IS_NULL,      /* a null at path */
+    KITH_COND_FIELD_EMPTY,  /* per value: null or [] (flag true), neither (flag false) */
+    KITH_COND_FIELD_NULL,   /* per value: null or an array with a null (flag true), else not */
+    KITH_COND_HAS_ID,       /* the id is one of ids */
+    KITH_COND_HAS_VECTOR,   /* the point has the vector named path */
+    KITH_COND_NESTED        /* one element of the array at path satisfies subs[0] alone */
+} kith_cond;
+
+typedef enum kith_value_kind { KITH_VALUE_BOOL = 1, KITH_VALUE_INT, KITH_VALUE_STR } kith_value_kind;
+
+typedef struct kith_value {
+    uint8_t kind; /* kith_value_kind */
+    bool boolean;
+    uint32_t size; /* bytes of str */
+    int64_t num;
+    const char *str;
+} kith_value;
+
+typedef struct kith_filter {
+    kith_cond kind;
+    const char *path;
+    const struct kith_filter *subs;
+    size_t subs_count;
+    const kith_value *values;
+    size_t values_count;
+    const kith_id *ids;
+    size_t ids_count;
+    uint64_t least;
+    bool flag;
+    uint8_t bounds; /* which of the four ends are set: KITH_GT | KITH_GTE | KITH_LT | KITH_LTE */
+    struct {
+        double gt, gte, lt, lte;
+    } range;
+    struct {
+        int64_t gt, gte, lt, lte;
+    } times;
+} kith_filter;
+
+enum { KITH_GT = 1, KITH_GTE = 2, KITH_LT = 4, KITH_LTE = 8 };
+
+/* ---- writes --------------------------------------------------------------------------------- */
+
+typedef enum kith_op_kind {
+    KITH_UPSERT = 1,      /* points replace what has their ids */
+    KITH_DELETE,          /* points by ids or filter */
+    KITH_SET_DOC,         /* merge doc into the documents, or at path */
+    KITH_OVERWRITE_DOC,   /* doc becomes the document */
+    KITH_DELETE_KEYS,     /* remove the paths in names from the documents */
+    KITH_CLEAR_DOC,       /* the document becomes {} */
+    KITH_UPDATE_VECTORS,  /* points give the vectors to set; others and the document stay */
+    KITH_DELETE_VECTORS   /* remove the vectors in names */
+} kith_op_kind;
+
+typedef enum kith_mode {
+    KITH_MODE_UPSERT = 0,
+    KITH_MODE_INSERT_ONLY = 1, /* existing points stay as they are */
+    KITH_MODE_UPDATE_ONLY = 2  /* new points are dropped */
+} kith_mode;
+
+typedef struct kith_point {
+    kith_id id;
+    kith_doc doc; /* form NONE: {} */
+    const kith_vector *vectors;
+    size_t vectors_count;
+} kith_point;
+
+/* One operation. Targets are `points`, or `ids`, or else `filter`. */
+typedef struct kith_op {
+    kith_op_kind kind;
+    kith_mode mode;             /* upsert */
+    const kith_point *points;   /* upsert, update vectors */
+    size_t points_count;
+    const kith_id *ids;
+    size_t ids_count;
+    const kith_filter *filter;  /* NULL: none */
+    const kith_filter *only_if; /* upsert, update vectors: existing points must match; NULL: none */
+    kith_doc doc;
+    const char *path;           /* set: where to merge; NULL: at the top */
+    const char *const *names;   /* keys or vector names */
+    size_t names_count;
+} kith_op;
+
+typedef enum kith_wait {
+    KITH_WAIT_APPLIED = 0, /* until reads see it */
+    KITH_WAIT_DURABLE = 1  /* until it cannot be lost */
+} kith_wait;
+
+/* What became of one write. Operations apply in order; one that names a missing point
+ * fails alone with KITH_NOT_FOUND, and those after it in the same write are not applied. */
+typedef struct kith_written {
+    uint64_t lsn;
+    bool applied;       /* false after KITH_WAIT_DURABLE */
+    bool durable;       /* false only in a database opened with durability none */
+    int code;           /* outcome of the first operation that failed, or 0 */
+    uint32_t failed_op; /* its index */
+    kith_id missing;    /* the point it did not find; numbers and UUIDs only */
+    uint64_t points;    /* points changed */
+} kith_written;
+
+/* ---- queries -------------------------------------------------------------------------------- */
+
+typedef enum kith_query_kind {
+    KITH_QUERY_SCROLL = 0, /* by id, from `from` */
+    KITH_QUERY_NEAREST,    /* to `vector`, or to the stored vector of point `like` */
+    KITH_QUERY_ORDER_BY    /* by the values at `order_path`, which needs a range index */
+} kith_query_kind;
+
+/* Which parts of the hits to return. */
+typedef struct kith_select {
+    uint8_t doc;                 /* 0 none, 1 whole, 2 only `paths`, 3 all but `paths` */
+    uint8_t vectors;             /* 0 none, 1 all, 2 those in `names` */
+    const char *const *paths;
+    size_t paths_count;
+    const char *const *names;
+    size_t names_count;
+} kith_select;
+
+typedef struct kith_query {
+    kith_query_kind kind;
+    const char *using_vector;  /* NULL: "" */
+    kith_vector vector;        /* nearest: name unused */
+    const kith_id *like;       /* nearest: instead of vector; that point is left out */
+    const kith_filter *filter; /* NULL: none */
+    bool has_threshold;
+    float threshold;           /* distances must be below it */
+    uint32_t limit;            /* 1..; 0 = 10 */
+    uint32_t offset;
+    uint32_t ef;               /* search width; 0 = from target recall */
+    bool exact;
+    bool explain;              /* fill kith_result.explain */
+    const kith_id *from;       /* scroll: first id, inclusive; NULL: from the start */
+    const char *order_path;
+    bool descending;
+    bool has_start;            /* order by: start_from, inclusive */
+    double start;
+    kith_select select;
+} kith_query;
+
+typedef struct kith_hit {
+    kith_id id;
+    float distance;
+    uint64_t lsn;         /* of the point's last change */
+    double order_value;   /* order by */
+    bool order_integer;   /* order_value is a whole number: order_int */
+    int64_t order_int;
+    kith_doc doc;         /* form NONE if not asked for, else BINARY */
+    const kith_vector *vectors;
+    size_t vectors_count;
+} kith_hit;
+
+/* All of it is owned by the result and lives until kith_result_free. */
+typedef struct kith_result {
+    kith_hit *hits;
+    size_t count;
+    bool has_next;       /* scroll: there is more, from `next` */
+    kith_id next;
+    uint64_t lsn;        /* the state that was read */
+    const char *explain; /* JSON: one plan per segment; NULL if not asked for */
+} kith_result;
+
+/* ---- databases ------------------------------------------------------------------------------ */
+
+typedef struct kith_db kith_db;
+
+typedef enum kith_durability {
+    KITH_DURABLE_GROUP = 0, /* one sync for all writers of a moment; the default */
+    KITH_DURABLE_NONE = 1   /* a crash of the machine may lose what was just acknowledged */
+} kith_durability;
+
+typedef struct kith_options {
+    kith_durability durability;
+    uint32_t threads;           /* background threads; 0 = one per core */
+    uint64_t memory_bytes;      /* budget for growing data, builds and requests; 0 = half of RAM */
+    uint32_t growing_rows_max;  /* rows scanned exactly before they get a graph; 0 = 20,000 */
+    uint64_t log_file_bytes;    /* 0 = 64 MiB */
+} kith_options;
+
+typedef struct kith_collection_info {
+    char *name;
+    uint64_t id;
+    uint64_t points;
+    uint64_t indexed_vectors; /* those reached by a graph */
+    uint64_t segments;
+    uint64_t backlog_rows;    /* rows waiting for a graph */
+    uint64_t lsn;
+    bool optimizing;
+    char *problem;            /* NULL, or why the collection does not take writes */
+    kith_schema schema;       /* owned by the info */
+    uint64_t *field_points;   /* per schema field: points that have an indexed value */
+    uint64_t created_ms;      /* since 1970 */
+} kith_collection_info;
+
+typedef struct kith_names {
+    char **names;
+    size_t count;
+} kith_names;
+
+typedef struct kith_stats {
+    uint64_t collections, log_lsn, log_bytes, memory_bytes, memory_budget_bytes;
+    uint64_t commits, records, seals, merges, graph_builds, graph_links;
+    bool durable; /* false: opened with durability none */
+} kith_stats;
+
+/* Opens the database in directory `dir`, which is made if missing. `options` may be NULL.
+ * Returns NULL on failure: KITH_BUSY if another process holds it, KITH_CORRUPT, KITH_IO, ... */
+KITH_API kith_db *kith_open(const char *dir, const kith_options *options, kith_err *err);
+/* Waits for running calls' effects, writes what a quick start wants, and frees db. NULL is fine. */
+KITH_API void kith_close(kith_db *db);
+KITH_API const char *kith_version(void);
+/* A fixed word for a code, such as "invalid". */
+KITH_API const char *kith_code_name(int code);
+
+/* Makes a collection. KITH_EXISTS if the name is a collection or an alias. */
+KITH_API int kith_create(kith_db *db, const char *name, const kith_schema *schema, kith_err *err);
+/* Drops it and its aliases. Returns 1 if it was there, 0 if not. */
+KITH_API int kith_drop(kith_db *db, const char *name, kith_err *err);
+/* 1 if the name is a collection or an alias, else 0. */
+KITH_API int kith_exists(kith_db *db, const char *name, kith_err *err);
+/* The names of all collections, sorted; kith_names_free. */
+KITH_API int kith_list(kith_db *db, kith_names *ret_names, kith_err *err);
+KITH_API void kith_names_free(kith_names *names);
+/* kith_info_free releases what is in it. */
+KITH_API int kith_info(kith_db *db, const char *name, kith_collection_info *ret_info, kith_err *err);
+KITH_API void kith_info_free(kith_collection_info *info);
+/* Replaces the kept configuration texts. NULL leaves one as it is; vectors are named by `vector`. */
+KITH_API int kith_configure(kith_db *db, const char *name, const char *config, kith_err *err);
+KITH_API int kith_configure_vector(kith_db *db, const char *name, const char *vector, const char *config,
+                                   kith_err *err);
+
+typedef struct kith_alias_change {
+    const char *alias;
+    const char *target;  /* a collection; NULL: remove the alias */
+    const char *renamed; /* a new name for the alias; target is then unused */
+} kith_alias_change;
+/* All changes or none, in order. */
+KITH_API int kith_alias(kith_db *db, const kith_alias_change *changes, size_t count, kith_err *err);
+/* Pairs alias, collection, alias, collection, ... sorted by alias; kith_names_free. */
+KITH_API int kith_aliases(kith_db *db, kith_names *ret_pairs, kith_err *err);
+
+/* Adds or replaces one field (its index is built in the background; answers are exact meanwhile). */
+KITH_API int kith_field_put(kith_db *db, const char *name, const kith_field *field, kith_err *err);
+/* Returns 1 if there was such a field, else 0. */
+KITH_API int kith_field_drop(kith_db *db, const char *name, const char *path, kith_err *err);
+
+/* Applies `count` operations as one atomic record. Blocks as `wait` says.
+ * A failure found while applying is in ret_written (which may be NULL) and is also returned. */
+KITH_API int kith_write(kith_db *db, const char *name, const kith_op *ops, size_t count, kith_wait wait,
+                        kith_written *ret_written, kith_err *err);
+/* The same without blocking: `done` is called once, from any thread, when the wait is over, unless
+ * this function itself fails. It must not block. */
+typedef void (*kith_done)(void *arg, int code, const kith_written *written);
+KITH_API int kith_write_async(kith_db *db, const char *name, const kith_op *ops, size_t count, kith_wait wait,
+                              kith_done done, void *arg, kith_err *err);
+
+/* Runs a query. The result is the caller's: kith_result_free. */
+KITH_API kith_result *kith_query_run(kith_db *db, const char *name, const kith_query *query, kith_err *err);
+/* Points by id, in the order asked; missing ones are skipped. `select` NULL: documents, no vectors. */
+KITH_API kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t count,
+                               const kith_select *select, kith_err *err);
+KITH_API void kith_result_free(kith_result *result);
+/* Points that match; filter NULL: all. `exact` false may answer from estimates. Negative on failure. */
+KITH_API int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, bool exact, kith_err *err);
+
+/* A pinned state: reads through it see one LSN whatever is written meanwhile. */
+typedef struct kith_view kith_view;
+KITH_API kith_view *kith_view_pin(kith_db *db, const char *name, kith_err *err);
+KITH_API void kith_view_unpin(kith_view *view);
+KITH_API kith_result *kith_view_query(kith_view *view, const kith_query *query, kith_err *err);
+
+/* Seals growing data, builds missing graphs and indexes, publishes; returns when all is done. */
+KITH_API int kith_optimize(kith_db *db, const char *name, kith_err *err);
+/* Writes a manifest of the present state so that the log can be trimmed. */
+KITH_API int kith_checkpoint(kith_db *db, const char *name, kith_err *err);
+/* 128-bit sum over the live points' ids, LSNs and contents: equal states have equal digests. */
+KITH_API int kith_digest(kith_db *db, const char *name, uint64_t ret_digest[2], kith_err *err);
+KITH_API void kith_stats_get(kith_db *db, kith_stats *ret_stats);
+/* Reads everything in a closed database and reports each problem by `report`.
+ * Returns the number of problems, or a negative code. */
+typedef void (*kith_report)(void *arg, const char *text);
+KITH_API int kith_check(const char *dir, kith_report report, void *arg, kith_err *err);
+
+/* ---- small helpers -------------------------------------------------------------------------- */
+
+/* The JSON text of a document; free with kith_free. NULL when memory is short. */
+KITH_API char *kith_doc_json(const kith_doc *doc, size_t *ret_size);
+KITH_API void kith_free(void *p);
+KITH_API kith_id kith_id_num(uint64_t num);
+/* Reads 36-character, 32-digit, urn: and braced forms. Returns 0 or KITH_INVALID. */
+KITH_API int kith_id_uuid(const char *text, kith_id *ret_id);
+KITH_API kith_id kith_id_str(const char *text);
+/* Writes the usual text of an id, at most `size` bytes with the final 0. */
+KITH_API void kith_id_text(const kith_id *id, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,54 @@
+/* base.h - forward names, attributes and the few macros that every room uses. */
+#ifndef BASE_BASE_H
+#define BASE_BASE_H
+
+#include <kith.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct ctx;
+struct arena;
+struct buf;
+struct os;
+
+typedef uint64_t lsn;    /* era:16 | offset:48 */
+typedef uint32_t row_id; /* position in a segment */
+
+#define LSN_NONE 0
+#define ROW_NONE UINT32_MAX
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define UNUSED(x) ((void)(x))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+#define MUST_USE __attribute__((warn_unused_result))
+#define container_of(p, type, member) ((type *)((uintptr_t)(p)-offsetof(type, member)))
+
+/* Returns early with the failure of an int function. */
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        int try_rc_ = (call);                                                                      \
+        if (try_rc_ < 0)                                                                           \
+            return try_rc_;                                                                        \
+    } while (0)
+
+/* Stays on in release builds: a broken invariant must not be written to disk. */
+#define kassert(cond) ((cond) ? (void)0 : base_assert_failed(#cond, __FILE__, __LINE__))
+
+_Noreturn void base_assert_failed(const char *what, const char *file, int line);
+
+/* Bytes that somebody else owns. */
+struct bytes {
+    const uint8_t *data;
+    size_t size;
+};
+
+static inline uint64_t align_up(uint64_t n, uint64_t to)
+{
+    return (n + to - 1) & ~(to - 1);
+}
+
+#endif

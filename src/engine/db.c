@@ -1,0 +1,624 @@
+/* db.c - a directory as a database: opening, closing, and the names in it. */
+#include "engine/engine.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { GROWING_ROWS = 20000 };
+
+/* ---- names ---------------------------------------------------------------------------------------- */
+
+static struct shard *by_name(struct db *db, const char *name)
+{
+    uint64_t *alias = strmap_get(&db->aliases, name), *found;
+
+    found = strmap_get(&db->names, alias ? (const char *)(uintptr_t)*alias : name);
+    return found ? (struct shard *)(uintptr_t)*found : NULL;
+}
+
+static int not_found(struct ctx *c, const char *name)
+{
+    return err_set(c, KITH_NOT_FOUND, "Collection `%.180s` doesn't exist!", name);
+}
+
+int db_shard(struct ctx *c, struct db *db, const char *name, struct shard **ret_shard)
+{
+    struct shard *s;
+    int rc = 0;
+
+    os_mutex_lock(&db->catalog);
+    s = by_name(db, name);
+    if (s)
+        atomic_fetch_add(&s->refs, 1);
+    os_mutex_unlock(&db->catalog);
+    if (!s)
+        return not_found(c, name);
+    if (!atomic_load(&s->view)) {
+        os_mutex_lock(&s->lock);
+        rc = shard_load(c, s);
+        os_mutex_unlock(&s->lock);
+    }
+    if (rc < 0) {
+        shard_unref(s);
+        return rc;
+    }
+    *ret_shard = s;
+    return 0;
+}
+
+bool db_has_name(struct db *db, const char *name)
+{
+    bool found;
+
+    os_mutex_lock(&db->catalog);
+    found = by_name(db, name) != NULL;
+    os_mutex_unlock(&db->catalog);
+    return found;
+}
+
+static int catalog_add(struct ctx *c, struct db *db, struct shard *s)
+{
+    uint64_t *slot;
+
+    if (db->shards_count == db->shards_capacity) {
+        size_t capacity = db->shards_capacity ? db->shards_capacity * 2 : 16;
+        struct shard **shards = mem_realloc(db->shards, capacity * sizeof *shards);
+        if (!shards)
+            return err_nomem(c);
+        db->shards = shards;
+        db->shards_capacity = capacity;
+    }
+    slot = strmap_put(&db->names, s->name);
+    if (!slot)
+        return err_nomem(c);
+    *slot = (uint64_t)(uintptr_t)s;
+    db->shards[db->shards_count++] = s; /* ids only grow: the order holds */
+    return 0;
+}
+
+static void catalog_remove(struct db *db, struct shard *s)
+{
+    strmap_remove(&db->names, s->name);
+    for (size_t i = 0; i < db->shards_count; i++) {
+        if (db->shards[i] == s) {
+            memmove(db->shards + i, db->shards + i + 1, (db->shards_count - i - 1) * sizeof *db->shards);
+            db->shards_count--;
+            break;
+        }
+    }
+}
+
+/* The fact "collection/<name>": id, time of creation, schema. */
+static int put_collection(struct ctx *c, struct db *db, const struct shard *s, uint64_t id, uint64_t created_ms,
+                          const char *name, const struct schema *schema, bool fresh)
+{
+    struct meta_compare compare = {0};
+    struct meta_change changes[2] = {{0}};
+    struct buf out, next;
+    char *key = os_path(&c->arena, "collection", name);
+    int rc;
+
+    UNUSED(s);
+    if (!key)
+        return err_nomem(c);
+    buf_init(&out);
+    buf_init(&next);
+    buf_u64(&out, id);
+    buf_u64(&out, created_ms);
+    schema_encode(schema, &out);
+    buf_u64(&next, id + 1);
+    changes[0] = (struct meta_change){key, {out.data, out.size}, false};
+    changes[1] = (struct meta_change){"next-shard", {next.data, next.size}, false};
+    compare.key = key;
+    rc = out.failed || next.failed ? err_nomem(c)
+                                   : db->meta->ops->swap(c, db->meta, &compare, fresh, changes, fresh ? 2 : 1);
+    buf_release(&out);
+    buf_release(&next);
+    return rc;
+}
+
+static int check_name(struct ctx *c, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (n < 1 || n > 255 || strpbrk(name, "<>:\"/\\|?*\x1f"))
+        return err_set(c, KITH_INVALID,
+                       "collection name \"%.64s\": expected 1 to 255 characters without < > : \" / \\ | ? *", name);
+    return 0;
+}
+
+int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema *given)
+{
+    struct schema *schema;
+    struct shard *s = NULL;
+    int rc;
+
+    TRY(check_name(c, name));
+    TRY(schema_new(c, given, &schema));
+    os_mutex_lock(&db->catalog);
+    rc = by_name(db, name) ? err_set(c, KITH_EXISTS, "Collection `%.180s` already exists!", name) : 0;
+    if (rc >= 0) {
+        s = shard_new(db, db->next_shard, name);
+        rc = s ? 0 : err_nomem(c);
+    }
+    if (rc >= 0) {
+        s->schema = schema_ref(schema);
+        s->created_ms = db->os->wall_ns(db->os) / 1000000;
+        s->loaded = true;
+        s->covers = s->applied = db->log->ops->end(db->log, 0); /* older records of this id cannot be */
+        rc = shard_publish(c, s);
+    }
+    if (rc >= 0)
+        rc = put_collection(c, db, s, s->id, s->created_ms, name, schema, true);
+    if (rc >= 0) {
+        db->next_shard++;
+        rc = catalog_add(c, db, s);
+    }
+    os_mutex_unlock(&db->catalog);
+    if (rc < 0)
+        shard_unref(s);
+    schema_unref(schema);
+    return rc;
+}
+
+static int remove_facts(struct ctx *c, struct db *db, const struct shard *s)
+{
+    size_t count = 2, capacity = 2 + db->aliases.count;
+    struct meta_change *changes = arena_zalloc(&c->arena, capacity * sizeof *changes);
+    char pointer[40];
+
+    if (!changes)
+        return err_nomem(c);
+    shard_key(s, pointer);
+    changes[0].key = os_path(&c->arena, "collection", s->name);
+    changes[1].key = pointer;
+    for (size_t i = 0; i < db->aliases.capacity; i++) {
+        const struct strmap_entry *e = &db->aliases.entries[i];
+        if (e->key && strcmp((const char *)(uintptr_t)e->value, s->name) == 0)
+            changes[count++].key = os_path(&c->arena, "alias", e->key);
+    }
+    for (size_t i = 0; i < count; i++) {
+        changes[i].remove = true;
+        if (!changes[i].key)
+            return err_nomem(c);
+    }
+    return db->meta->ops->swap(c, db->meta, NULL, 0, changes, count);
+}
+
+static void forget_aliases(struct db *db, const char *target)
+{
+    for (size_t i = 0; i < db->aliases.capacity;) {
+        const struct strmap_entry *e = &db->aliases.entries[i];
+        if (e->key && strcmp((const char *)(uintptr_t)e->value, target) == 0) {
+            mem_free((void *)(uintptr_t)e->value);
+            strmap_remove(&db->aliases, e->key);
+            i = 0; /* entries have moved */
+        } else {
+            i++;
+        }
+    }
+}
+
+int db_drop(struct ctx *c, struct db *db, const char *name)
+{
+    struct shard *s;
+    uint64_t *found;
+    int rc = 0;
+
+    os_mutex_lock(&db->catalog);
+    found = strmap_get(&db->names, name);
+    s = found ? (struct shard *)(uintptr_t)*found : NULL;
+    if (s) {
+        rc = remove_facts(c, db, s);
+        if (rc >= 0) {
+            catalog_remove(db, s);
+            forget_aliases(db, s->name);
+        }
+    }
+    os_mutex_unlock(&db->catalog);
+    if (!s || rc < 0)
+        return rc;
+    os_mutex_lock(&s->lock);
+    s->dropped = true;
+    os_mutex_unlock(&s->lock);
+    sched_drain(&db->sched, &s->maintain); /* what it publishes now fails: its pointer is gone */
+    blobs_let_go(db, &s->blobs);
+    shard_unref(s);
+    return 1;
+}
+
+/* ---- aliases --------------------------------------------------------------------------------------- */
+
+static int alias_target(struct ctx *c, struct db *db, const struct strmap *now, const kith_alias_change *a,
+                        const char **ret_target)
+{
+    uint64_t *old;
+
+    if (a->renamed) {
+        old = strmap_get(now, a->alias);
+        if (!old)
+            return err_set(c, KITH_NOT_FOUND, "Alias %.180s does not exists!", a->alias);
+        *ret_target = (const char *)(uintptr_t)*old;
+    } else {
+        *ret_target = a->target;
+        if (a->target && !strmap_get(&db->names, a->target))
+            return not_found(c, a->target);
+    }
+    return 0;
+}
+
+static int change_alias(struct ctx *c, struct db *db, struct strmap *now, const kith_alias_change *a,
+                        struct meta_change *out, size_t *count)
+{
+    const char *target, *alias = a->renamed ? a->renamed : a->alias;
+    uint64_t *slot;
+
+    TRY(alias_target(c, db, now, a, &target));
+    if (!target || a->renamed) {
+        out[*count].key = os_path(&c->arena, "alias", a->alias);
+        out[(*count)++].remove = true;
+        strmap_remove(now, a->alias);
+    }
+    if (!target)
+        return 0;
+    TRY(check_name(c, alias));
+    if (strmap_get(&db->names, alias))
+        return err_set(c, KITH_EXISTS, "Collection `%.180s` already exists!", alias);
+    slot = strmap_put(now, alias);
+    out[*count].key = os_path(&c->arena, "alias", alias);
+    out[*count].value.data = (const uint8_t *)target;
+    out[*count].value.size = strlen(target);
+    if (!slot || !out[*count].key)
+        return err_nomem(c);
+    *slot = (uint64_t)(uintptr_t)target;
+    (*count)++;
+    return 0;
+}
+
+/* Takes over the names in `now`, with texts of its own. */
+static int adopt_aliases(struct ctx *c, struct db *db, const struct strmap *now)
+{
+    struct strmap fresh = {0};
+
+    for (size_t i = 0; i < now->capacity; i++) {
+        uint64_t *slot = now->entries[i].key ? strmap_put(&fresh, now->entries[i].key) : NULL;
+        char *copy = slot ? mem_strdup((const char *)(uintptr_t)now->entries[i].value) : NULL;
+        if (now->entries[i].key && !copy)
+            return err_nomem(c);
+        if (slot)
+            *slot = (uint64_t)(uintptr_t)copy;
+    }
+    for (size_t i = 0; i < db->aliases.capacity; i++) {
+        if (db->aliases.entries[i].key)
+            mem_free((void *)(uintptr_t)db->aliases.entries[i].value);
+    }
+    strmap_release(&db->aliases);
+    db->aliases = fresh;
+    return 0;
+}
+
+int db_alias(struct ctx *c, struct db *db, const kith_alias_change *changes, size_t count)
+{
+    struct meta_change *puts = arena_zalloc(&c->arena, MAX(count, (size_t)1) * 2 * sizeof *puts);
+    struct strmap now = {0};
+    size_t n = 0;
+    int rc = puts ? 0 : err_nomem(c);
+
+    os_mutex_lock(&db->catalog);
+    for (size_t i = 0; i < db->aliases.capacity && rc >= 0; i++) {
+        const struct strmap_entry *e = &db->aliases.entries[i];
+        uint64_t *slot = e->key ? strmap_put(&now, e->key) : NULL;
+        if (slot)
+            *slot = e->value;
+        else if (e->key)
+            rc = err_nomem(c);
+    }
+    for (size_t i = 0; i < count && rc >= 0; i++)
+        rc = change_alias(c, db, &now, &changes[i], puts, &n);
+    if (rc >= 0 && n)
+        rc = db->meta->ops->swap(c, db->meta, NULL, 0, puts, n);
+    if (rc >= 0)
+        rc = adopt_aliases(c, db, &now);
+    os_mutex_unlock(&db->catalog);
+    strmap_release(&now);
+    return rc;
+}
+
+/* ---- schema changes ---------------------------------------------------------------------------------- */
+
+static int keep_old(struct ctx *c, struct shard *s)
+{
+    struct schema **olds = mem_realloc(s->old_schemas, (s->old_schemas_count + 1) * sizeof *olds);
+
+    if (!olds)
+        return err_nomem(c);
+    s->old_schemas = olds;
+    olds[s->old_schemas_count++] = s->schema;
+    return 0;
+}
+
+int db_change_schema(struct ctx *c, struct db *db, const char *name, const struct schema_change *change)
+{
+    struct shard *s;
+    struct schema *schema;
+    int rc;
+
+    TRY(db_shard(c, db, name, &s));
+    os_mutex_lock(&db->catalog);
+    os_mutex_lock(&s->lock);
+    rc = s->dropped ? not_found(c, name) : schema_change(c, s->schema, change, &schema);
+    if (rc >= 0) {
+        rc = put_collection(c, db, s, s->id, s->created_ms, s->name, schema, false);
+        if (rc >= 0)
+            rc = keep_old(c, s);
+        if (rc >= 0) {
+            s->schema = schema;
+            rc = shard_publish(c, s);
+        } else {
+            schema_unref(schema);
+        }
+    }
+    os_mutex_unlock(&s->lock);
+    os_mutex_unlock(&db->catalog);
+    if (rc >= 0)
+        sched_post(&db->sched, &s->maintain, false);
+    shard_unref(s);
+    return rc;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+struct opening {
+    struct ctx *c;
+    struct db *db;
+};
+
+static int load_collection(void *arg, const struct meta_item *item)
+{
+    struct opening *o = arg;
+    struct reader r = reader_of(item->value.data, item->value.size);
+    uint64_t id = read_u64(&r), created = read_u64(&r);
+    struct bytes rest = {r.at, (size_t)(r.end - r.at)};
+    struct shard *s = shard_new(o->db, id, strchr(item->key, '/') + 1);
+    struct schema *schema = NULL;
+    size_t i;
+    int rc;
+
+    if (!s)
+        return err_nomem(o->c);
+    s->created_ms = created;
+    rc = schema_decode(o->c, rest, &schema);
+    s->schema = schema;
+    if (rc >= 0)
+        rc = catalog_add(o->c, o->db, s);
+    if (rc < 0) {
+        shard_unref(s);
+        return rc;
+    }
+    for (i = o->db->shards_count - 1; i > 0 && o->db->shards[i - 1]->id > id; i--) /* by name, wanted by id */
+        o->db->shards[i] = o->db->shards[i - 1];
+    o->db->shards[i] = s;
+    o->db->next_shard = MAX(o->db->next_shard, id + 1);
+    return 0;
+}
+
+static int load_alias(void *arg, const struct meta_item *item)
+{
+    struct opening *o = arg;
+    uint64_t *slot = strmap_put(&o->db->aliases, strchr(item->key, '/') + 1);
+    char *target = mem_alloc(item->value.size + 1);
+
+    if (!slot || !target) {
+        mem_free(target);
+        return err_nomem(o->c);
+    }
+    memcpy(target, item->value.data, item->value.size);
+    target[item->value.size] = 0;
+    *slot = (uint64_t)(uintptr_t)target;
+    return 0;
+}
+
+static int load_pointer(void *arg, const struct meta_item *item)
+{
+    struct opening *o = arg;
+    unsigned long long id = 0;
+
+    if (sscanf(item->key, "shard/%16llx", &id) != 1)
+        return 0;
+    for (size_t i = 0; i < o->db->shards_count; i++) {
+        struct shard *s = o->db->shards[i];
+        if (s->id != id)
+            continue;
+        s->meta_revision = item->revision;
+        TRY(manifest_pointer_read(o->c, item->value, s->manifest, &s->covers, &s->blobs));
+        return blobs_hold(o->c, o->db, &s->blobs);
+    }
+    return 0;
+}
+
+static int load_next(void *arg, const struct meta_item *item)
+{
+    struct opening *o = arg;
+    struct reader r = reader_of(item->value.data, item->value.size);
+
+    o->db->next_shard = MAX(o->db->next_shard, read_u64(&r));
+    return 0;
+}
+
+static int load_catalog(struct ctx *c, struct db *db)
+{
+    struct opening o = {c, db};
+    const struct meta_ops *m = db->meta->ops;
+
+    TRY(m->scan(c, db->meta, "next-shard", load_next, &o));
+    TRY(m->scan(c, db->meta, "collection/", load_collection, &o));
+    TRY(m->scan(c, db->meta, "alias/", load_alias, &o));
+    return m->scan(c, db->meta, "shard/", load_pointer, &o);
+}
+
+/* Files that no manifest names: left by a crash between writing and publishing. */
+static int sweep_blob(void *arg, const char *key)
+{
+    struct opening *o = arg;
+
+    if (strmap_get(&o->db->blob_refs, key))
+        return 0;
+    return o->db->blobs->ops->remove(o->c, o->db->blobs, key);
+}
+
+static int lock_directory(struct ctx *c, struct db *db)
+{
+    char *path = os_path(&c->arena, db->dir, "lock");
+    int rc = db->os->mkdir(db->os, db->dir);
+
+    if (!path)
+        return err_nomem(c);
+    if (rc >= 0)
+        rc = db->os->open(db->os, path, OS_WRITE | OS_CREATE, &db->lock_file);
+    if (rc < 0) {
+        db->lock_file = NULL;
+        return os_error(c, rc, "open", db->dir);
+    }
+    rc = db->lock_file->ops->lock(db->lock_file);
+    if (rc == -EAGAIN)
+        return err_set(c, KITH_BUSY, "%s is held by another process", db->dir);
+    return rc < 0 ? os_error(c, rc, "lock", path) : 0;
+}
+
+static int open_stores(struct ctx *c, struct db *db)
+{
+    struct wal_options wal = {db->options.log_file_bytes, db->options.durability == KITH_DURABLE_NONE};
+    struct opening o = {c, db};
+    char *log_dir = os_path(&c->arena, db->dir, "log"), *blob_dir = os_path(&c->arena, db->dir, "blobs");
+
+    if (!log_dir || !blob_dir)
+        return err_nomem(c);
+    TRY(lock_directory(c, db));
+    TRY(meta_sqlite_open(c, db->dir, &db->meta));
+    TRY(blob_dir_open(c, blob_dir, &db->blobs));
+    TRY(load_catalog(c, db));
+    TRY(db->blobs->ops->list(c, db->blobs, sweep_blob, &o));
+    TRY(wal_open(c, log_dir, &wal, &db->log));
+    if (db->os->sync_dir(db->os, db->dir) < 0)
+        return err_set(c, KITH_IO, "sync %s failed", db->dir);
+    return write_replay(c, db);
+}
+
+/* What the log lost may have been for any shard: none of them takes writes any more. */
+static void note_log_damage(struct db *db)
+{
+    const struct log_damage *d = db->log->ops->damage(db->log);
+
+    for (size_t i = 0; i < db->shards_count && d->from; i++) {
+        struct shard *s = db->shards[i];
+        if (!s->problem[0])
+            snprintf(s->problem, sizeof s->problem, "%s", d->text);
+        if (!s->held_offset)
+            s->held_offset = d->from;
+    }
+}
+
+static void set_options(struct db *db, const kith_options *given)
+{
+    kith_options *o = &db->options;
+
+    if (given)
+        *o = *given;
+    if (!o->threads)
+        o->threads = os_cores();
+    if (!o->memory_bytes)
+        o->memory_bytes = os_memory_bytes() / 2;
+    if (!o->growing_rows_max)
+        o->growing_rows_max = GROWING_ROWS;
+    if (!o->log_file_bytes)
+        o->log_file_bytes = 64 << 20;
+    db->log_soft_bytes = o->log_file_bytes * 4;
+}
+
+static void db_free(struct db *db)
+{
+    struct ctx c;
+
+    ctx_init(&c, db->os);
+    for (size_t i = 0; i < db->shards_count; i++)
+        shard_unref(db->shards[i]);
+    epoch_release(&db->epoch);
+    if (db->log)
+        db->log->ops->close(&c, db->log);
+    if (db->blobs)
+        db->blobs->ops->free(db->blobs);
+    if (db->meta)
+        db->meta->ops->close(db->meta);
+    if (db->lock_file)
+        db->lock_file->ops->close(db->lock_file);
+    for (size_t i = 0; i < db->aliases.capacity; i++) {
+        if (db->aliases.entries[i].key)
+            mem_free((void *)(uintptr_t)db->aliases.entries[i].value);
+    }
+    strmap_release(&db->aliases);
+    strmap_release(&db->names);
+    strmap_release(&db->blob_refs);
+    scratch_pool_release(&db->scratch);
+    sched_release(&db->sched);
+    os_mutex_release(&db->catalog);
+    os_mutex_release(&db->blobs_lock);
+    mem_free(db->shards);
+    mem_free(db->dir);
+    mem_free_aligned(db);
+    ctx_release(&c);
+}
+
+int db_open(struct ctx *c, const struct os *os, const char *dir, const kith_options *options, struct db **ret_db)
+{
+    struct db *db = mem_aligned(sizeof *db);
+    int rc;
+
+    if (!db)
+        return err_nomem(c);
+    db->os = os;
+    db->dir = mem_strdup(dir);
+    db->kernels = kernels_best(NULL);
+    db->next_shard = 1;
+    set_options(db, options);
+    epoch_init(&db->epoch);
+    sched_init(&db->sched, os);
+    job_init(&db->commit, write_commit_step, true);
+    job_init(&db->trim, write_trim_step, false);
+    os_mutex_init(&db->catalog);
+    os_mutex_init(&db->blobs_lock);
+    rc = db->dir ? open_stores(c, db) : err_nomem(c);
+    if (rc >= 0) {
+        note_log_damage(db);
+        rc = sched_start(c, &db->sched, db->options.threads);
+    }
+    if (rc < 0) {
+        db_free(db);
+        return rc;
+    }
+    *ret_db = db;
+    return 0;
+}
+
+/* Jobs that are queued when the threads have ended: what was asked is still made durable. */
+static void run_left_over(struct db *db)
+{
+    while (sched_run(&db->sched, false, 0))
+        ;
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    atomic_store(&db->closing, true);
+    sched_stop(&db->sched);
+    run_left_over(db);
+    db_free(db);
+}
+
+bool db_step(struct db *db, uint32_t pick)
+{
+    return sched_run(&db->sched, false, pick);
+}

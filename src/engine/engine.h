@@ -1,0 +1,190 @@
+/* engine.h - databases, collections, shards: the log and what is derived from it.
+ *
+ * Lock order: db.catalog, shard.lock, sched.mutex, db.blobs_lock. A shard's `lock` is held while a
+ * record is applied and while segments are swapped; readers take none of them but `catalog`, for the
+ * look-up of a name. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/ctx.h"
+#include "base/strmap.h"
+#include "engine/epoch.h"
+#include "engine/sched.h"
+#include "op/record.h"
+#include "os/os.h"
+#include "query/query.h"
+#include "store/blob.h"
+#include "store/log.h"
+#include "store/meta.h"
+
+struct db;
+struct shard;
+
+/* What readers pin: segments, oldest first, and the LSN up to which they are whole. */
+struct view {
+    struct epoch_item retired;
+    atomic_uint refs;
+    atomic_ullong v;
+    struct schema *schema;
+    size_t count;
+    struct segment *segments[];
+};
+
+/* One write on its way. */
+struct request {
+    struct log_wait log;
+    struct shard *shard;
+    struct buf record;
+    kith_wait wait;
+    kith_done done; /* called once, then NULL */
+    void *arg;
+    kith_written written;
+    uint64_t offset;
+    struct request *next;
+};
+
+/* Rows in memory that one manifest will cover. */
+struct unsealed {
+    struct segment *segment; /* growing */
+    lsn upto;                /* frozen at; 0: still the one that grows */
+    uint64_t first_offset;   /* of its first record; 0: none yet */
+};
+
+enum { FROZEN_MAX = 8 };
+
+struct shard {
+    struct db *db;
+    uint64_t id;
+    atomic_uint refs;
+    char *name;             /* of the collection; under catalog */
+    uint64_t created_ms;
+    bool dropped;
+
+    struct os_mutex lock;
+    bool loaded;
+    char problem[200];      /* not empty: quarantined, reads of what is there go on */
+    struct schema *_Atomic schema;
+    struct schema **old_schemas; /* a job may still be reading them */
+    size_t old_schemas_count;
+    struct view *_Atomic view;
+    struct segment *sealed[256];
+    size_t sealed_count;
+    struct unsealed frozen[FROZEN_MAX];
+    size_t frozen_count;
+    struct unsealed growing;
+    uint64_t segment_seq;   /* for segment ids */
+    lsn applied, covers;
+    uint64_t held_offset;   /* quarantined: records from here on were not applied */
+    uint64_t meta_revision;
+    char manifest[48];      /* blob key; empty: none yet */
+    struct strmap blobs;    /* named by the manifest */
+
+    struct os_mutex queue_lock;
+    struct request *queue, **queue_tail;
+    struct job apply, maintain;
+    bool want_checkpoint, want_all; /* asked for by a caller */
+    bool maintain_failed;
+    char maintain_error[160];
+    atomic_uint backlog;    /* rows without a graph */
+    atomic_bool choked;     /* nothing more fits before a seal succeeds */
+};
+
+struct db {
+    const struct os *os;
+    kith_options options;
+    char *dir;
+    struct os_file *lock_file;
+    const struct kernels *kernels;
+    struct log *log;
+    struct blob_store *blobs;
+    struct meta *meta;
+    struct scratch_pool scratch;
+    struct epoch epoch;
+    struct sched sched;
+    struct job commit, trim;
+
+    struct os_mutex catalog;
+    struct strmap names;    /* collection -> struct shard */
+    struct strmap aliases;  /* alias -> char * (collection) */
+    struct shard **shards;  /* sorted by id; every one that is not dropped */
+    size_t shards_count, shards_capacity;
+    uint64_t next_shard;
+
+    struct os_mutex blobs_lock;
+    struct strmap blob_refs; /* key -> manifests that name it */
+    atomic_ullong durable_end; /* last log offset that has reached its shard's queue */
+    atomic_bool closing;
+    uint64_t log_soft_bytes;
+    atomic_ullong commits, records, seals, merges, graph_builds, graph_links;
+    bool stepped; /* no threads: the owner steps */
+};
+
+static inline lsn lsn_of(uint64_t offset)
+{
+    return offset; /* era 0: a shard stays on its lane here */
+}
+
+/* ---- db.c: open, close, names ---- */
+int db_open(struct ctx *c, const struct os *os, const char *dir, const kith_options *options, struct db **ret_db);
+void db_close(struct db *db);
+/* Steps one queued job in a world without threads. False: nothing to do. */
+bool db_step(struct db *db, uint32_t pick);
+/* Referenced; shard_unref. KITH_NOT_FOUND. Loads it if needed. */
+int db_shard(struct ctx *c, struct db *db, const char *name, struct shard **ret_shard);
+int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema *schema);
+int db_drop(struct ctx *c, struct db *db, const char *name);
+int db_alias(struct ctx *c, struct db *db, const kith_alias_change *changes, size_t count);
+int db_change_schema(struct ctx *c, struct db *db, const char *name, const struct schema_change *change);
+bool db_has_name(struct db *db, const char *name);
+
+/* ---- shard.c: state of one shard ---- */
+struct shard *shard_new(struct db *db, uint64_t id, const char *name);
+void shard_unref(struct shard *s);
+int shard_load(struct ctx *c, struct shard *s); /* with s->lock held */
+/* Puts a view of the present segments in place; with s->lock held. */
+int shard_publish(struct ctx *c, struct shard *s);
+struct view *shard_pin(struct shard *s);
+void view_unpin(struct view *view);
+struct snapshot view_snapshot(struct view *view);
+uint64_t shard_dirty_from(struct shard *s); /* first log offset it still needs; 0: none */
+void shard_count_backlog(struct shard *s);
+
+/* ---- write.c ---- */
+int write_submit(struct ctx *c, struct db *db, const char *name, const kith_op *ops, size_t count, kith_wait wait,
+                 bool quiet, kith_done done, void *arg);
+void write_commit_step(struct job *job);
+void write_apply_step(struct job *job);
+void write_trim_step(struct job *job);
+int write_replay(struct ctx *c, struct db *db);
+
+/* ---- apply.c: the log's meaning; with s->lock held ---- */
+int apply_record(struct ctx *c, struct shard *s, const struct record *record, lsn at, kith_written *written);
+
+/* ---- manifest.c ---- */
+int manifest_load(struct ctx *c, struct shard *s);
+/* Writes the sections of s's manifest at `covers` into w. */
+struct manifest_segment {
+    uint64_t id;
+    const struct sealed_files *files;
+    const struct segment *marks; /* NULL: none */
+};
+int manifest_write(struct ctx *c, struct pack_writer *w, const struct shard *s, lsn covers,
+                   const struct manifest_segment *segments, size_t count);
+/* The value of the shard's pointer in meta. */
+int manifest_pointer(struct ctx *c, const struct shard *s, const char *key, lsn covers,
+                     const struct manifest_segment *segments, size_t count, struct buf *out);
+int manifest_pointer_read(struct ctx *c, struct bytes value, char ret_key[48], lsn *ret_covers, struct strmap *ret_blobs);
+void shard_key(const struct shard *s, char key[40]);
+void blob_key(struct db *db, uint64_t id, char key[48]);
+int blobs_hold(struct ctx *c, struct db *db, const struct strmap *keys);
+void blobs_let_go(struct db *db, const struct strmap *keys);
+
+/* ---- optimize.c: background work on one shard ---- */
+void optimize_step(struct job *job);
+/* Does all there is to do, or only what a checkpoint needs; returns when done. */
+int optimize_all(struct ctx *c, struct shard *s, bool only_checkpoint);
+/* Freezes what grows; with s->lock held. */
+int optimize_freeze(struct ctx *c, struct shard *s);
+int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset);
+
+#endif

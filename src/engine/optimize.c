@@ -1,0 +1,659 @@
+/* optimize.c - background work on a shard: seal, fold, index, merge; each ends in one publication.
+ *
+ * A publication: write the container, make it durable, swap the pointer in meta, swap the segments in
+ * memory, let go of blobs that nothing names. A crash at any moment leaves the old or the new state.
+ *
+ * Only one job at a time works on a shard, so the list of sealed segments changes nowhere else; apply
+ * goes on meanwhile and is held up only for the swap. Nothing newer than `covers` goes into files:
+ * marks and overlays above it are carried over in memory and replayed from the log after a crash. */
+#include "engine/engine.h"
+#include "store/pack.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { GRAPH_ROWS_MIN = 2000, MERGE_MIN = 4, BUNDLE_MAX = 256, SEGMENTS_SOFT = 12 };
+#define SEGMENT_BYTES_MAX (4ull << 30)
+
+int optimize_freeze(struct ctx *c, struct shard *s)
+{
+    struct unsealed *f;
+
+    if (s->frozen_count == FROZEN_MAX)
+        return err_set(c, KITH_LIMIT, "too many segments wait to be sealed");
+    f = &s->frozen[s->frozen_count];
+    *f = s->growing;
+    if (!f->segment) /* only marks, or nothing: an empty one carries the LSN */
+        TRY(growing_new(c, s->id << 24 | ++s->segment_seq, s->schema, &f->segment));
+    f->upto = s->applied;
+    s->frozen_count++;
+    memset(&s->growing, 0, sizeof s->growing);
+    return shard_publish(c, s);
+}
+
+/* ---- publications --------------------------------------------------------------------------------------- */
+
+/* A change to the sealed list: some leave, some come. */
+struct change {
+    struct shard *s;
+    lsn covers;
+    struct segment *remove[256];
+    size_t remove_count;
+    bool unfreeze;               /* the oldest frozen one is among what `add` replaces */
+    struct {
+        uint64_t id;
+        struct sealed_files files;
+        struct segment *opened;  /* made from the files before the swap */
+        const struct segment *same_rows; /* reopened from this one, marks shared */
+    } add;
+    bool has_add;
+    struct strmap blobs;
+    uint64_t revision;
+};
+
+static bool removed(const struct change *ch, const struct segment *s)
+{
+    for (size_t i = 0; i < ch->remove_count; i++) {
+        if (ch->remove[i] == s)
+            return true;
+    }
+    return false;
+}
+
+static size_t list_segments(const struct change *ch, struct manifest_segment *out)
+{
+    const struct shard *s = ch->s;
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        if (!removed(ch, s->sealed[i]))
+            out[n++] = (struct manifest_segment){s->sealed[i]->id, sealed_files(s->sealed[i]), s->sealed[i]};
+    }
+    if (ch->has_add)
+        out[n++] = (struct manifest_segment){ch->add.id, &ch->add.files, ch->add.same_rows};
+    return n;
+}
+
+/* The manifest section; marks of merged segments above the state they were merged at are added to it
+ * from the sources, through the opened segment. */
+static int put_manifest(struct ctx *c, struct pack_writer *w, struct change *ch)
+{
+    struct manifest_segment segments[258];
+    size_t n = list_segments(ch, segments);
+
+    return manifest_write(c, w, ch->s, ch->covers, segments, n);
+}
+
+static int pointer_change(struct ctx *c, struct change *ch, const char *key, struct meta_compare *compare,
+                          struct meta_change *change)
+{
+    struct manifest_segment segments[258];
+    size_t n = list_segments(ch, segments);
+    char *name = arena_alloc(&c->arena, 40);
+    struct buf out;
+    lsn covers;
+    char unused[48];
+    int rc;
+
+    if (!name)
+        return err_nomem(c);
+    shard_key(ch->s, name);
+    buf_init(&out);
+    rc = manifest_pointer(c, ch->s, key, ch->covers, segments, n, &out);
+    if (rc >= 0) {
+        change->value.data = arena_copy(&c->arena, out.data, out.size);
+        change->value.size = out.size;
+        rc = change->value.data ? 0 : err_nomem(c);
+    }
+    buf_release(&out);
+    TRY(rc);
+    change->key = compare->key = name;
+    change->remove = false;
+    compare->revision = ch->s->meta_revision;
+    return manifest_pointer_read(c, change->value, unused, &covers, &ch->blobs);
+}
+
+static int learn_revision(struct ctx *c, struct shard *s)
+{
+    struct meta_item item;
+    char key[40];
+
+    shard_key(s, key);
+    TRY(s->db->meta->ops->get(c, s->db->meta, key, &item));
+    s->meta_revision = item.revision;
+    return 0;
+}
+
+static void replace_sealed(struct change *ch)
+{
+    struct shard *s = ch->s;
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        if (removed(ch, s->sealed[i]))
+            segment_unref(s->sealed[i]);
+        else
+            s->sealed[n++] = s->sealed[i];
+    }
+    s->sealed_count = n;
+    if (ch->add.opened)
+        s->sealed[s->sealed_count++] = ch->add.opened;
+    ch->add.opened = NULL;
+}
+
+/* With s->lock held: nothing is applied meanwhile. */
+static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
+{
+    struct shard *s = ch->s;
+    struct segment *frozen = ch->unfreeze ? s->frozen[0].segment : NULL;
+    struct strmap old = s->blobs;
+
+    if (ch->add.opened && frozen)
+        TRY(segment_carry(c, frozen, ch->covers, ch->add.opened));
+    if (ch->add.opened && !ch->add.same_rows) {
+        for (size_t i = 0; i < ch->remove_count; i++)
+            TRY(segment_carry(c, ch->remove[i], ch->covers, ch->add.opened));
+    }
+    replace_sealed(ch);
+    if (frozen) {
+        memmove(s->frozen, s->frozen + 1, (s->frozen_count - 1) * sizeof *s->frozen);
+        s->frozen_count--;
+    }
+    s->covers = ch->covers;
+    snprintf(s->manifest, sizeof s->manifest, "%s", manifest_key);
+    TRY(shard_publish(c, s));
+    segment_unref(frozen);
+    s->blobs = ch->blobs;
+    memset(&ch->blobs, 0, sizeof ch->blobs);
+    blobs_let_go(s->db, &old);
+    strmap_release(&old);
+    return 0;
+}
+
+static void change_release(struct change *ch)
+{
+    segment_unref(ch->add.opened);
+    strmap_release(&ch->blobs);
+    mem_free(ch);
+}
+
+/* Everything is durable under `key`: make it the state of all the shards at once. */
+static int publish(struct ctx *c, struct db *db, struct change **changes, size_t count, const char *key)
+{
+    struct meta_compare *compares = arena_zalloc(&c->arena, count * sizeof *compares);
+    struct meta_change *puts = arena_zalloc(&c->arena, count * sizeof *puts);
+    int rc = compares && puts ? 0 : err_nomem(c);
+
+    for (size_t i = 0; i < count && rc >= 0; i++)
+        rc = pointer_change(c, changes[i], key, &compares[i], &puts[i]);
+    for (size_t i = 0; i < count && rc >= 0; i++)
+        rc = blobs_hold(c, db, &changes[i]->blobs);
+    if (rc >= 0) {
+        rc = db->meta->ops->swap(c, db->meta, compares, count, puts, count);
+        if (rc < 0) { /* perhaps it is there all the same: what is named must not be removed now */
+            strmap_release(&changes[0]->blobs);
+            return rc;
+        }
+    }
+    for (size_t i = 0; i < count && rc >= 0; i++) {
+        struct shard *s = changes[i]->s;
+        rc = learn_revision(c, s);
+        if (rc >= 0) {
+            os_mutex_lock(&s->lock);
+            rc = swap_in(c, changes[i], key);
+            os_mutex_unlock(&s->lock);
+        }
+        if (rc < 0) { /* memory no longer follows the files: only a restart mends that */
+            snprintf(s->problem, sizeof s->problem, "a publication could not be followed: %.120s", c->text);
+            s->held_offset = 1;
+        }
+    }
+    return rc;
+}
+
+static struct change *change_new(struct ctx *c, struct shard *s)
+{
+    struct change *ch = mem_zalloc(sizeof *ch);
+
+    if (!ch) {
+        (void)err_nomem(c);
+        return NULL;
+    }
+    ch->s = s;
+    ch->covers = s->covers;
+    return ch;
+}
+
+/* ---- checkpoints: the oldest frozen segment becomes a sealed one ------------------------------------------ */
+
+static int write_checkpoint(struct ctx *c, struct pack_writer *w, struct change *ch, const char *key)
+{
+    struct shard *s = ch->s;
+    struct unsealed *f = &s->frozen[0];
+    struct seal_source from = {&f->segment, 1};
+    uint32_t rows = 0;
+
+    ch->covers = f->upto;
+    ch->unfreeze = true;
+    ch->add.id = s->id << 24 | ++s->segment_seq;
+    TRY(seal_write(c, w, ch->add.id, s->schema, &from, ch->covers, &rows));
+    if (rows) {
+        ch->has_add = true;
+        snprintf(ch->add.files.base, sizeof ch->add.files.base, "%s", key);
+        snprintf(ch->add.files.docs, sizeof ch->add.files.docs, "%s", key);
+        ch->add.files.docs_lsn = ch->covers;
+    }
+    return put_manifest(c, w, ch);
+}
+
+static int finish_pack(struct ctx *c, struct db *db, struct pack_writer *w, struct change **changes, size_t count,
+                       const char *key)
+{
+    uint64_t size;
+
+    TRY(pack_commit(c, w, &size));
+    for (size_t i = 0; i < count; i++) {
+        struct change *ch = changes[i];
+        if (ch->has_add && !ch->add.opened) {
+            if (ch->add.same_rows) {
+                os_mutex_lock(&ch->s->lock); /* marks must not move while they are shared out */
+                int rc = sealed_reopen(c, db->blobs, ch->s->schema, ch->add.same_rows, &ch->add.files,
+                                       &ch->add.opened);
+                os_mutex_unlock(&ch->s->lock);
+                TRY(rc);
+            } else {
+                TRY(sealed_open(c, db->blobs, ch->s->schema, ch->add.id, &ch->add.files, &ch->add.opened));
+            }
+        }
+    }
+    return publish(c, db, changes, count, key);
+}
+
+static int checkpoint(struct ctx *c, struct shard **shards, size_t count)
+{
+    struct db *db = shards[0]->db;
+    struct change **changes = arena_zalloc(&c->arena, count * sizeof *changes);
+    struct pack_writer w;
+    char key[48];
+    int rc;
+
+    if (!changes)
+        return err_nomem(c);
+    blob_key(db, shards[0]->id, key);
+    TRY(pack_create(c, db->blobs, key, &w));
+    rc = 0;
+    for (size_t i = 0; i < count && rc >= 0; i++) {
+        changes[i] = change_new(c, shards[i]);
+        rc = changes[i] ? write_checkpoint(c, &w, changes[i], key) : KITH_NOMEM;
+    }
+    if (rc >= 0)
+        rc = finish_pack(c, db, &w, changes, count, key);
+    else
+        pack_abort(&w);
+    for (size_t i = 0; i < count && changes[i]; i++)
+        change_release(changes[i]);
+    if (rc >= 0)
+        atomic_fetch_add(&db->seals, count);
+    return rc;
+}
+
+/* ---- graphs, documents, merges ---------------------------------------------------------------------------- */
+
+static bool closing(void *arg)
+{
+    return atomic_load(&((struct db *)arg)->closing);
+}
+
+/* One new file for one segment with the same rows: a graph, or documents with field indexes. */
+static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const struct schema_vector *graph_of)
+{
+    struct change *ch = change_new(c, s);
+    struct pack_writer w;
+    char key[48];
+    int rc;
+
+    if (!ch)
+        return KITH_NOMEM;
+    blob_key(s->db, s->id, key);
+    ch->remove[ch->remove_count++] = seg;
+    ch->has_add = true;
+    ch->add.id = seg->id;
+    ch->add.files = *sealed_files(seg);
+    ch->add.same_rows = seg;
+    rc = pack_create(c, s->db->blobs, key, &w);
+    if (rc < 0) {
+        change_release(ch);
+        return rc;
+    }
+    if (graph_of) {
+        uint32_t n = ch->add.files.graphs_count++;
+        ch->add.files.graphs[n].vector_id = graph_of->id;
+        snprintf(ch->add.files.graphs[n].key, sizeof ch->add.files.graphs[n].key, "%s", key);
+        rc = seal_write_graph(c, &w, graph_of, seg, s->db->kernels, closing, s->db);
+        atomic_fetch_add(&s->db->graph_builds, rc == 0);
+        atomic_fetch_add(&s->db->graph_links, rc == 0 ? seg->ops->rows(seg) : 0);
+    } else {
+        ch->add.files.docs_lsn = s->covers;
+        snprintf(ch->add.files.docs, sizeof ch->add.files.docs, "%s", key);
+        rc = seal_write_docs(c, &w, s->schema, seg, s->covers);
+    }
+    if (rc == 0)
+        rc = put_manifest(c, &w, ch);
+    if (rc == 0)
+        rc = finish_pack(c, s->db, &w, &ch, 1, key);
+    else
+        pack_abort(&w);
+    change_release(ch);
+    return rc;
+}
+
+/* Whether any row has the vector: a graph over nothing is never built. */
+static bool has_vectors(struct ctx *c, const struct segment *seg, uint32_t vector_id)
+{
+    for (row_id row = 0; row < seg->ops->rows(seg); row++) {
+        const float *data = NULL;
+        if (seg->ops->vector(c, seg, row, vector_id, &data) >= 0 && data)
+            return true;
+    }
+    return false;
+}
+
+static uint64_t row_bytes(const struct schema *schema)
+{
+    uint64_t bytes = 256;
+
+    for (size_t i = 0; i < schema->vectors_count; i++)
+        bytes += (uint64_t)schema->vectors[i].dim * 4;
+    return bytes;
+}
+
+static int write_merge(struct ctx *c, struct pack_writer *w, struct change *ch, const char *key)
+{
+    struct shard *s = ch->s;
+    struct seal_source from = {ch->remove, ch->remove_count};
+    uint32_t rows = 0;
+
+    ch->add.id = s->id << 24 | ++s->segment_seq;
+    TRY(seal_write(c, w, ch->add.id, s->schema, &from, ch->covers, &rows));
+    if (rows) {
+        ch->has_add = true;
+        snprintf(ch->add.files.base, sizeof ch->add.files.base, "%s", key);
+        snprintf(ch->add.files.docs, sizeof ch->add.files.docs, "%s", key);
+        ch->add.files.docs_lsn = ch->covers;
+    }
+    return put_manifest(c, w, ch);
+}
+
+static int merge(struct ctx *c, struct shard *s, struct segment **which, size_t count)
+{
+    struct change *ch = change_new(c, s);
+    struct pack_writer w;
+    char key[48];
+    int rc;
+
+    if (!ch)
+        return KITH_NOMEM;
+    blob_key(s->db, s->id, key);
+    memcpy(ch->remove, which, count * sizeof *which);
+    ch->remove_count = count;
+    rc = pack_create(c, s->db->blobs, key, &w);
+    if (rc >= 0) {
+        rc = write_merge(c, &w, ch, key);
+        if (rc >= 0)
+            rc = finish_pack(c, s->db, &w, &ch, 1, key);
+        else
+            pack_abort(&w);
+    }
+    change_release(ch);
+    if (rc >= 0)
+        atomic_fetch_add(&s->db->merges, 1);
+    return rc;
+}
+
+/* ---- what to do next ----------------------------------------------------------------------------------------- */
+
+static bool wants_graph(struct ctx *c, const struct shard *s, const struct segment *seg,
+                        const struct schema_vector **ret_vector)
+{
+    if (seg->ops->rows(seg) < GRAPH_ROWS_MIN)
+        return false;
+    for (size_t i = 0; i < s->schema->vectors_count; i++) {
+        const struct schema_vector *v = &s->schema->vectors[i];
+        if (!seg->ops->graph(seg, v->id) && has_vectors(c, seg, v->id)) {
+            *ret_vector = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool wants_docs(const struct shard *s, struct segment *seg, bool all)
+{
+    uint32_t rows = seg->ops->rows(seg), overlaid = atomic_load(&seg->overlaid_count);
+
+    for (size_t i = 0; i < s->schema->fields_count; i++) {
+        if (s->schema->fields[i].def.index != KITH_INDEX_NONE && !seg->ops->field(seg, s->schema->fields[i].id))
+            return true;
+    }
+    if (all)
+        return overlaid > 0;
+    return overlaid > rows / 4 + 16 || atomic_load(&seg->overlay_bytes) > (16u << 20);
+}
+
+static int by_rows(const void *a, const void *b)
+{
+    const struct segment *x = *(struct segment *const *)a, *y = *(struct segment *const *)b;
+    uint32_t n = x->ops->rows(x), m = y->ops->rows(y);
+
+    return n < m ? -1 : n > m;
+}
+
+static uint32_t dead_at(const struct segment *seg, lsn v)
+{
+    uint32_t rows = seg->ops->rows(seg), n = 0;
+
+    for (row_id row = 0; row < rows; row++) {
+        lsn dead = seg->ops->dead(seg, row);
+        n += dead && dead <= v;
+    }
+    return n;
+}
+
+/* Size-tiered: the smallest ones, while each is not far larger than those before it together. */
+static size_t choose_merge(struct shard *s, bool all, struct segment **out)
+{
+    uint64_t row_size = row_bytes(s->schema), sum = 0;
+    struct segment *sorted[256];
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->sealed_count; i++) { /* many dead rows: rewritten alone */
+        uint32_t rows = s->sealed[i]->ops->rows(s->sealed[i]), dead = atomic_load(&s->sealed[i]->dead_count);
+        if (dead * 5ull > rows)
+            dead = dead_at(s->sealed[i], s->covers); /* only those can be left out */
+        if (dead * 5ull > rows && (dead >= 1000 || dead == rows || all)) {
+            out[0] = s->sealed[i];
+            return 1;
+        }
+    }
+    memcpy(sorted, s->sealed, s->sealed_count * sizeof *sorted);
+    qsort(sorted, s->sealed_count, sizeof *sorted, by_rows);
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        uint64_t rows = sorted[i]->ops->rows(sorted[i]);
+        if ((sum + rows) * row_size > SEGMENT_BYTES_MAX)
+            break;
+        if (!all && n >= MERGE_MIN - 1 && rows > sum)
+            break;
+        out[n++] = sorted[i];
+        sum += rows;
+    }
+    if (all)
+        return n > 1 ? n : 0;
+    return n >= MERGE_MIN || (s->sealed_count > SEGMENTS_SOFT && n > 1) ? n : 0;
+}
+
+/* One unit of work. 1: something was done; 0: nothing to do. */
+static int optimize_once(struct ctx *c, struct shard *s, bool all, bool only_checkpoint)
+{
+    struct segment *which[256];
+    const struct schema_vector *v;
+    size_t n;
+
+    if (s->frozen_count) {
+        TRY(checkpoint(c, &s, 1));
+        return 1;
+    }
+    if (only_checkpoint)
+        return 0;
+    n = s->sealed_count > 1 || s->sealed_count == 1 ? choose_merge(s, all, which) : 0;
+    if (n) {
+        TRY(merge(c, s, which, n));
+        return 1;
+    }
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        struct segment *seg = s->sealed[i];
+        if (wants_docs(s, seg, all)) {
+            TRY(rewrite(c, s, seg, NULL));
+            return 1;
+        }
+        if (wants_graph(c, s, seg, &v)) {
+            TRY(rewrite(c, s, seg, v));
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static bool overlays_above_covers(const struct shard *s)
+{
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        if (atomic_load(&s->sealed[i]->overlay_bytes) > (16u << 20) && s->applied > s->covers)
+            return true;
+    }
+    return false;
+}
+
+void optimize_step(struct job *job)
+{
+    struct shard *s = container_of(job, struct shard, maintain);
+    struct ctx c;
+    int rc = 0;
+
+    if (atomic_load(&s->db->closing) || s->dropped)
+        return;
+    ctx_init(&c, s->db->os);
+    os_mutex_lock(&s->lock);
+    if (s->problem[0])
+        rc = KITH_CORRUPT;
+    else if (!s->frozen_count && s->applied > s->covers &&
+             (s->want_checkpoint || s->want_all || overlays_above_covers(s)))
+        rc = optimize_freeze(&c, s);
+    os_mutex_unlock(&s->lock);
+    if (rc >= 0)
+        rc = optimize_once(&c, s, s->want_all, s->want_checkpoint && !s->want_all);
+    os_mutex_lock(&s->lock);
+    s->maintain_failed = rc < 0;
+    if (rc < 0)
+        snprintf(s->maintain_error, sizeof s->maintain_error, "%.150s", c.text);
+    if (rc == 0)
+        s->want_checkpoint = s->want_all = false;
+    os_mutex_unlock(&s->lock);
+    if (rc > 0)
+        sched_post(&s->db->sched, job, false);
+    if (rc > 0 && s->db->log->ops->bytes(s->db->log) > s->db->log_soft_bytes)
+        sched_post(&s->db->sched, &s->db->trim, false);
+    ctx_release(&c);
+}
+
+int optimize_all(struct ctx *c, struct shard *s, bool only_checkpoint)
+{
+    for (;;) {
+        bool more, failed;
+        os_mutex_lock(&s->lock);
+        if (only_checkpoint)
+            s->want_checkpoint = true;
+        else
+            s->want_all = true;
+        os_mutex_unlock(&s->lock);
+        sched_post(&s->db->sched, &s->maintain, false);
+        sched_drain(&s->db->sched, &s->maintain);
+        os_mutex_lock(&s->lock);
+        more = only_checkpoint ? s->want_checkpoint : s->want_all;
+        failed = s->maintain_failed;
+        os_mutex_unlock(&s->lock);
+        if (failed)
+            return err_set(c, KITH_IO, "collection %s: %s", s->name, s->maintain_error);
+        if (!more)
+            break;
+        if (atomic_load(&s->db->closing))
+            return err_set(c, KITH_CLOSED, "the database is closing");
+    }
+    sched_post(&s->db->sched, &s->db->trim, false);
+    sched_drain(&s->db->sched, &s->db->trim);
+    return 0;
+}
+
+/* Keeps the shard's own job away while another works on it. */
+static bool claim(struct shard *s)
+{
+    struct sched *sched = &s->db->sched;
+    bool idle;
+
+    os_mutex_lock(&sched->mutex);
+    idle = s->maintain.state == JOB_IDLE;
+    if (idle)
+        s->maintain.state = JOB_RUNNING;
+    os_mutex_unlock(&sched->mutex);
+    return idle;
+}
+
+static void give_back(struct shard *s)
+{
+    struct sched *sched = &s->db->sched;
+    bool again;
+
+    os_mutex_lock(&sched->mutex);
+    again = s->maintain.state == JOB_AGAIN;
+    s->maintain.state = JOB_IDLE;
+    os_cond_broadcast(&sched->cond);
+    os_mutex_unlock(&sched->mutex);
+    if (again)
+        sched_post(sched, &s->maintain, false);
+}
+
+/* Dirty little shards that hold the log back are sealed together: one blob, one swap in meta. */
+int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset)
+{
+    struct shard *chosen[BUNDLE_MAX];
+    size_t n = 0;
+    int rc = 0;
+
+    os_mutex_lock(&db->catalog);
+    for (size_t i = 0; i < db->shards_count && n < BUNDLE_MAX; i++) {
+        struct shard *s = db->shards[i];
+        uint64_t from;
+        bool take = false;
+        os_mutex_lock(&s->lock);
+        from = shard_dirty_from(s);
+        if (from && from < before_offset && !s->problem[0] && s->loaded && !s->dropped)
+            take = claim(s);
+        if (take && (s->frozen_count || optimize_freeze(c, s) >= 0)) {
+            atomic_fetch_add(&s->refs, 1);
+            chosen[n++] = s;
+        } else if (take) {
+            give_back(s);
+        }
+        os_mutex_unlock(&s->lock);
+    }
+    os_mutex_unlock(&db->catalog);
+    if (n)
+        rc = checkpoint(c, chosen, n);
+    for (size_t i = 0; i < n; i++) {
+        give_back(chosen[i]);
+        shard_unref(chosen[i]);
+    }
+    if (n && rc >= 0)
+        sched_post(&db->sched, &db->trim, false);
+    return rc;
+}

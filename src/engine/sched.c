@@ -1,0 +1,211 @@
+/* sched.c - the queues and the pool. */
+#include "engine/sched.h"
+
+#include "base/ctx.h"
+#include "os/os.h"
+
+void sched_init(struct sched *s, const struct os *os)
+{
+    memset(s, 0, sizeof *s);
+    s->os = os;
+    os_mutex_init(&s->mutex);
+    os_cond_init(&s->cond);
+    s->tail[0] = &s->head[0];
+    s->tail[1] = &s->head[1];
+}
+
+void sched_release(struct sched *s)
+{
+    os_mutex_release(&s->mutex);
+    os_cond_release(&s->cond);
+}
+
+void job_init(struct job *job, job_step step, bool urgent)
+{
+    memset(job, 0, sizeof *job);
+    job->step = step;
+    job->urgent = urgent;
+}
+
+static void enqueue(struct sched *s, struct job *job)
+{
+    job->state = JOB_QUEUED;
+    job->next = NULL;
+    *s->tail[job->urgent] = job;
+    s->tail[job->urgent] = &job->next;
+    s->queued[job->urgent]++;
+}
+
+void sched_post(struct sched *s, struct job *job, bool quiet)
+{
+    os_mutex_lock(&s->mutex);
+    if (job->state == JOB_IDLE) {
+        enqueue(s, job);
+        if (!quiet)
+            os_cond_broadcast(&s->cond);
+    } else if (job->state == JOB_RUNNING) {
+        job->state = JOB_AGAIN;
+    }
+    os_mutex_unlock(&s->mutex);
+}
+
+static struct job *take(struct sched *s, bool urgent_only, uint32_t pick)
+{
+    int which = s->head[1] ? 1 : 0;
+    struct job **at, *job;
+
+    if (urgent_only && !s->head[1])
+        return NULL;
+    if (!urgent_only && pick >= s->queued[1] && s->head[0]) {
+        which = 0;
+        pick -= s->queued[1];
+    }
+    at = &s->head[which];
+    for (uint32_t i = 0; i < pick && *at && (*at)->next; i++)
+        at = &(*at)->next;
+    job = *at;
+    if (!job)
+        return NULL;
+    *at = job->next;
+    if (!*at)
+        s->tail[which] = at;
+    s->queued[which]--;
+    job->state = JOB_RUNNING;
+    s->running++;
+    return job;
+}
+
+/* With the mutex held; it is let go while the job runs. */
+static void run(struct sched *s, struct job *job)
+{
+    os_mutex_unlock(&s->mutex);
+    job->step(job);
+    os_mutex_lock(&s->mutex);
+    s->running--;
+    if (job->state == JOB_AGAIN)
+        enqueue(s, job);
+    else
+        job->state = JOB_IDLE;
+    os_cond_broadcast(&s->cond);
+}
+
+bool sched_run(struct sched *s, bool urgent_only, uint32_t pick)
+{
+    struct job *job;
+
+    os_mutex_lock(&s->mutex);
+    job = take(s, urgent_only, pick);
+    if (job)
+        run(s, job);
+    os_mutex_unlock(&s->mutex);
+    return job != NULL;
+}
+
+void sched_wait(struct sched *s, struct sched_done *d)
+{
+    os_mutex_lock(&s->mutex);
+    while (!d->done) {
+        struct job *job = take(s, true, 0);
+        if (!job && !s->threads_count)
+            job = take(s, false, 0);
+        if (job)
+            run(s, job);
+        else
+            os_cond_wait(&s->cond, &s->mutex);
+    }
+    if (s->head[1])
+        os_cond_broadcast(&s->cond); /* somebody else's work was left behind */
+    os_mutex_unlock(&s->mutex);
+}
+
+void sched_finish(struct sched *s, struct sched_done *d)
+{
+    os_mutex_lock(&s->mutex);
+    d->done = true;
+    os_cond_broadcast(&s->cond);
+    os_mutex_unlock(&s->mutex);
+}
+
+void sched_drain(struct sched *s, struct job *job)
+{
+    os_mutex_lock(&s->mutex);
+    while (job->state != JOB_IDLE) {
+        struct job *other = s->threads_count && !s->stopping ? NULL : take(s, false, 0);
+        if (other)
+            run(s, other);
+        else
+            os_cond_wait(&s->cond, &s->mutex);
+    }
+    os_mutex_unlock(&s->mutex);
+}
+
+uint32_t sched_queued(struct sched *s)
+{
+    uint32_t n;
+
+    os_mutex_lock(&s->mutex);
+    n = s->queued[0] + s->queued[1];
+    os_mutex_unlock(&s->mutex);
+    return n;
+}
+
+static void work(struct sched *s, bool urgent_only)
+{
+    os_mutex_lock(&s->mutex);
+    while (!s->stopping) {
+        struct job *job = take(s, urgent_only, 0);
+        if (job)
+            run(s, job);
+        else
+            os_cond_wait(&s->cond, &s->mutex);
+    }
+    os_mutex_unlock(&s->mutex);
+}
+
+static void background_main(void *arg)
+{
+    struct sched *s = arg;
+
+    os_mutex_lock(&s->mutex);
+    while (!s->stopping) { /* urgent jobs have a thread of their own: these take the others */
+        struct job *job = s->head[0] ? take(s, false, s->queued[1]) : NULL;
+        if (job)
+            run(s, job);
+        else
+            os_cond_wait(&s->cond, &s->mutex);
+    }
+    os_mutex_unlock(&s->mutex);
+}
+
+static void urgent_main(void *arg)
+{
+    work(arg, true);
+}
+
+int sched_start(struct ctx *c, struct sched *s, uint32_t background)
+{
+    background = MIN(background, (uint32_t)SCHED_THREADS_MAX - 1);
+    if (!s->os->thread)
+        return 0;
+    for (uint32_t i = 0; i <= background; i++) {
+        int rc = s->os->thread(s->os, i ? "kith-work" : "kith-write", i ? background_main : urgent_main, s,
+                               &s->threads[i]);
+        if (rc < 0) {
+            sched_stop(s);
+            return os_error(c, rc, "start", "thread");
+        }
+        s->threads_count++;
+    }
+    return 0;
+}
+
+void sched_stop(struct sched *s)
+{
+    os_mutex_lock(&s->mutex);
+    s->stopping = true;
+    os_cond_broadcast(&s->cond);
+    os_mutex_unlock(&s->mutex);
+    for (uint32_t i = 0; i < s->threads_count; i++)
+        s->os->join(s->os, s->threads[i]);
+    s->threads_count = 0;
+}

@@ -1,0 +1,57 @@
+/* sched.h - who runs what, when. All work is a job with a step; the pool steps them, callers that
+ * wait help with the urgent ones, and the simulator picks by its seed. A job never runs twice at the
+ * same time; posting it while it runs makes it run once more. */
+#ifndef ENGINE_SCHED_H
+#define ENGINE_SCHED_H
+
+#include "base/base.h"
+#include "os/sync.h"
+
+struct job;
+typedef void (*job_step)(struct job *job);
+
+enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_AGAIN };
+
+struct job {
+    job_step step;
+    bool urgent;           /* writes wait for it */
+    enum job_state state;
+    struct job *next;
+};
+
+enum { SCHED_THREADS_MAX = 64 };
+
+struct sched {
+    const struct os *os;
+    struct os_mutex mutex;
+    struct os_cond cond;      /* posted, finished, stopping */
+    struct job *head[2], **tail[2]; /* background, urgent */
+    uint32_t queued[2], running;
+    struct os_thread *threads[SCHED_THREADS_MAX];
+    uint32_t threads_count;
+    bool stopping;
+};
+
+struct sched_done {
+    bool done; /* under the mutex */
+};
+
+void sched_init(struct sched *s, const struct os *os);
+/* `background` threads, and one for urgent jobs. 0 threads where the world has none. */
+int sched_start(struct ctx *c, struct sched *s, uint32_t background);
+/* Ends the threads; what is queued stays queued. */
+void sched_stop(struct sched *s);
+void sched_release(struct sched *s);
+void job_init(struct job *job, job_step step, bool urgent);
+/* `quiet`: the caller is about to help, so nobody is woken. */
+void sched_post(struct sched *s, struct job *job, bool quiet);
+/* Steps one queued job: any (pick counts from the front of both queues), or an urgent one. */
+bool sched_run(struct sched *s, bool urgent_only, uint32_t pick);
+/* Helps until `d` is done. */
+void sched_wait(struct sched *s, struct sched_done *d);
+void sched_finish(struct sched *s, struct sched_done *d);
+/* Waits until `job` neither runs nor is queued; with no threads, runs it. */
+void sched_drain(struct sched *s, struct job *job);
+uint32_t sched_queued(struct sched *s);
+
+#endif

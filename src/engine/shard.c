@@ -1,0 +1,168 @@
+/* shard.c - views, and the life of a shard's struct. */
+#include "engine/engine.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+
+struct shard *shard_new(struct db *db, uint64_t id, const char *name)
+{
+    struct shard *s = mem_zalloc(sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->name = mem_strdup(name);
+    if (!s->name) {
+        mem_free(s);
+        return NULL;
+    }
+    s->db = db;
+    s->id = id;
+    atomic_init(&s->refs, 1);
+    os_mutex_init(&s->lock);
+    os_mutex_init(&s->queue_lock);
+    s->queue_tail = &s->queue;
+    job_init(&s->apply, write_apply_step, true);
+    job_init(&s->maintain, optimize_step, false);
+    return s;
+}
+
+static void view_free(struct view *view)
+{
+    for (size_t i = 0; i < view->count; i++)
+        segment_unref(view->segments[i]);
+    schema_unref(view->schema);
+    mem_free(view);
+}
+
+void view_unpin(struct view *view)
+{
+    if (view && atomic_fetch_sub(&view->refs, 1) == 1)
+        view_free(view);
+}
+
+static void view_retired(struct epoch_item *item)
+{
+    view_unpin(container_of(item, struct view, retired));
+}
+
+struct view *shard_pin(struct shard *s)
+{
+    uint32_t slot = epoch_enter(&s->db->epoch);
+    struct view *view = atomic_load(&s->view);
+
+    if (view)
+        atomic_fetch_add(&view->refs, 1);
+    epoch_leave(&s->db->epoch, slot);
+    return view;
+}
+
+struct snapshot view_snapshot(struct view *view)
+{
+    struct snapshot snap = {view->segments, view->count, atomic_load(&view->v), view->schema};
+
+    return snap;
+}
+
+int shard_publish(struct ctx *c, struct shard *s)
+{
+    size_t count = s->sealed_count + s->frozen_count + (s->growing.segment != NULL), n = 0;
+    struct view *view = mem_zalloc(sizeof *view + count * sizeof view->segments[0]), *old;
+
+    if (!view)
+        return err_nomem(c);
+    atomic_init(&view->refs, 1);
+    atomic_init(&view->v, s->applied);
+    view->schema = schema_ref(s->schema);
+    view->count = count;
+    for (size_t i = 0; i < s->sealed_count; i++)
+        view->segments[n++] = segment_ref(s->sealed[i]);
+    for (size_t i = 0; i < s->frozen_count; i++)
+        view->segments[n++] = segment_ref(s->frozen[i].segment);
+    if (s->growing.segment)
+        view->segments[n++] = segment_ref(s->growing.segment);
+    old = atomic_exchange(&s->view, view);
+    if (old)
+        epoch_retire(&s->db->epoch, &old->retired, view_retired);
+    shard_count_backlog(s);
+    return 0;
+}
+
+void shard_count_backlog(struct shard *s)
+{
+    uint32_t rows = 0;
+
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        const struct segment *seg = s->sealed[i];
+        bool all = true;
+        for (size_t j = 0; j < s->schema->vectors_count; j++)
+            all = all && seg->ops->graph(seg, s->schema->vectors[j].id);
+        if (!all && seg->ops->rows(seg) >= 2000)
+            rows += seg->ops->rows(seg);
+    }
+    for (size_t i = 0; i < s->frozen_count; i++)
+        rows += s->frozen[i].segment->ops->rows(s->frozen[i].segment);
+    atomic_store(&s->backlog, rows);
+}
+
+uint64_t shard_dirty_from(struct shard *s)
+{
+    uint64_t from = s->held_offset;
+
+    for (size_t i = 0; i < s->frozen_count; i++) {
+        if (s->frozen[i].first_offset && (!from || s->frozen[i].first_offset < from))
+            from = s->frozen[i].first_offset;
+    }
+    if (s->growing.first_offset && (!from || s->growing.first_offset < from))
+        from = s->growing.first_offset;
+    os_mutex_lock(&s->queue_lock);
+    if (s->queue && (!from || s->queue->offset < from))
+        from = s->queue->offset;
+    os_mutex_unlock(&s->queue_lock);
+    return from;
+}
+
+int shard_load(struct ctx *c, struct shard *s)
+{
+    int rc;
+
+    if (s->loaded)
+        return 0;
+    rc = manifest_load(c, s);
+    if (rc == KITH_NOMEM)
+        return rc;
+    if (rc < 0) { /* one damaged shard never stops the server */
+        snprintf(s->problem, sizeof s->problem, "%.190s", c->text);
+        for (size_t i = 0; i < s->sealed_count; i++)
+            segment_unref(s->sealed[i]);
+        s->sealed_count = 0;
+    }
+    s->loaded = true;
+    s->applied = MAX(s->applied, s->covers);
+    return shard_publish(c, s);
+}
+
+void shard_unref(struct shard *s)
+{
+    struct view *view;
+
+    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    view = atomic_exchange(&s->view, NULL);
+    if (view)
+        epoch_retire(&s->db->epoch, &view->retired, view_retired);
+    for (size_t i = 0; i < s->sealed_count; i++)
+        segment_unref(s->sealed[i]);
+    for (size_t i = 0; i < s->frozen_count; i++)
+        segment_unref(s->frozen[i].segment);
+    segment_unref(s->growing.segment);
+    schema_unref(s->schema);
+    for (size_t i = 0; i < s->old_schemas_count; i++)
+        schema_unref(s->old_schemas[i]);
+    mem_free(s->old_schemas);
+    strmap_release(&s->blobs);
+    os_mutex_release(&s->lock);
+    os_mutex_release(&s->queue_lock);
+    mem_free(s->name);
+    mem_free(s);
+}

@@ -1,0 +1,294 @@
+/* build.c - collecting (key, row) pairs and writing them sorted. */
+#include "base/ctx.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "codec/date.h"
+#include "field/field.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { ROW_INDEXED = 1, ROW_OTHER = 2, ROW_NOT_EMPTY = 4, ROW_NULL = 8 };
+
+struct entry {
+    union {
+        int64_t i;
+        double d;
+        uint8_t uuid[16];
+        struct {
+            uint64_t offset; /* into text */
+            uint32_t size;
+        } s;
+    } key;
+    uint32_t row;
+};
+
+struct field_builder {
+    const struct schema_field *f;
+    kith_index_kind kind;
+    struct buf entries, text, flags; /* flags: a byte a row */
+};
+
+int field_builder_new(struct ctx *c, const struct schema_field *f, struct field_builder **ret_builder)
+{
+    struct field_builder *b = mem_zalloc(sizeof *b);
+
+    if (!b)
+        return err_nomem(c);
+    b->f = f;
+    b->kind = f->def.index;
+    *ret_builder = b;
+    return 0;
+}
+
+void field_builder_free(struct field_builder *b)
+{
+    if (!b)
+        return;
+    buf_release(&b->entries);
+    buf_release(&b->text);
+    buf_release(&b->flags);
+    mem_free(b);
+}
+
+static bool key_of(struct field_builder *b, struct val v, struct entry *e)
+{
+    struct bytes s;
+    double d;
+
+    switch (b->kind) {
+    case KITH_INDEX_KEYWORD:
+        if (val_tag(v) != VAL_STR)
+            return false;
+        s = val_str(v);
+        e->key.s.offset = b->text.size;
+        e->key.s.size = (uint32_t)s.size;
+        buf_put(&b->text, s.data, s.size);
+        return true;
+    case KITH_INDEX_INTEGER:
+        if (val_tag(v) == VAL_INT) {
+            e->key.i = val_int(v);
+            return true;
+        }
+        if (val_tag(v) != VAL_DOUBLE)
+            return false;
+        d = val_double(v);
+        if (d != floor(d) || fabs(d) >= 9.2e18)
+            return false;
+        e->key.i = (int64_t)d;
+        return true;
+    case KITH_INDEX_FLOAT:
+        if (!val_is_num(v))
+            return false;
+        e->key.d = val_double(v) + 0.0; /* -0 becomes 0 */
+        return true;
+    case KITH_INDEX_BOOL:
+        if (!val_is_bool(v))
+            return false;
+        e->key.i = val_tag(v) == VAL_TRUE;
+        return true;
+    case KITH_INDEX_DATETIME:
+        s = val_str(v);
+        return val_tag(v) == VAL_STR && date_parse((const char *)s.data, s.size, &e->key.i);
+    case KITH_INDEX_UUID:
+        s = val_str(v);
+        return val_tag(v) == VAL_STR && uuid_parse((const char *)s.data, s.size, e->key.uuid);
+    case KITH_INDEX_NONE:
+        break;
+    }
+    return false;
+}
+
+struct adding {
+    struct field_builder *b;
+    row_id row;
+    uint8_t flags;
+};
+
+static void add_one(struct adding *a, struct val v)
+{
+    struct entry e;
+
+    memset(&e, 0, sizeof e);
+    e.row = a->row;
+    if (key_of(a->b, v, &e)) {
+        a->flags |= ROW_INDEXED;
+        buf_put(&a->b->entries, &e, sizeof e);
+    } else if (val_tag(v) != VAL_NULL) {
+        a->flags |= ROW_OTHER;
+    }
+}
+
+static int add_value(void *arg, struct val v)
+{
+    struct adding *a = arg;
+    struct val_iter it;
+    struct bytes key;
+    struct val item;
+
+    if (val_tag(v) == VAL_NULL)
+        a->flags |= ROW_NULL;
+    else if (val_tag(v) != VAL_ARRAY || val_count(v))
+        a->flags |= ROW_NOT_EMPTY;
+    if (val_tag(v) != VAL_ARRAY) {
+        add_one(a, v);
+        return 0;
+    }
+    for (it = val_iter(v); val_next(&it, &key, &item);)
+        add_one(a, item);
+    return 0;
+}
+
+int field_builder_add(struct ctx *c, struct field_builder *b, row_id row, struct val doc)
+{
+    struct adding a = {b, row, 0};
+
+    kassert(row >= b->flags.size);
+    buf_zero(&b->flags, row - b->flags.size);
+    (void)path_visit(&b->f->path, doc, add_value, &a);
+    buf_u8(&b->flags, a.flags);
+    return b->flags.failed || b->entries.failed || b->text.failed ? err_nomem(c) : 0;
+}
+
+static int cmp_int(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+
+    if (a->key.i != b->key.i)
+        return a->key.i < b->key.i ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static int cmp_double(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+
+    if (a->key.d < b->key.d || a->key.d > b->key.d)
+        return a->key.d < b->key.d ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static int cmp_uuid(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+    int order = memcmp(a->key.uuid, b->key.uuid, 16);
+
+    return order ? order : a->row < b->row ? -1 : a->row > b->row;
+}
+
+static int cmp_str(const void *x, const void *y, void *text)
+{
+    const struct entry *a = x, *b = y;
+    const uint8_t *t = text;
+    int order = memcmp(t + a->key.s.offset, t + b->key.s.offset, MIN(a->key.s.size, b->key.s.size));
+
+    if (order)
+        return order;
+    if (a->key.s.size != b->key.s.size)
+        return a->key.s.size < b->key.s.size ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+/* Heap sort: in place, never quadratic, and with an argument, which C17's qsort lacks. */
+static void sort_strings(struct entry *e, size_t n, void *text)
+{
+    for (size_t start = n / 2, end = n; end > 1;) {
+        struct entry moved;
+        size_t root, child;
+        if (start > 0) {
+            moved = e[--start];
+        } else {
+            moved = e[--end];
+            e[end] = e[0];
+        }
+        for (root = start; (child = root * 2 + 1) < end; root = child) {
+            if (child + 1 < end && cmp_str(&e[child], &e[child + 1], text) < 0)
+                child++;
+            if (cmp_str(&moved, &e[child], text) >= 0)
+                break;
+            e[root] = e[child];
+        }
+        e[root] = moved;
+    }
+}
+
+static bool same_key(const struct field_builder *b, const struct entry *x, const struct entry *y)
+{
+    if (b->kind == KITH_INDEX_KEYWORD)
+        return x->key.s.size == y->key.s.size &&
+               memcmp(b->text.data + x->key.s.offset, b->text.data + y->key.s.offset, x->key.s.size) == 0;
+    return memcmp(&x->key, &y->key, b->kind == KITH_INDEX_UUID ? 16 : 8) == 0;
+}
+
+static void put_flag_bits(const struct field_builder *b, uint32_t rows, uint8_t flag, bool inverted, struct buf *out)
+{
+    for (uint32_t word = 0; word < bits_words(rows); word++) {
+        uint64_t w = 0;
+        for (uint32_t i = 0; i < 64 && word * 64 + i < rows; i++) {
+            uint32_t row = word * 64 + i;
+            bool set = row < b->flags.size && (b->flags.data[row] & flag) != 0;
+            w |= (uint64_t)(set != inverted) << i;
+        }
+        buf_u64(out, w);
+    }
+}
+
+int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, struct buf *out)
+{
+    struct entry *e = (struct entry *)(void *)b->entries.data;
+    size_t n = b->entries.size / sizeof *e, keys = 0, kept = 0;
+    struct buf starts, list, texts;
+    uint32_t key_size = b->kind == KITH_INDEX_UUID ? 16 : 8;
+    int rc;
+
+    buf_init(&starts);
+    buf_init(&list);
+    buf_init(&texts);
+    if (n && b->kind == KITH_INDEX_KEYWORD)
+        sort_strings(e, n, b->text.data);
+    else if (n)
+        qsort(e, n, sizeof *e, b->kind == KITH_INDEX_FLOAT ? cmp_double
+                               : b->kind == KITH_INDEX_UUID ? cmp_uuid : cmp_int);
+    buf_u32(out, (uint32_t)b->kind);
+    buf_u32(out, rows);
+    buf_zero(out, 16); /* keys, unused, entries */
+    for (size_t i = 0; i < n; i++) {
+        bool fresh = i == 0 || !same_key(b, &e[i - 1], &e[i]);
+        if (!fresh && e[i].row == e[i - 1].row)
+            continue;
+        if (fresh) {
+            keys++;
+            buf_u32(&starts, (uint32_t)kept);
+            if (b->kind == KITH_INDEX_KEYWORD) {
+                buf_u32(out, (uint32_t)texts.size);
+                buf_put(&texts, b->text.data + e[i].key.s.offset, e[i].key.s.size);
+            } else {
+                buf_put(out, &e[i].key, key_size);
+            }
+        }
+        buf_u32(&list, e[i].row);
+        kept++;
+    }
+    buf_u32(&starts, (uint32_t)kept);
+    if (b->kind == KITH_INDEX_KEYWORD)
+        buf_u32(out, (uint32_t)texts.size);
+    buf_put(out, starts.data, starts.size);
+    buf_put(out, list.data, list.size);
+    buf_align(out, 8);
+    put_flag_bits(b, rows, ROW_INDEXED, false, out);
+    put_flag_bits(b, rows, ROW_OTHER, false, out);
+    put_flag_bits(b, rows, ROW_NOT_EMPTY, true, out);
+    put_flag_bits(b, rows, ROW_NULL, false, out);
+    buf_put(out, texts.data, texts.size);
+    rc = out->failed || starts.failed || list.failed || texts.failed ? err_nomem(c) : 0;
+    if (rc == 0) {
+        uint32_t count = (uint32_t)keys;
+        uint64_t entries = kept;
+        memcpy(out->data + 8, &count, 4);
+        memcpy(out->data + 16, &entries, 8);
+    }
+    buf_release(&starts);
+    buf_release(&list);
+    buf_release(&texts);
+    return rc;
+}

@@ -1,0 +1,41 @@
+/* field.h - the index of one document field in one sealed segment: sorted keys, and the rows of each.
+ *
+ * The index must agree with op/match.h. It answers in two parts: rows that surely match, and rows
+ * that may (they hold values the index does not cover) and have to be looked at. */
+#ifndef FIELD_FIELD_H
+#define FIELD_FIELD_H
+
+#include "base/bits.h"
+#include "op/match.h"
+
+struct field_builder;
+int field_builder_new(struct ctx *c, const struct schema_field *f, struct field_builder **ret_builder);
+void field_builder_free(struct field_builder *b); /* NULL is fine */
+/* Rows in ascending order, each once. */
+int field_builder_add(struct ctx *c, struct field_builder *b, row_id row, struct val doc);
+/* The section's bytes (docs/format/field.md). */
+int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, struct buf *out);
+
+struct field_index {
+    kith_index_kind kind;
+    uint32_t rows, keys_count;
+    uint64_t entries;
+    const uint8_t *keys;        /* 8 or 16 bytes each; keyword: its text lies in `text` */
+    const uint32_t *offsets;    /* keyword: keys_count + 1, into text */
+    const uint8_t *text;
+    const uint32_t *starts;     /* keys_count + 1, into row_list */
+    const uint32_t *row_list;
+    struct bits indexed, other, empty, null; /* rows: with a key, with a value left out, ... */
+};
+
+int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index);
+
+/* Answers `p`, or says that it cannot (false). `sure` and `maybe` are cleared bits of `rows`. */
+bool field_match(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe);
+
+/* Keys in order, for order-by: the key as a number, and its rows. */
+double field_key_number(const struct field_index *x, uint32_t key, int64_t *ret_int, bool *ret_is_int);
+/* The first key at or above `v` (or above, if `after`). */
+uint32_t field_key_from(const struct field_index *x, double v, bool after);
+
+#endif

@@ -1,0 +1,212 @@
+/* mask.c - a filter as the set of rows of one segment.
+ *
+ * Indexed conditions come from the field indexes. What they cannot answer - no index, values an index
+ * leaves out, documents replaced since the index was made - is read, and only for the rows that are
+ * still in question. So every path gives the rows that op/match.h defines. */
+#include "base/ctx.h"
+#include "query/query.h"
+
+struct masking {
+    struct ctx *c;
+    const struct snapshot *snap;
+    const struct segment *s;
+    struct bits overlaid; /* rows whose document is newer than the field indexes */
+    bool any_overlaid;
+};
+
+static int eval(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out);
+
+static int look_at(struct masking *m, const struct pred *p, row_id row, bool *ret_match)
+{
+    struct row_look look = {m->s, m->snap->schema, row};
+    struct subject subject = {.has_vector = row_has_vector, .arg = &look};
+    struct ctx one;
+    struct bytes doc;
+    kith_id id = m->s->ops->id(m->s, row);
+    lsn at;
+    int rc;
+
+    ctx_init(&one, m->c->os);
+    rc = m->s->ops->doc(&one, m->s, row, m->snap->v, &doc, &at);
+    if (rc >= 0) {
+        subject.id = &id;
+        subject.doc = val_of(doc.data, doc.size);
+        *ret_match = pred_match(p, &subject);
+    } else {
+        err_set(m->c, rc, "%s", one.text);
+    }
+    ctx_release(&one);
+    return rc;
+}
+
+static int look_at_all(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
+{
+    for (row_id row = bits_next(among, 0); row != ROW_NONE; row = bits_next(among, row + 1)) {
+        bool match = false;
+        TRY(look_at(m, p, row, &match));
+        if (match)
+            bits_set(out, row);
+    }
+    return 0;
+}
+
+static int has_id(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
+{
+    for (size_t i = 0; i < p->f->ids_count; i++) {
+        row_id row = m->s->ops->find(m->s, &p->f->ids[i], m->snap->v);
+        if (row != ROW_NONE && bits_get(among, row))
+            bits_set(out, row);
+    }
+    return 0;
+}
+
+static int leaf(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
+{
+    const struct field_index *x = p->field ? m->s->ops->field(m->s, p->field->id) : NULL;
+    struct bits maybe;
+
+    if (p->f->kind == KITH_COND_HAS_ID)
+        return has_id(m, p, among, out);
+    if (!x)
+        return look_at_all(m, p, among, out);
+    if (bits_new(&m->c->arena, among->size, &maybe) < 0)
+        return err_nomem(m->c);
+    if (!field_match(x, p, out, &maybe))
+        return look_at_all(m, p, among, out);
+    bits_minus(&maybe, out);
+    if (m->any_overlaid) {
+        bits_minus(out, &m->overlaid);
+        bits_or(&maybe, &m->overlaid);
+    }
+    bits_and(out, among);
+    bits_and(&maybe, among);
+    return look_at_all(m, p, &maybe, out);
+}
+
+static bool indexed(const struct masking *m, const struct pred *p)
+{
+    if (p->f->kind == KITH_COND_HAS_ID)
+        return true;
+    if (p->f->subs_count && p->f->kind != KITH_COND_NESTED) {
+        for (size_t i = 0; i < p->f->subs_count; i++) {
+            if (!indexed(m, &p->subs[i]))
+                return false;
+        }
+        return true;
+    }
+    return p->field && m->s->ops->field(m->s, p->field->id);
+}
+
+/* The indexed ones first: they leave fewer rows to be read by the others. */
+static int eval_all(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
+{
+    memcpy(out->words, among->words, (size_t)bits_words(out->size) * 8);
+    for (int turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; i < p->f->subs_count; i++) {
+            struct bits sub;
+            if (indexed(m, &p->subs[i]) != (turn == 0))
+                continue;
+            if (bits_new(&m->c->arena, out->size, &sub) < 0)
+                return err_nomem(m->c);
+            TRY(eval(m, &p->subs[i], out, &sub));
+            bits_and(out, &sub);
+        }
+    }
+    return 0;
+}
+
+static int eval_any(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
+{
+    struct bits left;
+
+    if (bits_new(&m->c->arena, out->size, &left) < 0)
+        return err_nomem(m->c);
+    memcpy(left.words, among->words, (size_t)bits_words(out->size) * 8);
+    for (size_t i = 0; i < p->f->subs_count; i++) {
+        struct bits sub;
+        if (bits_new(&m->c->arena, out->size, &sub) < 0)
+            return err_nomem(m->c);
+        TRY(eval(m, &p->subs[i], &left, &sub));
+        bits_or(out, &sub);
+        bits_minus(&left, &sub);
+    }
+    return 0;
+}
+
+static int eval_at_least(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
+{
+    uint32_t *hits = arena_zalloc(&m->c->arena, (size_t)MAX(out->size, 1u) * sizeof *hits);
+
+    if (!hits)
+        return err_nomem(m->c);
+    for (size_t i = 0; i < p->f->subs_count; i++) {
+        struct bits sub;
+        if (bits_new(&m->c->arena, out->size, &sub) < 0)
+            return err_nomem(m->c);
+        TRY(eval(m, &p->subs[i], among, &sub));
+        for (row_id row = bits_next(&sub, 0); row != ROW_NONE; row = bits_next(&sub, row + 1))
+            hits[row]++;
+    }
+    for (row_id row = bits_next(among, 0); row != ROW_NONE; row = bits_next(among, row + 1)) {
+        if (hits[row] >= p->f->least)
+            bits_set(out, row);
+    }
+    return 0;
+}
+
+/* `out` is clear; it becomes the rows of `among` that satisfy p. */
+static int eval(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
+{
+    struct bits any;
+
+    switch (p->f->kind) {
+    case KITH_COND_ALL:
+        return eval_all(m, p, among, out);
+    case KITH_COND_ANY:
+        return eval_any(m, p, among, out);
+    case KITH_COND_NONE:
+        if (bits_new(&m->c->arena, out->size, &any) < 0)
+            return err_nomem(m->c);
+        TRY(eval_any(m, p, among, &any));
+        memcpy(out->words, among->words, (size_t)bits_words(out->size) * 8);
+        bits_minus(out, &any);
+        return 0;
+    case KITH_COND_AT_LEAST:
+        return eval_at_least(m, p, among, out);
+    case KITH_COND_MATCH: case KITH_COND_EXCEPT: case KITH_COND_PREFIX: case KITH_COND_SUBSTRING:
+    case KITH_COND_RANGE: case KITH_COND_DATETIME: case KITH_COND_VALUES_COUNT: case KITH_COND_IS_EMPTY:
+    case KITH_COND_IS_NULL: case KITH_COND_FIELD_EMPTY: case KITH_COND_FIELD_NULL: case KITH_COND_HAS_ID:
+    case KITH_COND_HAS_VECTOR: case KITH_COND_NESTED:
+        break;
+    }
+    return leaf(m, p, among, out);
+}
+
+int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const struct pred *p,
+               struct bits *ret_mask, bool *ret_all)
+{
+    struct segment *s = snap->segments[segment];
+    struct masking m = {.c = c, .snap = snap, .s = s};
+    struct bits live, mask;
+
+    TRY(segment_live(c, s, snap->v, &live, ret_all));
+    if (!p || (p->f->kind == KITH_COND_ALL && !p->f->subs_count)) {
+        *ret_mask = live;
+        return 0;
+    }
+    *ret_all = false;
+    if (bits_new(&c->arena, live.size, &mask) < 0)
+        return err_nomem(c);
+    if (!segment_is_growing(s) && atomic_load(&s->overlaid_count)) {
+        if (bits_new(&c->arena, live.size, &m.overlaid) < 0)
+            return err_nomem(c);
+        m.any_overlaid = true;
+        for (row_id row = 0; row < live.size; row++) {
+            if (s->ops->overlaid(s, row, snap->v))
+                bits_set(&m.overlaid, row);
+        }
+    }
+    TRY(eval(&m, p, &live, &mask));
+    *ret_mask = mask;
+    return 0;
+}

@@ -1,0 +1,68 @@
+/* query.h - planning and running one query over one snapshot. All stages use the same LSN. */
+#ifndef QUERY_QUERY_H
+#define QUERY_QUERY_H
+
+#include "op/match.h"
+#include "segment/segment.h"
+
+struct snapshot {
+    struct segment *const *segments;
+    size_t count;
+    lsn v;
+    const struct schema *schema;
+};
+
+/* Memory that searches need and give back; one pool serves any number of threads. */
+struct scratch_pool {
+    struct graph_scratch *_Atomic free[32];
+};
+void scratch_pool_release(struct scratch_pool *p);
+
+struct runner {
+    const struct snapshot *snap;
+    const struct kernels *kernels;
+    struct scratch_pool *pool;
+};
+
+int query_run(struct ctx *c, const struct runner *r, const kith_query *q, kith_result **ret_result);
+int query_get(struct ctx *c, const struct runner *r, const kith_id *ids, size_t count, const kith_select *select,
+              kith_result **ret_result);
+int query_count(struct ctx *c, const struct runner *r, const kith_filter *f, uint64_t *ret_count);
+/* Segment and row of a point; false if it is not there. */
+bool query_find(const struct snapshot *snap, const kith_id *id, size_t *ret_segment, row_id *ret_row);
+
+/* Rows of one segment that are visible and satisfy `p`. `ret_all`: every row does. */
+int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const struct pred *p,
+               struct bits *ret_mask, bool *ret_all);
+
+/* ---- between the files of this room ---- */
+
+struct hit_ref {
+    float distance;
+    uint32_t segment;
+    row_id row;
+    double order;
+    int64_t order_int;
+    bool order_is_int;
+};
+
+struct hit_list {
+    struct hit_ref *at;
+    size_t count, capacity;
+};
+int hits_push(struct ctx *c, struct hit_list *l, struct hit_ref hit);
+
+struct plan_note {
+    const char *strategy;
+    uint32_t rows, matches, ef, distances, hops;
+};
+
+int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
+                    const float *query, size_t segment, const struct pred *p, const kith_id *leave_out,
+                    struct hit_list *out, struct plan_note *note);
+int scroll_collect(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p, size_t want,
+                   struct hit_list *out);
+int order_collect(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p, size_t want,
+                  struct hit_list *out);
+
+#endif

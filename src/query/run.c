@@ -1,0 +1,414 @@
+/* run.c - from a query to its result: collect per segment, merge, fetch what was asked for. */
+#include "base/ctx.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "query/query.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct result_box {
+    kith_result result;
+    struct arena arena;
+};
+
+enum { LIMIT_MAX = 1000000 };
+
+int hits_push(struct ctx *c, struct hit_list *l, struct hit_ref hit)
+{
+    if (l->count == l->capacity) {
+        size_t capacity = l->capacity ? l->capacity * 2 : 64;
+        struct hit_ref *at = arena_alloc(&c->arena, capacity * sizeof *at);
+        if (!at)
+            return err_nomem(c);
+        if (l->count)
+            memcpy(at, l->at, l->count * sizeof *at);
+        l->at = at;
+        l->capacity = capacity;
+    }
+    l->at[l->count++] = hit;
+    return 0;
+}
+
+bool query_find(const struct snapshot *snap, const kith_id *id, size_t *ret_segment, row_id *ret_row)
+{
+    for (size_t i = snap->count; i-- > 0;) {
+        row_id row = snap->segments[i]->ops->find(snap->segments[i], id, snap->v);
+        if (row != ROW_NONE) {
+            *ret_segment = i;
+            *ret_row = row;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- sorting: a key made once, ids only for ties ---------------------------------------------------- */
+
+struct sortable {
+    struct hit_ref hit;
+    kith_id id;
+    bool descending, by_order;
+};
+
+static int cmp_hits(const void *x, const void *y)
+{
+    const struct sortable *a = x, *b = y;
+    int order;
+
+    if (a->by_order) {
+        int sign = a->descending ? -1 : 1;
+        if (a->hit.order_is_int && a->hit.order_int != b->hit.order_int)
+            return a->hit.order_int < b->hit.order_int ? -sign : sign;
+        if (a->hit.order < b->hit.order || a->hit.order > b->hit.order)
+            return a->hit.order < b->hit.order ? -sign : sign;
+        order = id_cmp(&a->id, &b->id);
+        return order * sign;
+    }
+    if (a->hit.distance < b->hit.distance || a->hit.distance > b->hit.distance)
+        return a->hit.distance < b->hit.distance ? -1 : 1;
+    return id_cmp(&a->id, &b->id);
+}
+
+static int sort_hits(struct ctx *c, const struct snapshot *snap, const kith_query *q, struct hit_list *l)
+{
+    struct sortable *s = arena_alloc(&c->arena, MAX(l->count, (size_t)1) * sizeof *s);
+
+    if (!s)
+        return err_nomem(c);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct segment *seg = snap->segments[l->at[i].segment];
+        s[i].hit = l->at[i];
+        s[i].id = seg->ops->id(seg, l->at[i].row);
+        s[i].descending = q->descending;
+        s[i].by_order = q->kind == KITH_QUERY_ORDER_BY;
+    }
+    qsort(s, l->count, sizeof *s, cmp_hits);
+    for (size_t i = 0; i < l->count; i++)
+        l->at[i] = s[i].hit;
+    return 0;
+}
+
+/* ---- fetching ------------------------------------------------------------------------------------------ */
+
+static int select_paths(struct ctx *c, const kith_select *select, struct path **ret_paths)
+{
+    struct path *paths = NULL;
+
+    if (select->doc >= 2) {
+        paths = arena_alloc(&c->arena, MAX(select->paths_count, (size_t)1) * sizeof *paths);
+        if (!paths)
+            return err_nomem(c);
+        for (size_t i = 0; i < select->paths_count; i++)
+            TRY(path_parse(c, select->paths[i], &paths[i]));
+    }
+    *ret_paths = paths;
+    return 0;
+}
+
+static int fetch_doc(struct ctx *one, struct result_box *box, const kith_select *select, const struct path *paths,
+                     struct bytes doc, kith_hit *hit)
+{
+    struct buf out;
+    struct node *root;
+    int rc = 0;
+
+    if (!select->doc)
+        return 0;
+    hit->doc.form = KITH_DOC_BINARY;
+    if (select->doc == 1) {
+        hit->doc.size = (uint32_t)doc.size;
+        hit->doc.data = arena_copy(&box->arena, doc.data, doc.size);
+        return hit->doc.data ? 0 : err_nomem(one);
+    }
+    TRY(node_from(one, val_of(doc.data, doc.size), &root));
+    TRY(node_select(one, root, paths, select->paths_count, select->doc == 2));
+    buf_init(&out);
+    node_encode(root, &out);
+    hit->doc.size = (uint32_t)out.size;
+    hit->doc.data = out.failed ? NULL : arena_copy(&box->arena, out.data, out.size);
+    if (!hit->doc.data)
+        rc = err_nomem(one);
+    buf_release(&out);
+    return rc;
+}
+
+static bool vector_wanted(const kith_select *select, const char *name)
+{
+    if (select->vectors == 1)
+        return true;
+    for (size_t i = 0; i < select->names_count && select->vectors == 2; i++) {
+        if (strcmp(select->names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int fetch_vectors(struct ctx *one, struct result_box *box, const struct snapshot *snap, const struct segment *s,
+                         row_id row, const kith_select *select, kith_hit *hit)
+{
+    kith_vector *vectors;
+
+    if (!select->vectors)
+        return 0;
+    vectors = arena_alloc(&box->arena, MAX(snap->schema->vectors_count, (size_t)1) * sizeof *vectors);
+    if (!vectors)
+        return err_nomem(one);
+    hit->vectors = vectors;
+    for (size_t i = 0; i < snap->schema->vectors_count; i++) {
+        const struct schema_vector *v = &snap->schema->vectors[i];
+        kith_vector *to = &vectors[hit->vectors_count];
+        const float *data;
+        if (!vector_wanted(select, v->name))
+            continue;
+        TRY(s->ops->vector(one, s, row, v->id, &data));
+        if (!data)
+            continue;
+        to->name = arena_str(&box->arena, v->name, strlen(v->name));
+        to->dim = v->dim;
+        to->data = arena_copy(&box->arena, data, (size_t)v->dim * sizeof(float));
+        if (!to->name || !to->data)
+            return err_nomem(one);
+        hit->vectors_count++;
+    }
+    return 0;
+}
+
+static int fetch_one(struct ctx *one, struct result_box *box, const struct snapshot *snap, const struct hit_ref *ref,
+                     const kith_select *select, const struct path *paths, kith_hit *hit)
+{
+    const struct segment *s = snap->segments[ref->segment];
+    struct bytes doc;
+    kith_id id = s->ops->id(s, ref->row);
+    lsn doc_lsn = 0;
+
+    if (id_copy(&box->arena, &id, &hit->id) < 0)
+        return err_nomem(one);
+    hit->distance = ref->distance;
+    hit->order_value = ref->order;
+    hit->order_int = ref->order_int;
+    hit->order_integer = ref->order_is_int;
+    TRY(s->ops->doc(one, s, ref->row, snap->v, &doc, &doc_lsn));
+    hit->lsn = MAX(doc_lsn, s->ops->born(s, ref->row));
+    TRY(fetch_doc(one, box, select, paths, doc, hit));
+    return fetch_vectors(one, box, snap, s, ref->row, select, hit);
+}
+
+static int fetch(struct ctx *c, struct result_box *box, const struct snapshot *snap, const struct hit_ref *refs,
+                 size_t count, const kith_select *select)
+{
+    struct path *paths;
+
+    TRY(select_paths(c, select, &paths));
+    box->result.hits = arena_zalloc(&box->arena, MAX(count, (size_t)1) * sizeof *box->result.hits);
+    if (!box->result.hits)
+        return err_nomem(c);
+    box->result.count = count;
+    box->result.lsn = snap->v;
+    for (size_t i = 0; i < count; i++) {
+        struct ctx one;
+        int rc;
+        ctx_init(&one, c->os);
+        rc = fetch_one(&one, box, snap, &refs[i], select, paths, &box->result.hits[i]);
+        if (rc < 0)
+            err_set(c, rc, "%s", one.text);
+        ctx_release(&one);
+        TRY(rc);
+    }
+    return 0;
+}
+
+/* ---- the query ------------------------------------------------------------------------------------------- */
+
+static int query_vector(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
+                        const float **ret_query)
+{
+    float *copy;
+    size_t segment;
+    row_id row;
+    char text[64];
+
+    if (q->like) {
+        const float *data = NULL;
+        kith_id_text(q->like, text, sizeof text);
+        if (!query_find(r->snap, q->like, &segment, &row))
+            return err_set(c, KITH_NOT_FOUND, "No point with id %s found", text);
+        TRY(r->snap->segments[segment]->ops->vector(c, r->snap->segments[segment], row, v->id, &data));
+        if (!data)
+            return err_set(c, KITH_NOT_FOUND, "Vector with name %s for point %s not found", v->name, text);
+        *ret_query = data;
+        return 0;
+    }
+    if (q->vector.dim != v->dim)
+        return err_set(c, KITH_INVALID, "Vector dimension error: expected dim: %u, got %u", v->dim, q->vector.dim);
+    for (uint32_t i = 0; i < v->dim; i++) {
+        if (!isfinite(q->vector.data[i]))
+            return err_set(c, KITH_INVALID, "query vector: element %u is not a finite number", i);
+    }
+    copy = arena_copy(&c->arena, q->vector.data, (size_t)v->dim * sizeof(float));
+    if (!copy)
+        return err_nomem(c);
+    if (v->metric == KITH_COSINE)
+        vec_normalise(r->kernels, copy, v->dim);
+    *ret_query = copy;
+    return 0;
+}
+
+static void note_put(struct buf *b, const struct segment *s, const struct plan_note *n)
+{
+    buf_printf(b, "%s{\"segment\":%llu,\"growing\":%s,\"strategy\":\"%s\",\"rows\":%u,\"matches\":%u,\"ef\":%u,"
+                  "\"distances\":%u,\"hops\":%u}",
+               b->size > 1 ? "," : "", (unsigned long long)s->id, segment_is_growing(s) ? "true" : "false",
+               n->strategy ? n->strategy : "none", n->rows, n->matches, n->ef, n->distances, n->hops);
+}
+
+static int run_nearest(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p,
+                       struct hit_list *hits, struct buf *explain)
+{
+    const char *name = q->using_vector ? q->using_vector : "";
+    const struct schema_vector *v = schema_vector(r->snap->schema, name);
+    const float *query;
+
+    if (!v)
+        return err_set(c, KITH_INVALID, "Not existing vector name error: %s", name);
+    TRY(query_vector(c, r, q, v, &query));
+    for (size_t i = 0; i < r->snap->count; i++) {
+        struct plan_note note = {0};
+        TRY(nearest_segment(c, r, q, v, query, i, p, q->like, hits, &note));
+        if (q->explain)
+            note_put(explain, r->snap->segments[i], &note);
+    }
+    return 0;
+}
+
+static int collect(struct ctx *c, const struct runner *r, const kith_query *q, struct hit_list *hits,
+                   struct buf *explain, struct result_box *box)
+{
+    size_t want = (size_t)q->limit + q->offset;
+    struct pred *p = NULL;
+
+    if (q->filter)
+        TRY(pred_compile(c, r->snap->schema, q->filter, &p));
+    switch (q->kind) {
+    case KITH_QUERY_NEAREST:
+        TRY(run_nearest(c, r, q, p, hits, explain));
+        TRY(sort_hits(c, r->snap, q, hits));
+        break;
+    case KITH_QUERY_ORDER_BY:
+        TRY(order_collect(c, r, q, p, want, hits));
+        TRY(sort_hits(c, r->snap, q, hits));
+        break;
+    case KITH_QUERY_SCROLL:
+        TRY(scroll_collect(c, r, q, p, want + 1, hits));
+        if (hits->count > want) {
+            const struct segment *s = r->snap->segments[hits->at[want].segment];
+            kith_id next = s->ops->id(s, hits->at[want].row);
+            box->result.has_next = true;
+            if (id_copy(&box->arena, &next, &box->result.next) < 0)
+                return err_nomem(c);
+        }
+        break;
+    }
+    hits->count = MIN(hits->count, want);
+    return 0;
+}
+
+static struct result_box *box_new(void)
+{
+    struct result_box *box = mem_zalloc(sizeof *box);
+
+    if (box)
+        arena_init(&box->arena);
+    return box;
+}
+
+int query_run(struct ctx *c, const struct runner *r, const kith_query *given, kith_result **ret_result)
+{
+    kith_query q = *given;
+    struct result_box *box;
+    struct hit_list hits = {0};
+    struct buf explain;
+    size_t skip;
+    int rc;
+
+    if (q.kind > KITH_QUERY_ORDER_BY)
+        return err_set(c, KITH_INVALID, "query: unknown kind %d", (int)q.kind);
+    q.limit = MIN(q.limit ? q.limit : 10, (uint32_t)LIMIT_MAX);
+    q.offset = MIN(q.offset, UINT32_MAX / 4);
+    box = box_new();
+    if (!box)
+        return err_nomem(c);
+    buf_init(&explain);
+    if (q.explain)
+        buf_u8(&explain, '[');
+    rc = collect(c, r, &q, &hits, &explain, box);
+    skip = MIN((size_t)q.offset, hits.count);
+    if (rc >= 0)
+        rc = fetch(c, box, r->snap, hits.at ? hits.at + skip : NULL, hits.count - skip, &q.select);
+    if (rc >= 0 && q.explain) {
+        buf_u8(&explain, ']');
+        box->result.explain = explain.failed ? NULL : arena_str(&box->arena, (char *)explain.data, explain.size);
+    }
+    buf_release(&explain);
+    if (rc < 0) {
+        kith_result_free(&box->result);
+        return rc;
+    }
+    *ret_result = &box->result;
+    return 0;
+}
+
+int query_get(struct ctx *c, const struct runner *r, const kith_id *ids, size_t count, const kith_select *select,
+              kith_result **ret_result)
+{
+    static const kith_select whole = {.doc = 1};
+    struct hit_list hits = {0};
+    struct result_box *box = box_new();
+    int rc = box ? 0 : err_nomem(c);
+
+    for (size_t i = 0; i < count && rc >= 0; i++) {
+        size_t segment;
+        row_id row;
+        if (query_find(r->snap, &ids[i], &segment, &row)) {
+            struct hit_ref hit = {.segment = (uint32_t)segment, .row = row};
+            rc = hits_push(c, &hits, hit);
+        }
+    }
+    if (rc >= 0)
+        rc = fetch(c, box, r->snap, hits.at, hits.count, select ? select : &whole);
+    if (rc < 0) {
+        if (box)
+            kith_result_free(&box->result);
+        return rc;
+    }
+    *ret_result = &box->result;
+    return 0;
+}
+
+int query_count(struct ctx *c, const struct runner *r, const kith_filter *f, uint64_t *ret_count)
+{
+    struct pred *p = NULL;
+    uint64_t n = 0;
+
+    if (f)
+        TRY(pred_compile(c, r->snap->schema, f, &p));
+    for (size_t i = 0; i < r->snap->count; i++) {
+        struct bits mask;
+        bool all;
+        TRY(query_mask(c, r->snap, i, p, &mask, &all));
+        n += bits_count(&mask);
+    }
+    *ret_count = n;
+    return 0;
+}
+
+void kith_result_free(kith_result *result)
+{
+    struct result_box *box;
+
+    if (!result)
+        return;
+    box = container_of(result, struct result_box, result);
+    arena_release(&box->arena);
+    mem_free(box);
+}

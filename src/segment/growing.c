@@ -1,0 +1,427 @@
+/* growing.c - rows in memory. One writer appends; readers see `rows` as published and never wait.
+ *
+ * Columns are chunks that never move: chunk k holds 64 << k rows, so that a tiny collection costs
+ * little and a row's place is found by one count of leading zeros. Ids lie in a skip list (Pugh 1990)
+ * whose links are atomics: one writer, any readers. Nodes keep the newest row of their id; a row
+ * knows the older one. */
+#include "base/ctx.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "segment/segment.h"
+
+enum { CHUNKS = 20, CHUNK_FIRST = 64, LEVELS = 12 };
+
+struct id_node {
+    kith_id id;
+    _Atomic uint32_t row; /* newest */
+    uint8_t levels;
+    struct id_node *_Atomic next[];
+};
+
+struct grow_row {
+    struct id_node *node;
+    lsn born;
+    _Atomic lsn dead;
+    struct docver *_Atomic doc; /* newest; the last in the chain is the first document */
+    row_id older;               /* of the same id */
+};
+
+struct grow_column {
+    uint32_t vector_id, dim;
+    float *_Atomic data[CHUNKS];
+    uint8_t *_Atomic present[CHUNKS];
+};
+
+struct growing {
+    struct segment base;
+    struct arena arena; /* nodes and string ids */
+    atomic_uint rows;
+    uint32_t capacity;  /* rows with chunks */
+    uint32_t chunks;
+    struct grow_row *_Atomic row_chunks[CHUNKS];
+    struct grow_column *columns;
+    uint32_t columns_count;
+    struct id_node *head;
+    uint64_t seed;
+    atomic_ullong bytes;
+};
+
+static struct growing *grow_of(const struct segment *s)
+{
+    return container_of(s, struct growing, base);
+}
+
+static inline uint32_t chunk_of(row_id row, uint32_t *ret_at)
+{
+    uint32_t n = row / CHUNK_FIRST + 1, k = 31u - (uint32_t)__builtin_clz(n);
+
+    *ret_at = row - ((1u << k) - 1) * CHUNK_FIRST;
+    return k;
+}
+
+static inline struct grow_row *row_at(const struct growing *g, row_id row)
+{
+    uint32_t at, k = chunk_of(row, &at);
+
+    return atomic_load_explicit(&((struct growing *)(uintptr_t)g)->row_chunks[k], memory_order_acquire) + at;
+}
+
+/* ---- the skip list ------------------------------------------------------------------------------ */
+
+static struct id_node *node_new(struct growing *g, const kith_id *id, uint8_t levels)
+{
+    struct id_node *n = arena_zalloc(&g->arena, sizeof *n + levels * sizeof n->next[0]);
+
+    if (!n)
+        return NULL;
+    n->levels = levels;
+    atomic_init(&n->row, ROW_NONE);
+    if (id && id_copy(&g->arena, id, &n->id) < 0)
+        return NULL;
+    return n;
+}
+
+/* The first node at or after `id`; `before` receives the last ones below it, level by level. */
+static struct id_node *list_seek(const struct growing *g, const kith_id *id, struct id_node **before)
+{
+    struct id_node *at = g->head;
+
+    for (int level = LEVELS - 1; level >= 0; level--) {
+        struct id_node *next;
+        while ((next = atomic_load_explicit(&at->next[level], memory_order_acquire)) && id_cmp(&next->id, id) < 0)
+            at = next;
+        if (before)
+            before[level] = at;
+    }
+    return atomic_load_explicit(&at->next[0], memory_order_acquire);
+}
+
+static struct id_node *list_put(struct growing *g, const kith_id *id)
+{
+    struct id_node *before[LEVELS], *found = list_seek(g, id, before), *n;
+    uint8_t levels = 1;
+
+    if (found && id_eq(&found->id, id))
+        return found;
+    for (uint64_t r = splitmix(&g->seed); levels < LEVELS && (r & 3) == 0; r >>= 2)
+        levels++;
+    n = node_new(g, id, levels);
+    if (!n)
+        return NULL;
+    for (uint8_t i = 0; i < levels; i++) {
+        atomic_store_explicit(&n->next[i], atomic_load_explicit(&before[i]->next[i], memory_order_relaxed),
+                              memory_order_relaxed);
+        atomic_store_explicit(&before[i]->next[i], n, memory_order_release);
+    }
+    return n;
+}
+
+/* ---- the read interface --------------------------------------------------------------------------- */
+
+static uint32_t grow_rows(const struct segment *s)
+{
+    return atomic_load_explicit(&grow_of(s)->rows, memory_order_acquire);
+}
+
+static lsn grow_born(const struct segment *s, row_id row)
+{
+    return row_at(grow_of(s), row)->born;
+}
+
+static lsn grow_dead(const struct segment *s, row_id row)
+{
+    return atomic_load_explicit(&row_at(grow_of(s), row)->dead, memory_order_acquire);
+}
+
+static kith_id grow_id(const struct segment *s, row_id row)
+{
+    return row_at(grow_of(s), row)->node->id;
+}
+
+static row_id grow_find(const struct segment *s, const kith_id *id, lsn v)
+{
+    const struct growing *g = grow_of(s);
+    struct id_node *n = list_seek(g, id, NULL);
+    row_id row;
+
+    if (!n || !id_eq(&n->id, id))
+        return ROW_NONE;
+    for (row = atomic_load_explicit(&n->row, memory_order_acquire); row != ROW_NONE; row = row_at(g, row)->older) {
+        if (segment_visible(s, row, v))
+            return row;
+    }
+    return ROW_NONE;
+}
+
+static int grow_doc(struct ctx *c, const struct segment *s, row_id row, lsn v, struct bytes *ret_doc, lsn *ret_lsn)
+{
+    struct docver *d = atomic_load_explicit(&row_at(grow_of(s), row)->doc, memory_order_acquire);
+
+    UNUSED(c);
+    while (d->lsn > v && d->older)
+        d = d->older;
+    ret_doc->data = d->data;
+    ret_doc->size = d->size;
+    *ret_lsn = d->lsn;
+    return 0;
+}
+
+static bool grow_overlaid(const struct segment *s, row_id row, lsn v)
+{
+    UNUSED(v);
+    /* no field index is made from growing rows; carrying wants the rows changed since their birth */
+    return atomic_load_explicit(&row_at(grow_of(s), row)->doc, memory_order_acquire)->lsn > grow_born(s, row);
+}
+
+static int grow_vector(struct ctx *c, const struct segment *s, row_id row, uint32_t vector_id, const float **ret_data)
+{
+    const struct growing *g = grow_of(s);
+    uint32_t at, k = chunk_of(row, &at);
+
+    UNUSED(c);
+    *ret_data = NULL;
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        struct grow_column *col = &g->columns[i];
+        if (col->vector_id != vector_id)
+            continue;
+        if (atomic_load_explicit(&col->present[k], memory_order_acquire)[at])
+            *ret_data = atomic_load_explicit(&col->data[k], memory_order_acquire) + (size_t)at * col->dim;
+    }
+    return 0;
+}
+
+static row_id node_row(const struct id_node *n)
+{
+    return n ? atomic_load_explicit(&((struct id_node *)(uintptr_t)n)->row, memory_order_acquire) : ROW_NONE;
+}
+
+static row_id grow_seek(const struct segment *s, const kith_id *id)
+{
+    const struct growing *g = grow_of(s);
+
+    struct id_node *n = id ? list_seek(g, id, NULL) : atomic_load_explicit(&g->head->next[0], memory_order_acquire);
+
+    while (n && node_row(n) == ROW_NONE) /* a node is linked before it has its first row */
+        n = atomic_load_explicit(&n->next[0], memory_order_acquire);
+    return node_row(n);
+}
+
+/* Older versions of one id first, then the next id: every version is met once. */
+static row_id grow_after(const struct segment *s, row_id row)
+{
+    const struct grow_row *r = row_at(grow_of(s), row);
+    struct id_node *next;
+
+    if (r->older != ROW_NONE)
+        return r->older;
+    do
+        next = atomic_load_explicit(&r->node->next[0], memory_order_acquire);
+    while (next && node_row(next) == ROW_NONE);
+    return node_row(next);
+}
+
+static const struct segment_graph *grow_graph(const struct segment *s, uint32_t vector_id)
+{
+    UNUSED(s);
+    UNUSED(vector_id);
+    return NULL;
+}
+
+static const struct field_index *grow_field(const struct segment *s, uint32_t field_id)
+{
+    UNUSED(s);
+    UNUSED(field_id);
+    return NULL;
+}
+
+/* ---- the writer's part ---------------------------------------------------------------------------- */
+
+static int grow_mark_dead(struct segment *s, row_id row, lsn at)
+{
+    struct grow_row *r = row_at(grow_of(s), row);
+
+    if (atomic_load_explicit(&r->dead, memory_order_relaxed) == 0)
+        atomic_fetch_add(&s->dead_count, 1);
+    atomic_store_explicit(&r->dead, at, memory_order_release);
+    return 0;
+}
+
+static int grow_put_doc(struct segment *s, row_id row, struct docver *d, struct docver **ret_old)
+{
+    struct grow_row *r = row_at(grow_of(s), row);
+    struct docver *old = atomic_load_explicit(&r->doc, memory_order_relaxed);
+
+    d->older = old;
+    atomic_store_explicit(&r->doc, d, memory_order_release);
+    atomic_fetch_add(&grow_of(s)->bytes, sizeof *d + d->size);
+    *ret_old = NULL; /* kept until the segment goes: it is bounded anyway */
+    return 0;
+}
+
+static void chunk_free(struct growing *g, uint32_t k)
+{
+    mem_free(atomic_load(&g->row_chunks[k]));
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        mem_free_aligned(atomic_load(&g->columns[i].data[k]));
+        mem_free(atomic_load(&g->columns[i].present[k]));
+    }
+}
+
+static void grow_free(struct segment *s)
+{
+    struct growing *g = grow_of(s);
+    uint32_t rows = grow_rows(s);
+
+    for (row_id row = 0; row < rows; row++) {
+        struct docver *d = atomic_load(&row_at(g, row)->doc);
+        while (d) {
+            struct docver *older = d->older;
+            mem_free(d);
+            d = older;
+        }
+    }
+    for (uint32_t k = 0; k < CHUNKS; k++)
+        chunk_free(g, k);
+    arena_release(&g->arena);
+    mem_free(g->columns);
+    mem_free(g);
+}
+
+static const struct segment_ops grow_ops = {
+    .rows = grow_rows,
+    .born = grow_born,
+    .dead = grow_dead,
+    .id = grow_id,
+    .find = grow_find,
+    .doc = grow_doc,
+    .overlaid = grow_overlaid,
+    .vector = grow_vector,
+    .seek = grow_seek,
+    .after = grow_after,
+    .graph = grow_graph,
+    .field = grow_field,
+    .mark_dead = grow_mark_dead,
+    .put_doc = grow_put_doc,
+    .free = grow_free,
+};
+
+bool segment_is_growing(const struct segment *s)
+{
+    return s->ops == &grow_ops;
+}
+
+uint64_t growing_bytes(const struct segment *s)
+{
+    return atomic_load(&grow_of(s)->bytes);
+}
+
+int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, struct segment **ret_segment)
+{
+    struct growing *g = mem_zalloc(sizeof *g);
+
+    if (!g)
+        return err_nomem(c);
+    g->base.ops = &grow_ops;
+    atomic_init(&g->base.refs, 1);
+    g->base.id = id;
+    g->seed = id;
+    arena_init(&g->arena);
+    g->columns_count = (uint32_t)schema->vectors_count;
+    g->columns = mem_zalloc(MAX(schema->vectors_count, 1u) * sizeof *g->columns);
+    g->head = g->columns ? node_new(g, NULL, LEVELS) : NULL;
+    if (!g->head) {
+        grow_free(&g->base);
+        return err_nomem(c);
+    }
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        g->columns[i].vector_id = schema->vectors[i].id;
+        g->columns[i].dim = schema->vectors[i].dim;
+    }
+    *ret_segment = &g->base;
+    return 0;
+}
+
+static int chunk_add(struct growing *g)
+{
+    uint32_t k = g->chunks, rows = CHUNK_FIRST << k;
+    bool ok;
+
+    if (k == CHUNKS)
+        return KITH_NOMEM;
+    atomic_store(&g->row_chunks[k], mem_zalloc((size_t)rows * sizeof(struct grow_row)));
+    ok = atomic_load(&g->row_chunks[k]) != NULL;
+    for (uint32_t i = 0; i < g->columns_count && ok; i++) {
+        struct grow_column *col = &g->columns[i];
+        atomic_store(&col->data[k], mem_aligned((size_t)rows * col->dim * sizeof(float)));
+        atomic_store(&col->present[k], mem_zalloc(rows));
+        ok = atomic_load(&col->data[k]) && atomic_load(&col->present[k]);
+        atomic_fetch_add(&g->bytes, (uint64_t)rows * (col->dim * sizeof(float) + 1));
+    }
+    if (!ok) {
+        chunk_free(g, k);
+        atomic_store(&g->row_chunks[k], NULL);
+        for (uint32_t i = 0; i < g->columns_count; i++) {
+            atomic_store(&g->columns[i].data[k], NULL);
+            atomic_store(&g->columns[i].present[k], NULL);
+        }
+        return KITH_NOMEM;
+    }
+    atomic_fetch_add(&g->bytes, (uint64_t)rows * sizeof(struct grow_row));
+    g->chunks++;
+    g->capacity += rows;
+    return 0;
+}
+
+int growing_reserve(struct ctx *c, struct segment *s, uint64_t rows)
+{
+    struct growing *g = grow_of(s);
+
+    while (g->capacity < (uint64_t)grow_rows(s) + rows) {
+        if (chunk_add(g) < 0)
+            return err_nomem(c);
+    }
+    return 0;
+}
+
+int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, struct bytes doc, lsn doc_lsn,
+                const struct rec_vector *vectors, uint32_t count, row_id *ret_row)
+{
+    struct growing *g = grow_of(s);
+    row_id row = grow_rows(s);
+    uint32_t at, k = chunk_of(row, &at);
+    struct grow_row *r;
+    struct docver *d;
+    struct id_node *node;
+
+    TRY(growing_reserve(c, s, 1));
+    d = docver_new(doc_lsn, doc.data, doc.size);
+    node = d ? list_put(g, id) : NULL;
+    if (!node) {
+        mem_free(d);
+        return err_nomem(c);
+    }
+    r = row_at(g, row);
+    r->node = node;
+    r->born = born;
+    atomic_store_explicit(&r->dead, 0, memory_order_relaxed);
+    atomic_store_explicit(&r->doc, d, memory_order_relaxed);
+    r->older = atomic_load_explicit(&node->row, memory_order_relaxed);
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        struct grow_column *col = &g->columns[i];
+        uint8_t *present = atomic_load_explicit(&col->present[k], memory_order_relaxed) + at;
+        *present = 0;
+        for (uint32_t j = 0; j < count; j++) {
+            if (vectors[j].id != col->vector_id || vectors[j].dim != col->dim || !vectors[j].data)
+                continue;
+            memcpy(atomic_load_explicit(&col->data[k], memory_order_relaxed) + (size_t)at * col->dim, vectors[j].data,
+                   (size_t)col->dim * sizeof(float));
+            *present = 1;
+        }
+    }
+    atomic_fetch_add(&g->bytes, sizeof *d + d->size + sizeof *node + 32);
+    atomic_store_explicit(&g->rows, row + 1, memory_order_release);
+    atomic_store_explicit(&node->row, row, memory_order_release);
+    *ret_row = row;
+    return 0;
+}

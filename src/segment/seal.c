@@ -1,0 +1,417 @@
+/* seal.c - writing rows as the sections of a container (docs/format/segment.md). Rows are written in
+ * id order: the id column is then its own index, and scrolling is reading along. */
+#include "base/ctx.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "segment/sealed.h"
+
+#include <math.h>
+#include <zstd.h>
+
+struct picked {
+    const struct segment *s;
+    row_id row;
+};
+
+struct sealing {
+    struct ctx *c;
+    struct pack_writer *w;
+    uint64_t owner;
+    const struct schema *schema;
+    struct picked *rows;
+    uint32_t count;
+    lsn v;
+};
+
+/* ---- choosing the rows: a merge of id orders ----------------------------------------------------- */
+
+struct cursor {
+    const struct segment *s;
+    row_id row;
+};
+
+static void cursor_settle(struct cursor *k, lsn v)
+{
+    while (k->row != ROW_NONE && !segment_visible(k->s, k->row, v))
+        k->row = k->s->ops->after(k->s, k->row);
+}
+
+static int pick_rows(struct sealing *z, const struct seal_source *from)
+{
+    struct cursor *cursors = arena_alloc(&z->c->arena, MAX(from->count, (size_t)1) * sizeof *cursors);
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < from->count; i++)
+        total += from->segments[i]->ops->rows(from->segments[i]);
+    z->rows = arena_alloc(&z->c->arena, (size_t)MAX(total, (uint64_t)1) * sizeof *z->rows);
+    if (!cursors || !z->rows)
+        return err_nomem(z->c);
+    for (size_t i = 0; i < from->count; i++) {
+        cursors[i].s = from->segments[i];
+        cursors[i].row = cursors[i].s->ops->seek(cursors[i].s, NULL);
+        cursor_settle(&cursors[i], z->v);
+    }
+    for (;;) {
+        struct cursor *least = NULL;
+        kith_id least_id = {0};
+        for (size_t i = 0; i < from->count; i++) {
+            kith_id id;
+            if (cursors[i].row == ROW_NONE)
+                continue;
+            id = cursors[i].s->ops->id(cursors[i].s, cursors[i].row);
+            if (!least || id_cmp(&id, &least_id) < 0) {
+                least = &cursors[i];
+                least_id = id;
+            }
+        }
+        if (!least)
+            return 0;
+        kassert(z->count < total);
+        z->rows[z->count++] = (struct picked){least->s, least->row};
+        least->row = least->s->ops->after(least->s, least->row);
+        cursor_settle(least, z->v);
+    }
+}
+
+/* ---- sections --------------------------------------------------------------------------------------- */
+
+static kith_id picked_id(const struct sealing *z, uint32_t i)
+{
+    return z->rows[i].s->ops->id(z->rows[i].s, z->rows[i].row);
+}
+
+static int write_ids(struct sealing *z, uint32_t *ret_form)
+{
+    struct buf ids, offsets;
+    bool numbers = true;
+    int rc;
+
+    for (uint32_t i = 0; i < z->count && numbers; i++)
+        numbers = picked_id(z, i).kind == KITH_ID_NUM;
+    buf_init(&ids);
+    buf_init(&offsets);
+    for (uint32_t i = 0; i < z->count; i++) {
+        kith_id id = picked_id(z, i);
+        if (numbers) {
+            buf_u64(&ids, id.as.num);
+        } else {
+            buf_u32(&offsets, (uint32_t)ids.size);
+            id_put(&ids, &id);
+        }
+    }
+    if (!numbers)
+        buf_u32(&offsets, (uint32_t)ids.size);
+    rc = ids.failed || offsets.failed ? err_nomem(z->c) : pack_begin(z->c, z->w, PACK_IDS, 0, z->owner);
+    if (rc >= 0)
+        rc = pack_write(z->c, z->w, offsets.data, offsets.size);
+    if (rc >= 0)
+        rc = pack_write(z->c, z->w, ids.data, ids.size);
+    if (rc >= 0)
+        rc = pack_end(z->c, z->w);
+    buf_release(&ids);
+    buf_release(&offsets);
+    *ret_form = numbers ? IDS_NUMBERS : IDS_MIXED;
+    return rc;
+}
+
+static int write_filter(struct sealing *z)
+{
+    uint32_t words = filter_words(z->count);
+    uint64_t *filter = mem_zalloc((size_t)words * 8);
+    int rc;
+
+    if (!filter)
+        return err_nomem(z->c);
+    for (uint32_t i = 0; i < z->count; i++) {
+        kith_id id = picked_id(z, i);
+        filter_add(filter, words, id_hash(&id));
+    }
+    rc = pack_put(z->c, z->w, PACK_FILTER, 0, z->owner, filter, (size_t)words * 8);
+    mem_free(filter);
+    return rc;
+}
+
+static int write_lsns(struct sealing *z)
+{
+    TRY(pack_begin(z->c, z->w, PACK_LSNS, 0, z->owner));
+    for (uint32_t i = 0; i < z->count; i++) {
+        lsn born = z->rows[i].s->ops->born(z->rows[i].s, z->rows[i].row);
+        TRY(pack_write(z->c, z->w, &born, sizeof born));
+    }
+    return pack_end(z->c, z->w);
+}
+
+static int write_vector(struct sealing *z, const struct schema_vector *v)
+{
+    size_t size = (size_t)v->dim * sizeof(float);
+    float *zeros = arena_zalloc(&z->c->arena, size);
+    struct bits present;
+    uint32_t have = 0;
+
+    if (!zeros || bits_new(&z->c->arena, z->count, &present) < 0)
+        return err_nomem(z->c);
+    TRY(pack_begin(z->c, z->w, PACK_VECTORS, v->id, z->owner));
+    for (uint32_t i = 0; i < z->count; i++) {
+        const float *data;
+        TRY(z->rows[i].s->ops->vector(z->c, z->rows[i].s, z->rows[i].row, v->id, &data));
+        if (data) {
+            bits_set(&present, i);
+            have++;
+        }
+        TRY(pack_write(z->c, z->w, data ? data : zeros, size));
+    }
+    if (!have) /* nothing of it: an empty section says so */
+        return 0;
+    TRY(pack_end(z->c, z->w));
+    if (have < z->count)
+        TRY(pack_put(z->c, z->w, PACK_PRESENT, v->id, z->owner, present.words, (size_t)bits_words(z->count) * 8));
+    return 0;
+}
+
+/* ---- documents ---------------------------------------------------------------------------------------- */
+
+struct doc_blocks {
+    struct buf raw, offsets, map, lsns;
+    void *packed;
+    size_t packed_size;
+    uint64_t at;
+    uint32_t first_row;
+    ZSTD_CCtx *zstd;
+};
+
+static int flush_docs(struct sealing *z, struct doc_blocks *d, uint32_t next_row)
+{
+    size_t bound, n, size;
+    struct doc_block block = {0};
+
+    if (!d->offsets.size)
+        return 0;
+    block.first_row = d->first_row;
+    block.rows = next_row - d->first_row;
+    block.raw_size = (uint32_t)d->raw.size;
+    buf_u32(&d->offsets, (uint32_t)d->raw.size);
+    buf_put(&d->offsets, d->raw.data, d->raw.size); /* offsets, then the documents */
+    if (d->offsets.failed)
+        return err_nomem(z->c);
+    size = d->offsets.size;
+    bound = ZSTD_compressBound(size);
+    if (bound > d->packed_size) {
+        mem_free(d->packed);
+        d->packed = mem_alloc(bound);
+        d->packed_size = d->packed ? bound : 0;
+        if (!d->packed)
+            return err_nomem(z->c);
+    }
+    n = ZSTD_compressCCtx(d->zstd, d->packed, bound, d->offsets.data, size, 1);
+    if (ZSTD_isError(n))
+        return err_nomem(z->c);
+    block.offset = d->at;
+    block.size = (uint32_t)n;
+    block.raw_size = (uint32_t)size;
+    TRY(pack_write(z->c, z->w, d->packed, n));
+    d->at += n;
+    buf_put(&d->map, &block, sizeof block);
+    d->raw.size = d->offsets.size = 0;
+    d->first_row = next_row;
+    return 0;
+}
+
+static int write_doc_sections(struct sealing *z, struct doc_blocks *d, struct field_builder **fields)
+{
+    TRY(pack_begin(z->c, z->w, PACK_DOCS, 0, z->owner));
+    for (uint32_t i = 0; i < z->count; i++) {
+        struct bytes doc;
+        struct ctx row;
+        lsn at;
+        int rc;
+        ctx_init(&row, z->c->os);
+        rc = z->rows[i].s->ops->doc(&row, z->rows[i].s, z->rows[i].row, z->v, &doc, &at);
+        if (rc >= 0) {
+            buf_u32(&d->offsets, (uint32_t)d->raw.size);
+            buf_put(&d->raw, doc.data, doc.size);
+            buf_u64(&d->lsns, at);
+            for (size_t f = 0; f < z->schema->fields_count && rc >= 0; f++) {
+                if (fields[f])
+                    rc = field_builder_add(z->c, fields[f], i, val_of(doc.data, doc.size));
+            }
+        } else {
+            err_set(z->c, rc, "%s", row.text);
+        }
+        ctx_release(&row);
+        TRY(rc);
+        if (d->raw.size >= DOC_BLOCK)
+            TRY(flush_docs(z, d, i + 1));
+    }
+    TRY(flush_docs(z, d, z->count));
+    if (d->map.failed || d->lsns.failed)
+        return err_nomem(z->c);
+    TRY(pack_end(z->c, z->w));
+    TRY(pack_put(z->c, z->w, PACK_DOC_MAP, 0, z->owner, d->map.data, d->map.size));
+    return pack_put(z->c, z->w, PACK_DOC_LSNS, 0, z->owner, d->lsns.data, d->lsns.size);
+}
+
+static int write_fields(struct sealing *z, struct field_builder **fields)
+{
+    for (size_t i = 0; i < z->schema->fields_count; i++) {
+        struct buf out;
+        int rc;
+        if (!fields[i])
+            continue;
+        buf_init(&out);
+        rc = field_builder_finish(z->c, fields[i], z->count, &out);
+        if (rc >= 0)
+            rc = pack_put(z->c, z->w, PACK_FIELD, z->schema->fields[i].id, z->owner, out.data, out.size);
+        buf_release(&out);
+        TRY(rc);
+    }
+    return 0;
+}
+
+static int write_docs(struct sealing *z)
+{
+    struct doc_blocks d = {0};
+    struct field_builder **fields = arena_zalloc(&z->c->arena, MAX(z->schema->fields_count, (size_t)1) * sizeof *fields);
+    int rc = 0;
+
+    d.zstd = ZSTD_createCCtx();
+    if (!fields || !d.zstd)
+        rc = err_nomem(z->c);
+    for (size_t i = 0; i < z->schema->fields_count && rc >= 0; i++) {
+        if (z->schema->fields[i].def.index != KITH_INDEX_NONE)
+            rc = field_builder_new(z->c, &z->schema->fields[i], &fields[i]);
+    }
+    if (rc >= 0)
+        rc = write_doc_sections(z, &d, fields);
+    if (rc >= 0)
+        rc = write_fields(z, fields);
+    for (size_t i = 0; fields && i < z->schema->fields_count; i++)
+        field_builder_free(fields[i]);
+    buf_release(&d.raw);
+    buf_release(&d.offsets);
+    buf_release(&d.map);
+    buf_release(&d.lsns);
+    mem_free(d.packed);
+    ZSTD_freeCCtx(d.zstd);
+    return rc;
+}
+
+int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct schema *schema,
+               const struct seal_source *from, lsn v, uint32_t *ret_rows)
+{
+    struct sealing z = {.c = c, .w = w, .owner = id, .schema = schema, .v = v};
+    struct segment_head head = {0};
+
+    TRY(pick_rows(&z, from));
+    head.rows = z.count;
+    if (z.count) {
+        TRY(write_ids(&z, &head.ids_form));
+        TRY(write_filter(&z));
+        TRY(write_lsns(&z));
+        for (size_t i = 0; i < schema->vectors_count; i++)
+            TRY(write_vector(&z, &schema->vectors[i]));
+        TRY(write_docs(&z));
+        TRY(pack_put(c, w, PACK_SEGMENT, 0, id, &head, sizeof head));
+    }
+    *ret_rows = z.count;
+    return 0;
+}
+
+int seal_write_docs(struct ctx *c, struct pack_writer *w, const struct schema *schema, const struct segment *s, lsn v)
+{
+    struct sealing z = {.c = c, .w = w, .owner = s->id, .schema = schema, .v = v};
+
+    z.count = s->ops->rows(s);
+    z.rows = arena_alloc(&c->arena, MAX(z.count, 1u) * sizeof *z.rows);
+    if (!z.rows)
+        return err_nomem(c);
+    for (row_id row = 0; row < z.count; row++)
+        z.rows[row] = (struct picked){s, row};
+    return write_docs(&z);
+}
+
+/* ---- graphs --------------------------------------------------------------------------------------------- */
+
+static float common_scale(const struct segment *s, struct ctx *c, uint32_t vector_id, uint32_t dim,
+                          const uint32_t *slots, uint32_t count)
+{
+    float largest = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const float *v;
+        if (s->ops->vector(c, s, slots[i], vector_id, &v) < 0 || !v)
+            continue;
+        for (uint32_t j = 0; j < dim; j++)
+            largest = fmaxf(largest, fabsf(v[j]));
+    }
+    return largest / 127;
+}
+
+struct graph_memory {
+    uint8_t *codes;
+    uint32_t *links, *slots;
+};
+
+static int fill_codes(struct ctx *c, const struct segment *s, const struct schema_vector *v, const struct kernels *k,
+                      struct codes *codes, struct graph_memory *m)
+{
+    for (uint32_t i = 0; i < codes->count; i++) {
+        const float *data;
+        TRY(s->ops->vector(c, s, m->slots[i], v->id, &data));
+        kassert(data);
+        codes_encode(codes, k, data, m->codes + (size_t)i * codes->stride);
+    }
+    codes->base = m->codes;
+    return 0;
+}
+
+static int write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
+                       const struct graph *g, const struct graph_memory *m)
+{
+    struct graph_head head = {.dim = v->dim, .metric = (uint32_t)v->metric, .count = g->codes.count,
+                              .common_scale = g->codes.common_scale, .entries_count = g->entries_count};
+
+    memcpy(head.entries, g->entries, sizeof g->entries);
+    TRY(pack_put(c, w, PACK_CODES, v->id, s->id, m->codes, (size_t)g->codes.count * g->codes.stride));
+    TRY(pack_put(c, w, PACK_LINKS, v->id, s->id, m->links, (size_t)g->codes.count * GRAPH_DEGREE * 4));
+    TRY(pack_put(c, w, PACK_SLOTS, v->id, s->id, m->slots, (size_t)g->codes.count * 4));
+    return pack_put(c, w, PACK_GRAPH, v->id, s->id, &head, sizeof head);
+}
+
+int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
+                     const struct kernels *k, bool (*stop)(void *arg), void *arg)
+{
+    uint32_t rows = s->ops->rows(s);
+    struct graph g = {0};
+    struct graph_memory m = {0};
+    struct graph_params params = {0};
+    int rc = 0;
+
+    m.slots = mem_alloc((size_t)MAX(rows, 1u) * 4);
+    if (!m.slots)
+        return err_nomem(c);
+    codes_layout(&g.codes, v->metric, v->dim);
+    for (row_id row = 0; row < rows && rc >= 0; row++) {
+        const float *data = NULL;
+        rc = s->ops->vector(c, s, row, v->id, &data);
+        if (rc >= 0 && data)
+            m.slots[g.codes.count++] = row;
+    }
+    if (rc >= 0 && g.codes.count) {
+        if (v->metric == KITH_MANHATTAN)
+            g.codes.common_scale = common_scale(s, c, v->id, v->dim, m.slots, g.codes.count);
+        m.codes = mem_aligned((size_t)g.codes.count * g.codes.stride);
+        m.links = mem_alloc((size_t)g.codes.count * GRAPH_DEGREE * 4);
+        rc = m.codes && m.links ? fill_codes(c, s, v, k, &g.codes, &m) : err_nomem(c);
+        if (rc >= 0)
+            rc = graph_build(c, &g, k, &params, m.links, stop, arg);
+        if (rc >= 0)
+            rc = write_graph(c, w, v, s, &g, &m);
+    } else if (rc >= 0) {
+        rc = 1;
+    }
+    mem_free(m.slots);
+    mem_free_aligned(m.codes);
+    mem_free(m.links);
+    return rc;
+}

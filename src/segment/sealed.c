@@ -1,0 +1,669 @@
+/* sealed.c - reading sealed segments. Ids, LSNs, links, codes and field indexes are verified when the
+ * segment is opened; vectors and documents block by block, when first touched. */
+#include "segment/sealed.h"
+
+#include "base/ctx.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/mem.h"
+
+#include <zstd.h>
+
+/* A container shared by segments that have rows in common. */
+struct part {
+    atomic_uint refs;
+    struct pack *pack;
+};
+
+/* Death marks: shared by all segments over the same rows. */
+struct deads {
+    atomic_uint refs;
+    _Atomic lsn at[];
+};
+
+struct sealed_vector {
+    uint32_t id, dim;
+    const struct pack_section *section; /* NULL: no row has it */
+    const uint64_t *present;            /* NULL: every row has it */
+};
+
+struct sealed_graph {
+    uint32_t vector_id;
+    struct part *part;
+    struct segment_graph g;
+};
+
+struct sealed_field {
+    uint32_t id;
+    struct field_index index;
+};
+
+struct sealed {
+    struct segment base;
+    struct sealed_files files;
+    uint32_t rows;
+    struct part *cols, *docs;
+    const uint64_t *numbers;     /* ids, if all are numbers */
+    const uint32_t *id_offsets;  /* else */
+    const uint8_t *id_bytes;
+    const uint64_t *filter;
+    uint32_t filter_words;
+    const lsn *born, *doc_lsns;
+    const struct doc_block *blocks;
+    uint32_t blocks_count;
+    const struct pack_section *docs_section;
+    struct sealed_vector *vectors;
+    uint32_t vectors_count;
+    struct sealed_graph *graphs;
+    uint32_t graphs_count;
+    struct sealed_field *fields;
+    uint32_t fields_count;
+    struct deads *_Atomic deads;
+    struct docver *_Atomic *_Atomic overlays; /* a pointer a row, made when first needed */
+};
+
+static struct sealed *sealed_of(const struct segment *s)
+{
+    return container_of(s, struct sealed, base);
+}
+
+static void part_unref(struct part *p)
+{
+    if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    pack_close(p->pack);
+    mem_free(p);
+}
+
+static struct part *part_ref(struct part *p)
+{
+    atomic_fetch_add(&p->refs, 1);
+    return p;
+}
+
+static int part_open(struct ctx *c, struct blob_store *blobs, const char *key, struct part **ret_part)
+{
+    struct part *p = mem_zalloc(sizeof *p);
+    int rc;
+
+    if (!p)
+        return err_nomem(c);
+    atomic_init(&p->refs, 1);
+    rc = pack_open(c, blobs, key, &p->pack);
+    if (rc < 0) {
+        mem_free(p);
+        return rc == KITH_NOT_FOUND ? err_set(c, KITH_CORRUPT, "blob %s is missing", key) : rc;
+    }
+    *ret_part = p;
+    return 0;
+}
+
+/* ---- the read interface ------------------------------------------------------------------------- */
+
+static uint32_t sealed_rows(const struct segment *s)
+{
+    return sealed_of(s)->rows;
+}
+
+static lsn sealed_born(const struct segment *s, row_id row)
+{
+    return sealed_of(s)->born[row];
+}
+
+static lsn sealed_dead(const struct segment *s, row_id row)
+{
+    struct deads *d = atomic_load_explicit(&sealed_of(s)->deads, memory_order_acquire);
+
+    return d ? atomic_load_explicit(&d->at[row], memory_order_acquire) : 0;
+}
+
+static kith_id sealed_id(const struct segment *s, row_id row)
+{
+    const struct sealed *z = sealed_of(s);
+    struct reader r;
+
+    if (z->numbers)
+        return kith_id_num(z->numbers[row]);
+    r = reader_of(z->id_bytes + z->id_offsets[row], z->id_offsets[row + 1] - z->id_offsets[row]);
+    return id_read(&r);
+}
+
+static row_id lower_bound(const struct sealed *z, const kith_id *id)
+{
+    row_id low = 0, high = z->rows;
+
+    while (low < high) {
+        row_id middle = low + (high - low) / 2;
+        kith_id at = sealed_id(&z->base, middle);
+        if (id_cmp(&at, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static row_id sealed_find(const struct segment *s, const kith_id *id, lsn v)
+{
+    const struct sealed *z = sealed_of(s);
+    kith_id at;
+    row_id row;
+
+    if (!filter_has(z->filter, z->filter_words, id_hash(id)))
+        return ROW_NONE;
+    row = lower_bound(z, id);
+    if (row == z->rows)
+        return ROW_NONE;
+    at = sealed_id(s, row);
+    return id_eq(&at, id) && segment_visible(s, row, v) ? row : ROW_NONE;
+}
+
+static struct docver *overlay_of(const struct sealed *z, row_id row)
+{
+    struct docver *_Atomic *table = atomic_load_explicit(&((struct sealed *)(uintptr_t)z)->overlays,
+                                                         memory_order_acquire);
+
+    return table ? atomic_load_explicit(&table[row], memory_order_acquire) : NULL;
+}
+
+static struct docver *overlay_at(const struct sealed *z, row_id row, lsn v)
+{
+    struct docver *d = overlay_of(z, row);
+
+    while (d && d->lsn > v)
+        d = d->older;
+    return d;
+}
+
+static int read_stored(struct ctx *c, const struct sealed *z, row_id row, struct bytes *ret_doc)
+{
+    uint32_t low = 0, high = z->blocks_count;
+    const struct doc_block *b;
+    const uint8_t *packed;
+    uint8_t *raw;
+    uint32_t from, to, head;
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (z->blocks[middle].first_row <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    b = &z->blocks[low];
+    head = (b->rows + 1) * 4;
+    raw = arena_alloc(&c->arena, b->raw_size);
+    if (!raw)
+        return err_nomem(c);
+    TRY(pack_read(c, z->docs->pack, z->docs_section, b->offset, b->size, &packed));
+    if (row - b->first_row >= b->rows || ZSTD_decompress(raw, b->raw_size, packed, b->size) != b->raw_size ||
+        b->raw_size < head)
+        return err_set(c, KITH_CORRUPT, "blob %s: a block of documents does not unpack", z->files.docs);
+    memcpy(&from, raw + (row - b->first_row) * 4, 4);
+    memcpy(&to, raw + (row - b->first_row) * 4 + 4, 4);
+    if (from > to || to > b->raw_size - head)
+        return err_set(c, KITH_CORRUPT, "blob %s: a document is out of bounds", z->files.docs);
+    ret_doc->data = raw + head + from;
+    ret_doc->size = to - from;
+    return 0;
+}
+
+static int sealed_doc(struct ctx *c, const struct segment *s, row_id row, lsn v, struct bytes *ret_doc, lsn *ret_lsn)
+{
+    const struct sealed *z = sealed_of(s);
+    struct docver *d = overlay_at(z, row, v);
+
+    if (d) {
+        ret_doc->data = d->data;
+        ret_doc->size = d->size;
+        *ret_lsn = d->lsn;
+        return 0;
+    }
+    *ret_lsn = z->doc_lsns[row];
+    return read_stored(c, z, row, ret_doc);
+}
+
+static bool sealed_overlaid(const struct segment *s, row_id row, lsn v)
+{
+    return overlay_at(sealed_of(s), row, v) != NULL;
+}
+
+static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, uint32_t vector_id, const float **ret_data)
+{
+    const struct sealed *z = sealed_of(s);
+
+    *ret_data = NULL;
+    for (uint32_t i = 0; i < z->vectors_count; i++) {
+        const struct sealed_vector *v = &z->vectors[i];
+        const uint8_t *data;
+        uint64_t size = (uint64_t)v->dim * sizeof(float);
+        if (v->id != vector_id || !v->section)
+            continue;
+        if (v->present && !(v->present[row >> 6] >> (row & 63) & 1))
+            return 0;
+        TRY(pack_read(c, z->cols->pack, v->section, row * size, size, &data));
+        *ret_data = (const float *)(const void *)data;
+        return 0;
+    }
+    return 0;
+}
+
+static row_id sealed_seek(const struct segment *s, const kith_id *id)
+{
+    const struct sealed *z = sealed_of(s);
+    row_id row = id ? lower_bound(z, id) : 0;
+
+    return row < z->rows ? row : ROW_NONE;
+}
+
+static row_id sealed_after(const struct segment *s, row_id row)
+{
+    return row + 1 < sealed_of(s)->rows ? row + 1 : ROW_NONE;
+}
+
+static const struct segment_graph *sealed_graph(const struct segment *s, uint32_t vector_id)
+{
+    const struct sealed *z = sealed_of(s);
+
+    for (uint32_t i = 0; i < z->graphs_count; i++) {
+        if (z->graphs[i].vector_id == vector_id)
+            return &z->graphs[i].g;
+    }
+    return NULL;
+}
+
+static const struct field_index *sealed_field(const struct segment *s, uint32_t field_id)
+{
+    const struct sealed *z = sealed_of(s);
+
+    for (uint32_t i = 0; i < z->fields_count; i++) {
+        if (z->fields[i].id == field_id)
+            return &z->fields[i].index;
+    }
+    return NULL;
+}
+
+/* ---- the writer's part ---------------------------------------------------------------------------- */
+
+static int sealed_mark_dead(struct segment *s, row_id row, lsn at)
+{
+    struct sealed *z = sealed_of(s);
+    struct deads *d = atomic_load_explicit(&z->deads, memory_order_relaxed);
+
+    if (!d) {
+        d = mem_zalloc(sizeof *d + (size_t)z->rows * sizeof d->at[0]);
+        if (!d)
+            return KITH_NOMEM;
+        atomic_init(&d->refs, 1);
+        atomic_store_explicit(&z->deads, d, memory_order_release);
+    }
+    if (atomic_load_explicit(&d->at[row], memory_order_relaxed) == 0)
+        atomic_fetch_add(&s->dead_count, 1);
+    atomic_store_explicit(&d->at[row], at, memory_order_release);
+    return 0;
+}
+
+static int sealed_put_doc(struct segment *s, row_id row, struct docver *d, struct docver **ret_old)
+{
+    struct sealed *z = sealed_of(s);
+    struct docver *_Atomic *table = atomic_load_explicit(&z->overlays, memory_order_relaxed);
+    struct docver *old;
+
+    if (!table) {
+        table = mem_zalloc((size_t)z->rows * sizeof *table);
+        if (!table)
+            return KITH_NOMEM;
+        atomic_store_explicit(&z->overlays, table, memory_order_release);
+    }
+    old = atomic_load_explicit(&table[row], memory_order_relaxed);
+    d->older = old;
+    if (!old)
+        atomic_fetch_add(&s->overlaid_count, 1);
+    atomic_fetch_add(&s->overlay_bytes, sizeof *d + d->size);
+    atomic_store_explicit(&table[row], d, memory_order_release);
+    *ret_old = old;
+    return 0;
+}
+
+static void overlays_free(struct sealed *z)
+{
+    struct docver *_Atomic *table = atomic_load(&z->overlays);
+
+    for (row_id row = 0; table && row < z->rows; row++) {
+        struct docver *d = atomic_load(&table[row]);
+        while (d) {
+            struct docver *older = d->older;
+            mem_free(d);
+            d = older;
+        }
+    }
+    mem_free((void *)(uintptr_t)table);
+}
+
+static void sealed_free(struct segment *s)
+{
+    struct sealed *z = sealed_of(s);
+    struct deads *d = atomic_load(&z->deads);
+
+    overlays_free(z);
+    if (d && atomic_fetch_sub(&d->refs, 1) == 1)
+        mem_free(d);
+    for (uint32_t i = 0; i < z->graphs_count; i++)
+        part_unref(z->graphs[i].part);
+    part_unref(z->cols);
+    part_unref(z->docs);
+    mem_free(z->vectors);
+    mem_free(z->graphs);
+    mem_free(z->fields);
+    mem_free(z);
+}
+
+static const struct segment_ops sealed_ops = {
+    .rows = sealed_rows,
+    .born = sealed_born,
+    .dead = sealed_dead,
+    .id = sealed_id,
+    .find = sealed_find,
+    .doc = sealed_doc,
+    .overlaid = sealed_overlaid,
+    .vector = sealed_vector,
+    .seek = sealed_seek,
+    .after = sealed_after,
+    .graph = sealed_graph,
+    .field = sealed_field,
+    .mark_dead = sealed_mark_dead,
+    .put_doc = sealed_put_doc,
+    .free = sealed_free,
+};
+
+/* ---- opening ---------------------------------------------------------------------------------------- */
+
+static int malformed(struct ctx *c, const struct sealed *z, const char *what)
+{
+    return err_set(c, KITH_CORRUPT, "blob %s: segment %llu: malformed %s", z->files.base,
+                   (unsigned long long)z->base.id, what);
+}
+
+static int open_ids(struct ctx *c, struct sealed *z, uint32_t form)
+{
+    struct bytes ids, filter;
+
+    TRY(pack_get(c, z->cols->pack, PACK_IDS, 0, z->base.id, &ids));
+    TRY(pack_get(c, z->cols->pack, PACK_FILTER, 0, z->base.id, &filter));
+    z->filter = (const void *)filter.data;
+    z->filter_words = filter_words(z->rows);
+    if (filter.size != (size_t)z->filter_words * 8)
+        return malformed(c, z, "id filter");
+    if (form == IDS_NUMBERS) {
+        if (ids.size != (size_t)z->rows * 8)
+            return malformed(c, z, "ids");
+        z->numbers = (const void *)ids.data;
+        return 0;
+    }
+    if (ids.size < ((size_t)z->rows + 1) * 4)
+        return malformed(c, z, "ids");
+    z->id_offsets = (const void *)ids.data;
+    z->id_bytes = ids.data + ((size_t)z->rows + 1) * 4;
+    for (uint32_t i = 0; i < z->rows; i++) {
+        if (z->id_offsets[i] > z->id_offsets[i + 1])
+            return malformed(c, z, "ids");
+    }
+    return z->id_offsets[z->rows] == ids.size - ((size_t)z->rows + 1) * 4 ? 0 : malformed(c, z, "ids");
+}
+
+static int open_columns(struct ctx *c, struct sealed *z, const struct schema *schema)
+{
+    struct bytes head_bytes, lsns;
+    struct segment_head head;
+
+    TRY(pack_get(c, z->cols->pack, PACK_SEGMENT, 0, z->base.id, &head_bytes));
+    if (head_bytes.size != sizeof head)
+        return malformed(c, z, "head");
+    memcpy(&head, head_bytes.data, sizeof head);
+    z->rows = head.rows;
+    TRY(open_ids(c, z, head.ids_form));
+    TRY(pack_get(c, z->cols->pack, PACK_LSNS, 0, z->base.id, &lsns));
+    if (lsns.size != (size_t)z->rows * 8)
+        return malformed(c, z, "LSNs");
+    z->born = (const void *)lsns.data;
+    z->vectors = mem_zalloc(MAX(schema->vectors_count, (size_t)1) * sizeof *z->vectors);
+    if (!z->vectors)
+        return err_nomem(c);
+    for (size_t i = 0; i < schema->vectors_count; i++) {
+        struct sealed_vector *v = &z->vectors[z->vectors_count++];
+        struct bytes present;
+        v->id = schema->vectors[i].id;
+        v->dim = schema->vectors[i].dim;
+        v->section = pack_find(z->cols->pack, PACK_VECTORS, v->id, z->base.id);
+        if (!v->section)
+            continue;
+        if (v->section->size != (uint64_t)z->rows * v->dim * sizeof(float))
+            return malformed(c, z, "vectors");
+        if (!pack_find(z->cols->pack, PACK_PRESENT, v->id, z->base.id))
+            continue;
+        TRY(pack_get(c, z->cols->pack, PACK_PRESENT, v->id, z->base.id, &present));
+        if (present.size != (size_t)bits_words(z->rows) * 8)
+            return malformed(c, z, "vector presence");
+        v->present = (const void *)present.data;
+    }
+    return 0;
+}
+
+static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schema)
+{
+    struct bytes map, lsns;
+    const struct pack *p = z->docs->pack;
+    uint32_t next = 0;
+
+    z->docs_section = pack_find(p, PACK_DOCS, 0, z->base.id);
+    TRY(pack_get(c, p, PACK_DOC_MAP, 0, z->base.id, &map));
+    TRY(pack_get(c, p, PACK_DOC_LSNS, 0, z->base.id, &lsns));
+    z->blocks = (const void *)map.data;
+    z->blocks_count = (uint32_t)(map.size / sizeof *z->blocks);
+    z->doc_lsns = (const void *)lsns.data;
+    if (!z->docs_section || lsns.size != (size_t)z->rows * 8 || map.size % sizeof *z->blocks)
+        return malformed(c, z, "documents");
+    for (uint32_t i = 0; i < z->blocks_count; i++) {
+        if (z->blocks[i].first_row != next || z->blocks[i].rows == 0)
+            return malformed(c, z, "document map");
+        next += z->blocks[i].rows;
+    }
+    if (next != z->rows)
+        return malformed(c, z, "document map");
+    z->fields = mem_zalloc(MAX(schema->fields_count, (size_t)1) * sizeof *z->fields);
+    if (!z->fields)
+        return err_nomem(c);
+    for (size_t i = 0; i < schema->fields_count; i++) {
+        uint32_t id = schema->fields[i].id;
+        struct bytes data;
+        if (!pack_find(p, PACK_FIELD, id, z->base.id))
+            continue;
+        TRY(pack_get(c, p, PACK_FIELD, id, z->base.id, &data));
+        TRY(field_open(c, data, &z->fields[z->fields_count].index));
+        if (z->fields[z->fields_count].index.rows != z->rows)
+            return malformed(c, z, "field index");
+        z->fields[z->fields_count++].id = id;
+    }
+    return 0;
+}
+
+static int open_graph(struct ctx *c, struct sealed *z, struct sealed_graph *x, const struct schema_vector *v)
+{
+    struct bytes head_bytes, codes, links, slots;
+    struct graph *g = &x->g.graph;
+    struct graph_head head;
+    const struct pack *p = x->part->pack;
+
+    TRY(pack_get(c, p, PACK_GRAPH, v->id, z->base.id, &head_bytes));
+    TRY(pack_get(c, p, PACK_CODES, v->id, z->base.id, &codes));
+    TRY(pack_get(c, p, PACK_LINKS, v->id, z->base.id, &links));
+    TRY(pack_get(c, p, PACK_SLOTS, v->id, z->base.id, &slots));
+    if (head_bytes.size != sizeof head)
+        return malformed(c, z, "graph head");
+    memcpy(&head, head_bytes.data, sizeof head);
+    codes_layout(&g->codes, v->metric, v->dim);
+    g->codes.count = head.count;
+    g->codes.common_scale = head.common_scale;
+    g->codes.base = codes.data;
+    g->links = (const void *)links.data;
+    g->entries_count = head.entries_count;
+    memcpy(g->entries, head.entries, sizeof g->entries);
+    x->g.slots = (const void *)slots.data;
+    if (head.dim != v->dim || head.metric != (uint32_t)v->metric || codes.size != g->codes.stride * head.count ||
+        links.size != (size_t)head.count * GRAPH_DEGREE * 4 || slots.size != (size_t)head.count * 4 || !graph_check(g))
+        return malformed(c, z, "graph");
+    for (uint32_t i = 0; i < head.count; i++) {
+        if (x->g.slots[i] >= z->rows)
+            return malformed(c, z, "graph slots");
+    }
+    return 0;
+}
+
+static int take_part(struct ctx *c, struct blob_store *blobs, const char *key, struct part *const *known, size_t count,
+                     struct part **ret_part)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (known[i] && strcmp(known[i]->pack->key, key) == 0) {
+            *ret_part = part_ref(known[i]);
+            return 0;
+        }
+    }
+    return part_open(c, blobs, key, ret_part);
+}
+
+static int open_all(struct ctx *c, struct blob_store *blobs, const struct schema *schema, struct sealed *z,
+                    const struct sealed *old)
+{
+    struct part *known[VECTORS_MAX + 4];
+    size_t count = 0;
+
+    if (old) {
+        known[count++] = old->cols;
+        known[count++] = old->docs;
+        for (uint32_t i = 0; i < old->graphs_count; i++)
+            known[count++] = old->graphs[i].part;
+    }
+    TRY(take_part(c, blobs, z->files.base, known, count, &z->cols));
+    known[count++] = z->cols;
+    TRY(take_part(c, blobs, z->files.docs, known, count, &z->docs));
+    TRY(open_columns(c, z, schema));
+    TRY(open_docs(c, z, schema));
+    z->graphs = mem_zalloc(MAX(z->files.graphs_count, 1u) * sizeof *z->graphs);
+    if (!z->graphs)
+        return err_nomem(c);
+    for (uint32_t i = 0; i < z->files.graphs_count; i++) {
+        const struct schema_vector *v = schema_vector_by_id(schema, z->files.graphs[i].vector_id);
+        struct sealed_graph *x = &z->graphs[z->graphs_count];
+        if (!v)
+            continue;
+        x->vector_id = v->id;
+        TRY(take_part(c, blobs, z->files.graphs[i].key, known, count, &x->part));
+        z->graphs_count++;
+        TRY(open_graph(c, z, x, v));
+    }
+    return 0;
+}
+
+static int sealed_make(struct ctx *c, struct blob_store *blobs, const struct schema *schema, uint64_t id,
+                       const struct sealed_files *files, const struct sealed *old, struct sealed **ret)
+{
+    struct sealed *z = mem_zalloc(sizeof *z);
+    int rc;
+
+    if (!z)
+        return err_nomem(c);
+    z->base.ops = &sealed_ops;
+    atomic_init(&z->base.refs, 1);
+    z->base.id = id;
+    z->files = *files;
+    rc = open_all(c, blobs, schema, z, old);
+    if (rc < 0) {
+        sealed_free(&z->base);
+        return rc;
+    }
+    *ret = z;
+    return 0;
+}
+
+int sealed_open(struct ctx *c, struct blob_store *blobs, const struct schema *schema, uint64_t id,
+                const struct sealed_files *files, struct segment **ret_segment)
+{
+    struct sealed *z;
+
+    TRY(sealed_make(c, blobs, schema, id, files, NULL, &z));
+    *ret_segment = &z->base;
+    return 0;
+}
+
+static int copy_overlays(struct ctx *c, const struct sealed *old, struct sealed *z)
+{
+    for (row_id row = 0; row < z->rows; row++) {
+        struct docver *d = overlay_of(old, row), *copy, *unused;
+        if (!d || d->lsn <= z->files.docs_lsn)
+            continue;
+        copy = docver_new(d->lsn, d->data, d->size);
+        if (!copy || sealed_put_doc(&z->base, row, copy, &unused) < 0) {
+            mem_free(copy);
+            return err_nomem(c);
+        }
+    }
+    return 0;
+}
+
+int sealed_reopen(struct ctx *c, struct blob_store *blobs, const struct schema *schema, const struct segment *old_base,
+                  const struct sealed_files *files, struct segment **ret_segment)
+{
+    const struct sealed *old = sealed_of(old_base);
+    struct deads *d = atomic_load(&sealed_of(old_base)->deads);
+    struct sealed *z;
+    int rc;
+
+    TRY(sealed_make(c, blobs, schema, old_base->id, files, old, &z));
+    rc = z->rows == old->rows ? copy_overlays(c, old, z) : malformed(c, z, "row count");
+    if (rc < 0) {
+        sealed_free(&z->base);
+        return rc;
+    }
+    if (d) {
+        atomic_fetch_add(&d->refs, 1);
+        atomic_store(&z->deads, d);
+        atomic_store(&z->base.dead_count, atomic_load(&((struct segment *)(uintptr_t)old_base)->dead_count));
+    }
+    *ret_segment = &z->base;
+    return 0;
+}
+
+const struct sealed_files *sealed_files(const struct segment *s)
+{
+    return &sealed_of(s)->files;
+}
+
+int sealed_verify(struct ctx *c, const struct segment *s)
+{
+    const struct sealed *z = sealed_of(s);
+
+    TRY(pack_verify_all(c, z->cols->pack));
+    TRY(pack_verify_all(c, z->docs->pack));
+    for (uint32_t i = 0; i < z->graphs_count; i++)
+        TRY(pack_verify_all(c, z->graphs[i].part->pack));
+    for (row_id row = 0; row < z->rows; row++) {
+        struct ctx one;
+        struct bytes doc;
+        lsn at;
+        int rc;
+        ctx_init(&one, c->os);
+        rc = sealed_doc(&one, s, row, UINT64_MAX, &doc, &at);
+        if (rc >= 0 && !val_check(doc.data, doc.size))
+            rc = err_set(&one, KITH_CORRUPT, "blob %s: the document of row %u is malformed", z->files.docs, row);
+        if (rc < 0)
+            err_set(c, rc, "%s", one.text);
+        ctx_release(&one);
+        TRY(rc);
+        if (row) {
+            kith_id a = sealed_id(s, row - 1), b = sealed_id(s, row);
+            if (id_cmp(&a, &b) >= 0)
+                return malformed(c, z, "id order");
+        }
+    }
+    return 0;
+}

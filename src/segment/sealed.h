@@ -1,0 +1,50 @@
+/* sealed.h - the layout that seal.c writes and sealed.c reads; private to this room. */
+#ifndef SEGMENT_SEALED_H
+#define SEGMENT_SEALED_H
+
+#include "segment/segment.h"
+#include "store/pack.h"
+
+enum { IDS_NUMBERS = 0, IDS_MIXED = 1, DOC_BLOCK = 8 << 10 };
+
+struct segment_head {
+    uint32_t rows, ids_form, unused[6];
+};
+
+struct doc_block {
+    uint64_t offset; /* in PACK_DOCS */
+    uint32_t size, raw_size;
+    uint32_t first_row, rows;
+};
+
+struct graph_head {
+    uint32_t dim, metric, count, entries_count;
+    float common_scale;
+    uint32_t unused[3];
+    uint32_t entries[GRAPH_ENTRIES];
+};
+
+/* A blocked Bloom filter: one 64-bit word an id, five bits in it; 12 bits a row. */
+static inline uint32_t filter_words(uint32_t rows)
+{
+    return rows * 12 / 64 + 1;
+}
+static inline uint64_t filter_mask(uint64_t hash)
+{
+    return 1ull << (hash & 63) | 1ull << (hash >> 6 & 63) | 1ull << (hash >> 12 & 63) | 1ull << (hash >> 18 & 63) |
+           1ull << (hash >> 24 & 63);
+}
+static inline uint32_t filter_word(uint32_t words, uint64_t hash)
+{
+    return (uint32_t)((hash >> 32) * words >> 32);
+}
+static inline void filter_add(uint64_t *filter, uint32_t words, uint64_t hash)
+{
+    filter[filter_word(words, hash)] |= filter_mask(hash);
+}
+static inline bool filter_has(const uint64_t *filter, uint32_t words, uint64_t hash)
+{
+    return (filter[filter_word(words, hash)] & filter_mask(hash)) == filter_mask(hash);
+}
+
+#endif

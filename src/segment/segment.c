@@ -1,0 +1,175 @@
+/* segment.c - what growing and sealed segments share. */
+#include "segment/segment.h"
+
+#include "base/ctx.h"
+#include "base/mem.h"
+
+struct segment *segment_ref(struct segment *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void segment_unref(struct segment *s)
+{
+    if (s && atomic_fetch_sub(&s->refs, 1) == 1)
+        s->ops->free(s);
+}
+
+struct docver *docver_new(lsn at, const void *data, size_t size)
+{
+    struct docver *d = mem_alloc(sizeof *d + size);
+
+    if (!d)
+        return NULL;
+    d->lsn = at;
+    d->older = d->next = NULL;
+    d->size = (uint32_t)size;
+    memcpy(d->data, data, size);
+    return d;
+}
+
+int segment_live(struct ctx *c, const struct segment *s, lsn v, struct bits *ret_bits, bool *ret_all)
+{
+    uint32_t rows = s->ops->rows(s);
+    bool all = true;
+
+    if (bits_new(&c->arena, rows, ret_bits) < 0)
+        return err_nomem(c);
+    if (!segment_is_growing(s) && atomic_load(&s->dead_count) == 0) {
+        bits_fill(ret_bits);
+        *ret_all = true;
+        return 0;
+    }
+    for (row_id row = 0; row < rows; row++) {
+        if (segment_visible(s, row, v))
+            bits_set(ret_bits, row);
+        else
+            all = false;
+    }
+    *ret_all = all;
+    return 0;
+}
+
+bool row_has_vector(void *arg, const char *name)
+{
+    struct row_look *look = arg;
+    const struct schema_vector *v = schema_vector(look->schema, name);
+    const float *data = NULL;
+    struct ctx c;
+
+    if (!v)
+        return false;
+    ctx_init(&c, NULL);
+    if (look->s->ops->vector(&c, look->s, look->row, v->id, &data) < 0)
+        data = NULL;
+    ctx_release(&c);
+    return data != NULL;
+}
+
+/* ---- carrying marks ----------------------------------------------------------------------------- */
+
+
+int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segment *to)
+{
+    uint32_t rows = from->ops->rows(from);
+
+    for (row_id row = 0; row < rows; row++) {
+        lsn dead = from->ops->dead(from, row), doc_lsn;
+        kith_id id;
+        row_id there;
+        if (from->ops->born(from, row) > v || (dead && dead <= v))
+            continue;
+        if (!dead && !from->ops->overlaid(from, row, UINT64_MAX))
+            continue;
+        id = from->ops->id(from, row);
+        there = to->ops->find(to, &id, v);
+        if (there == ROW_NONE)
+            return err_set(c, KITH_CORRUPT, "segment %llu: a row of segment %llu is missing",
+                           (unsigned long long)to->id, (unsigned long long)from->id);
+        if (from->ops->overlaid(from, row, UINT64_MAX)) {
+            struct bytes doc;
+            struct docver *d, *old;
+            TRY(from->ops->doc(c, from, row, UINT64_MAX, &doc, &doc_lsn));
+            if (doc_lsn > v) {
+                d = docver_new(doc_lsn, doc.data, doc.size);
+                if (!d)
+                    return err_nomem(c);
+                if (to->ops->put_doc(to, there, d, &old) < 0) {
+                    mem_free(d);
+                    return err_nomem(c);
+                }
+            }
+        }
+        if (dead && to->ops->mark_dead(to, there, dead) < 0)
+            return err_nomem(c);
+    }
+    return 0;
+}
+
+int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, lsn v, struct buf *out)
+{
+    uint32_t rows = s->ops->rows(s), dead_count = 0, docs_count = 0;
+    size_t at = out->size;
+    lsn doc_lsn;
+
+    buf_zero(out, 8);
+    for (row_id row = 0; row < rows && atomic_load(&s->dead_count); row++) {
+        lsn dead = s->ops->dead(s, row);
+        if (dead && dead <= v) {
+            buf_u32(out, row);
+            buf_u64(out, dead);
+            dead_count++;
+        }
+    }
+    for (row_id row = 0; row < rows && atomic_load(&s->overlaid_count); row++) {
+        struct bytes doc;
+        lsn dead = s->ops->dead(s, row);
+        if ((dead && dead <= v) || !s->ops->overlaid(s, row, v))
+            continue;
+        TRY(s->ops->doc(c, s, row, v, &doc, &doc_lsn));
+        if (doc_lsn <= docs_lsn)
+            continue;
+        buf_u32(out, row);
+        buf_u64(out, doc_lsn);
+        buf_blob(out, doc.data, doc.size);
+        docs_count++;
+    }
+    if (out->failed)
+        return err_nomem(c);
+    memcpy(out->data + at, &dead_count, 4);
+    memcpy(out->data + at + 4, &docs_count, 4);
+    return 0;
+}
+
+int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r)
+{
+    uint32_t rows = s->ops->rows(s), dead_count = read_u32(r), docs_count = read_u32(r);
+
+    for (uint32_t i = 0; i < dead_count && !r->failed; i++) {
+        row_id row = read_u32(r);
+        lsn dead = read_u64(r);
+        if (row >= rows)
+            r->failed = true;
+        else if (s->ops->mark_dead(s, row, dead) < 0)
+            return err_nomem(c);
+    }
+    for (uint32_t i = 0; i < docs_count && !r->failed; i++) {
+        row_id row = read_u32(r);
+        lsn at = read_u64(r);
+        struct bytes doc = read_blob(r);
+        struct docver *d, *old;
+        if (r->failed || row >= rows || !val_check(doc.data, doc.size)) {
+            r->failed = true;
+            break;
+        }
+        d = docver_new(at, doc.data, doc.size);
+        if (!d || s->ops->put_doc(s, row, d, &old) < 0) {
+            mem_free(d);
+            return err_nomem(c);
+        }
+    }
+    return r->failed ? err_set(c, KITH_CORRUPT, "manifest: marks of segment %llu are malformed",
+                               (unsigned long long)s->id)
+                     : 0;
+}

@@ -1,0 +1,146 @@
+/* segment.h - one unit of points, as everything above reads it.
+ *
+ * A row is one version of a point: id, birth LSN, vectors, and its document, which alone may be
+ * replaced while the row lives (an overlay, newest first). A row is visible at V if it was born at or
+ * before V and is not dead at or before V. One writer (apply) marks and overlays; readers take no
+ * lock: marks are atomics, and what is replaced stays readable for those who may still look. */
+#ifndef SEGMENT_SEGMENT_H
+#define SEGMENT_SEGMENT_H
+
+#include "base/bits.h"
+#include "field/field.h"
+#include "index/graph.h"
+#include "op/record.h"
+
+#include <stdatomic.h>
+
+struct segment;
+
+/* One version of a document. The bytes follow. */
+struct docver {
+    lsn lsn;
+    struct docver *older; /* NULL: the row's first document comes next */
+    struct docver *next;  /* a list for whoever retires it */
+    uint32_t size;
+    uint8_t data[];
+};
+
+/* A vector index as a segment carries it. */
+struct segment_graph {
+    struct graph graph;
+    const uint32_t *slots; /* slot -> row */
+};
+
+struct segment_ops {
+    uint32_t (*rows)(const struct segment *s);
+    lsn (*born)(const struct segment *s, row_id row);
+    lsn (*dead)(const struct segment *s, row_id row); /* 0: alive */
+    kith_id (*id)(const struct segment *s, row_id row);
+    /* the row of this id visible at V, or ROW_NONE */
+    row_id (*find)(const struct segment *s, const kith_id *id, lsn v);
+    /* the document visible at V; bytes in place or in the arena */
+    int (*doc)(struct ctx *c, const struct segment *s, row_id row, lsn v, struct bytes *ret_doc, lsn *ret_lsn);
+    /* true: the document visible at V is not the one the field indexes were made from */
+    bool (*overlaid)(const struct segment *s, row_id row, lsn v);
+    /* in place; NULL: the row has no such vector. Checks what it touches for the first time. */
+    int (*vector)(struct ctx *c, const struct segment *s, row_id row, uint32_t vector_id, const float **ret_data);
+    /* rows in id order: the first at or after `id` (NULL: the first), and the one after a row;
+     * growing segments may give dead versions in between */
+    row_id (*seek)(const struct segment *s, const kith_id *id);
+    row_id (*after)(const struct segment *s, row_id row);
+    const struct segment_graph *(*graph)(const struct segment *s, uint32_t vector_id);
+    const struct field_index *(*field)(const struct segment *s, uint32_t field_id);
+    /* the writer's part */
+    int (*mark_dead)(struct segment *s, row_id row, lsn at);
+    /* takes over `d`; ret_old is the version it replaces, or NULL */
+    int (*put_doc)(struct segment *s, row_id row, struct docver *d, struct docver **ret_old);
+    void (*free)(struct segment *s);
+};
+
+struct segment {
+    const struct segment_ops *ops;
+    atomic_uint refs;
+    uint64_t id;
+    atomic_uint dead_count, overlaid_count;
+    atomic_ullong overlay_bytes;
+};
+
+static inline bool segment_visible(const struct segment *s, row_id row, lsn v)
+{
+    lsn dead;
+
+    if (s->ops->born(s, row) > v)
+        return false;
+    dead = s->ops->dead(s, row);
+    return dead == 0 || dead > v;
+}
+struct segment *segment_ref(struct segment *s);
+void segment_unref(struct segment *s); /* NULL is fine */
+/* Rows visible at V, as bits. `ret_all`: every row is. */
+int segment_live(struct ctx *c, const struct segment *s, lsn v, struct bits *ret_bits, bool *ret_all);
+struct docver *docver_new(lsn at, const void *data, size_t size);
+
+/* Which vectors a segment's row has, for subjects of filters. */
+struct row_look {
+    const struct segment *s;
+    const struct schema *schema;
+    row_id row;
+};
+bool row_has_vector(void *arg, const char *name);
+
+/* ---- growing: in memory, one writer ------------------------------------------------------------ */
+
+struct growing;
+int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, struct segment **ret_segment);
+/* Makes room for `rows` more, so that adding them cannot fail. */
+int growing_reserve(struct ctx *c, struct segment *s, uint64_t rows);
+/* A new row; visible once the view's LSN reaches `born`. `vectors` may repeat an id: the last counts.
+ * Vectors of other segments may be given by their data. */
+int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, struct bytes doc, lsn doc_lsn,
+                const struct rec_vector *vectors, uint32_t count, row_id *ret_row);
+uint64_t growing_bytes(const struct segment *s);
+bool segment_is_growing(const struct segment *s);
+
+/* ---- sealed: immutable files, read through maps ------------------------------------------------- */
+
+struct pack;
+struct sealed_files {
+    char base[48], docs[48]; /* blob keys: ids and vectors; documents and field indexes */
+    uint64_t docs_lsn;       /* the documents are those of this LSN */
+    struct {
+        uint32_t vector_id;
+        char key[48];
+    } graphs[VECTORS_MAX];
+    uint32_t graphs_count;
+};
+
+/* Writes the rows of `from` visible at V into one container (sections of owner `id`), in id order. */
+struct seal_source {
+    struct segment *const *segments;
+    size_t count;
+};
+struct pack_writer;
+int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct schema *schema,
+               const struct seal_source *from, lsn v, uint32_t *ret_rows);
+/* Only documents and field indexes of the rows of `s`, at V. */
+int seal_write_docs(struct ctx *c, struct pack_writer *w, const struct schema *schema, const struct segment *s, lsn v);
+/* The graph of one vector. `stop` as in graph_build. Returns 0, or 1 if no row has the vector. */
+int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
+                     const struct kernels *k, bool (*stop)(void *arg), void *arg);
+
+struct blob_store;
+int sealed_open(struct ctx *c, struct blob_store *blobs, const struct schema *schema, uint64_t id,
+                const struct sealed_files *files, struct segment **ret_segment);
+/* A segment over the same rows with other files: shares what is equal, marks included; overlays above
+ * `files->docs_lsn` are copied. The writer must stand still. */
+int sealed_reopen(struct ctx *c, struct blob_store *blobs, const struct schema *schema, const struct segment *old,
+                  const struct sealed_files *files, struct segment **ret_segment);
+const struct sealed_files *sealed_files(const struct segment *s);
+/* Carries marks and overlays of `from` that are newer than V over to the rows of `to`, by id. */
+int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segment *to);
+/* Marks at or below V, and overlays above `docs_lsn` and at or below V, for a manifest; and back. */
+int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, lsn v, struct buf *out);
+int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r);
+int sealed_verify(struct ctx *c, const struct segment *s);
+
+#endif

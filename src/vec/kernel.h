@@ -1,0 +1,38 @@
+/* kernel.h - distance kernels: one table per instruction set, filled in by one file each.
+ *
+ * f32 kernels take any length and alignment. The 8-bit ones take lengths that are multiples of 64
+ * (codes are padded with zeros); `q` is biased by 128 to unsigned, `v` is signed. */
+#ifndef VEC_KERNEL_H
+#define VEC_KERNEL_H
+
+#include "base/base.h"
+
+typedef float (*kernel_f32)(const float *a, const float *b, size_t n);
+/* inner products of one biased query with four codes: sum (q - 128 + 128) * v, bias not yet removed */
+typedef void (*kernel_dot8x4)(const uint8_t *q, const int8_t *const v[4], size_t n, int32_t out[4]);
+/* sums of absolute differences of (q - 128) and v */
+typedef void (*kernel_l1x4)(const uint8_t *q, const int8_t *const v[4], size_t n, int32_t out[4]);
+
+struct kernels {
+    const char *name;
+    kernel_f32 dot, l2, l1;
+    kernel_dot8x4 dot8x4;
+    kernel_l1x4 l1x4;
+};
+
+extern const struct kernels kernels_scalar;
+#if defined(__x86_64__)
+extern const struct kernels kernels_avx2;
+extern const struct kernels kernels_avx512;
+#endif
+
+/* The fastest table that this processor runs. `name` NULL, or "scalar", "avx2", "avx512" for tests:
+ * NULL is returned when the processor lacks it. */
+const struct kernels *kernels_best(const char *name);
+
+/* Distance of two f32 vectors, smaller is nearer (see kith.h). */
+float vec_distance(const struct kernels *k, kith_metric metric, const float *a, const float *b, uint32_t dim);
+/* Divides by the length; a zero vector stays. */
+void vec_normalise(const struct kernels *k, float *v, uint32_t dim);
+
+#endif
