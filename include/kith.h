@@ -393,6 +393,9 @@ KITH_API void kith_names_free(kith_names *names);
 /* kith_info_free releases what is in it. */
 KITH_API int kith_info(kith_db *db, const char *name, kith_collection_info *ret_info, kith_err *err);
 KITH_API void kith_info_free(kith_collection_info *info);
+/* The schema alone, without counting anything; free with kith_schema_free. */
+KITH_API int kith_schema_get(kith_db *db, const char *name, kith_schema *ret_schema, kith_err *err);
+KITH_API void kith_schema_free(kith_schema *schema);
 /* Replaces the kept configuration texts. NULL leaves one as it is; vectors are named by `vector`. */
 KITH_API int kith_configure(kith_db *db, const char *name, const char *config, kith_err *err);
 KITH_API int kith_configure_vector(kith_db *db, const char *name, const char *vector, const char *config,

@@ -327,8 +327,32 @@ void kith_info_free(kith_collection_info *info)
     mem_free(info->name);
     mem_free(info->problem);
     mem_free(info->field_points);
-    mem_free((void *)(uintptr_t)info->schema.vectors);
+    kith_schema_free(&info->schema);
     memset(info, 0, sizeof *info);
+}
+
+int kith_schema_get(kith_db *handle, const char *name, kith_schema *ret_schema, kith_err *err)
+{
+    struct db *db = db_of(handle);
+    struct shard *s;
+    struct ctx c;
+    int rc;
+
+    ctx_init(&c, db->os);
+    rc = db_shard(&c, db, name, &s);
+    if (rc >= 0) {
+        struct view *view = shard_pin(s);
+        rc = schema_export(&c, view->schema, ret_schema);
+        view_unpin(view);
+        shard_unref(s);
+    }
+    return finish(&c, rc, err);
+}
+
+void kith_schema_free(kith_schema *schema)
+{
+    mem_free((void *)(uintptr_t)schema->vectors);
+    memset(schema, 0, sizeof *schema);
 }
 
 void kith_stats_get(kith_db *handle, kith_stats *ret_stats)

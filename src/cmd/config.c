@@ -1,0 +1,255 @@
+/* config.c - settings are rows of one table; file, environment and flags all go through it. */
+#include "cmd/config.h"
+
+#include "base/buf.h"
+#include "os/os.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <yaml.h>
+
+enum kind { TEXT, NUMBER, FLAG };
+
+struct setting {
+    const char *key;  /* section.name in the file, KITH_SECTION_NAME in the environment */
+    const char *flag; /* on the command line; NULL: none */
+    enum kind kind;
+    size_t offset, size;
+    uint64_t least, most;
+    const char *choices; /* NULL: any; else a|b|c */
+    const char *help;
+};
+
+#define SETTING(member) offsetof(struct config, member), sizeof((struct config *)0)->member
+
+static const struct setting settings[] = {
+    {"storage.path", "data", TEXT, SETTING(data), 0, 0, NULL, "directory of the database"},
+    {"storage.durability", "durability", TEXT, SETTING(durability), 0, 0, "group|none",
+     "group: answered when it cannot be lost; none: a crash may lose the last moments"},
+    {"storage.memory_mb", "memory-mb", NUMBER, SETTING(memory_mb), 0, 1u << 30, NULL, "memory budget; 0: half of RAM"},
+    {"storage.growing_rows_max", NULL, NUMBER, SETTING(growing_rows_max), 100, 1000000, NULL, ""},
+    {"storage.log_file_mb", NULL, NUMBER, SETTING(log_file_mb), 1, 4096, NULL, ""},
+    {"storage.threads", "threads", NUMBER, SETTING(threads), 0, 63, NULL, "background threads; 0: one a core"},
+    {"service.listen", "listen", TEXT, SETTING(listen), 0, 0, NULL, "address; without a key only loopback is allowed"},
+    {"service.rest_port", "rest-port", NUMBER, SETTING(rest_port), 0, 65535, NULL, "Qdrant REST; 0: off"},
+    {"service.grpc_port", "grpc-port", NUMBER, SETTING(grpc_port), 0, 65535, NULL, "Qdrant gRPC (not served yet)"},
+    {"service.milvus_port", "milvus-port", NUMBER, SETTING(milvus_port), 0, 65535, NULL, "Milvus (not served yet)"},
+    {"service.metrics_port", "metrics-port", NUMBER, SETTING(metrics_port), 0, 65535, NULL,
+     "metrics and health without a key; 0: off"},
+    {"service.api_key", NULL, TEXT, SETTING(api_key), 0, 0, NULL, ""},
+    {"service.read_only_api_key", NULL, TEXT, SETTING(read_only_api_key), 0, 0, NULL, ""},
+    {"log.format", "log-format", TEXT, SETTING(log_format), 0, 0, "auto|text|json", "auto: text on a terminal"},
+    {"log.access", "access-log", FLAG, SETTING(access_log), 0, 0, NULL, "a line for every request: true or false"},
+};
+
+void config_defaults(struct config *config)
+{
+    memset(config, 0, sizeof *config);
+    strcpy(config->data, "kith.data");
+    strcpy(config->listen, "127.0.0.1");
+    strcpy(config->durability, "group");
+    strcpy(config->log_format, "auto");
+    config->rest_port = 6333;
+    config->grpc_port = 6334;
+    config->milvus_port = 19530;
+    config->metrics_port = 9091;
+    config->growing_rows_max = 20000;
+    config->log_file_mb = 64;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t n = strlen(value);
+
+    while (*choices) {
+        size_t m = strcspn(choices, "|");
+        if (n == m && strncmp(choices, value, n) == 0)
+            return true;
+        choices += m + (choices[m] == '|');
+    }
+    return false;
+}
+
+static int set(struct ctx *c, struct config *config, const struct setting *s, const char *value, const char *where)
+{
+    char *at = (char *)config + s->offset, *end;
+    unsigned long long n;
+    bool on;
+
+    switch (s->kind) {
+    case TEXT:
+        if (strlen(value) >= s->size)
+            return err_set(c, KITH_INVALID, "%s: %s: at most %zu characters", where, s->key, s->size - 1);
+        if (s->choices && !is_choice(s->choices, value))
+            return err_set(c, KITH_INVALID, "%s: %s: \"%.40s\", expected %s", where, s->key, value, s->choices);
+        strcpy(at, value);
+        return 0;
+    case NUMBER:
+        n = strtoull(value, &end, 10);
+        if (*value < '0' || *value > '9' || *end || n < s->least || n > s->most)
+            return err_set(c, KITH_INVALID, "%s: %s: \"%.40s\", expected a number from %llu to %llu", where, s->key,
+                           value, (unsigned long long)s->least, (unsigned long long)s->most);
+        memcpy(at, &n, sizeof(uint64_t));
+        return 0;
+    case FLAG:
+        on = strcmp(value, "true") == 0;
+        if (!on && strcmp(value, "false") != 0)
+            return err_set(c, KITH_INVALID, "%s: %s: \"%.40s\", expected true or false", where, s->key, value);
+        memcpy(at, &on, sizeof on);
+        return 0;
+    }
+    return 0;
+}
+
+static const struct setting *by_key(const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        if (strcmp(settings[i].key, key) == 0)
+            return &settings[i];
+    }
+    return NULL;
+}
+
+/* ---- the file: two levels, section and name ------------------------------------------------------------- */
+
+struct yaml_walk {
+    struct ctx *c;
+    struct config *config;
+    const char *path;
+    char section[64], name[64];
+    int depth;
+    bool in_value;
+};
+
+static int take_scalar(struct yaml_walk *w, const char *value, size_t line)
+{
+    char where[300], key[160];
+    const struct setting *s;
+
+    snprintf(where, sizeof where, "%s, line %zu", w->path, line + 1);
+    if (!w->in_value) {
+        char *to = w->depth == 1 ? w->section : w->name;
+        if (strlen(value) > 60)
+            return err_set(w->c, KITH_INVALID, "%s: unknown key \"%.60s\"", where, value);
+        strcpy(to, value);
+        w->in_value = true;
+        return 0;
+    }
+    w->in_value = false;
+    snprintf(key, sizeof key, "%s%s%s", w->section, w->depth == 2 ? "." : "", w->depth == 2 ? w->name : "");
+    s = by_key(key);
+    if (!s)
+        return err_set(w->c, KITH_INVALID, "%s: unknown key \"%s\"", where, key);
+    return set(w->c, w->config, s, value, where);
+}
+
+static int take_event(struct yaml_walk *w, const yaml_event_t *e)
+{
+    switch (e->type) {
+    case YAML_MAPPING_START_EVENT:
+        if (++w->depth > 2)
+            return err_set(w->c, KITH_INVALID, "%s, line %zu: nested deeper than section and name", w->path,
+                           e->start_mark.line + 1);
+        w->in_value = false;
+        return 0;
+    case YAML_MAPPING_END_EVENT:
+        w->depth--;
+        w->in_value = false;
+        return 0;
+    case YAML_SCALAR_EVENT:
+        if (w->depth == 0)
+            return *e->data.scalar.value ? err_set(w->c, KITH_INVALID, "%s: expected sections", w->path) : 0;
+        return take_scalar(w, (const char *)e->data.scalar.value, e->start_mark.line);
+    case YAML_SEQUENCE_START_EVENT:
+        return err_set(w->c, KITH_INVALID, "%s, line %zu: a list is not expected here", w->path,
+                       e->start_mark.line + 1);
+    case YAML_NO_EVENT: case YAML_STREAM_START_EVENT: case YAML_STREAM_END_EVENT: case YAML_DOCUMENT_START_EVENT:
+    case YAML_DOCUMENT_END_EVENT: case YAML_ALIAS_EVENT: case YAML_SEQUENCE_END_EVENT:
+        break;
+    }
+    return 0;
+}
+
+int config_file(struct ctx *c, struct config *config, const char *path)
+{
+    struct yaml_walk w = {.c = c, .config = config, .path = path};
+    yaml_parser_t parser;
+    struct bytes text;
+    bool end = false;
+    int rc = 0;
+
+    TRY(os_read_file(c, path, 1 << 20, &text));
+    if (!yaml_parser_initialize(&parser))
+        return err_nomem(c);
+    yaml_parser_set_input_string(&parser, text.data, text.size);
+    while (!end && rc >= 0) {
+        yaml_event_t e;
+        if (!yaml_parser_parse(&parser, &e)) {
+            rc = err_set(c, KITH_INVALID, "%s, line %zu: %s", path, parser.problem_mark.line + 1, parser.problem);
+            break;
+        }
+        end = e.type == YAML_STREAM_END_EVENT;
+        rc = take_event(&w, &e);
+        yaml_event_delete(&e);
+    }
+    yaml_parser_delete(&parser);
+    return rc;
+}
+
+/* ---- environment and flags ---------------------------------------------------------------------------------- */
+
+static bool environment_is(const char *entry, const char *key, const char **ret_value)
+{
+    static const char prefix[] = "KITH_";
+    size_t i;
+
+    if (strncmp(entry, prefix, sizeof prefix - 1) != 0)
+        return false;
+    entry += sizeof prefix - 1;
+    for (i = 0; key[i]; i++) {
+        char ch = key[i] == '.' ? '_' : key[i] >= 'a' && key[i] <= 'z' ? (char)(key[i] - 32) : key[i];
+        if (entry[i] != ch)
+            return false;
+    }
+    if (entry[i] != '=')
+        return false;
+    *ret_value = entry + i + 1;
+    return true;
+}
+
+int config_environment(struct ctx *c, struct config *config, char *const *environment)
+{
+    for (; *environment; environment++) {
+        bool found = strncmp(*environment, "KITH_", 5) != 0;
+        for (size_t i = 0; i < ARRAY_SIZE(settings) && !found; i++) {
+            const char *value;
+            found = environment_is(*environment, settings[i].key, &value);
+            if (found)
+                TRY(set(c, config, &settings[i], value, "environment"));
+        }
+        if (!found)
+            return err_set(c, KITH_INVALID, "environment: unknown setting %.*s", (int)strcspn(*environment, "="),
+                           *environment);
+    }
+    return 0;
+}
+
+int config_flag(struct ctx *c, struct config *config, const char *flag, const char *value)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        if (!settings[i].flag || strcmp(settings[i].flag, flag) != 0)
+            continue;
+        if (!value)
+            return err_set(c, KITH_INVALID, "--%s: expected a value", flag);
+        return set(c, config, &settings[i], value, "command line");
+    }
+    return err_set(c, KITH_NOT_FOUND, "unknown option --%s", flag);
+}
+
+void config_help(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        if (settings[i].flag)
+            printf("    --%-14s %s\n", settings[i].flag, settings[i].help);
+    }
+}

@@ -1,0 +1,28 @@
+/* config.h - one struct, filled from defaults, a YAML file, the environment and flags, in this order. */
+#ifndef CMD_CONFIG_H
+#define CMD_CONFIG_H
+
+#include "base/ctx.h"
+
+struct config {
+    char data[512];
+    char listen[64];
+    uint64_t rest_port, grpc_port, milvus_port, metrics_port;
+    char api_key[256], read_only_api_key[256];
+    uint64_t threads;
+    char durability[16]; /* group, none */
+    uint64_t memory_mb, growing_rows_max, log_file_mb;
+    char log_format[16]; /* auto, text, json */
+    bool access_log;
+};
+
+void config_defaults(struct config *config);
+/* Errors name the key, where it stands and what was expected. */
+int config_file(struct ctx *c, struct config *config, const char *path);
+int config_environment(struct ctx *c, struct config *config, char *const *environment);
+/* One "--name value"; KITH_NOT_FOUND if there is no such flag. */
+int config_flag(struct ctx *c, struct config *config, const char *flag, const char *value);
+/* The lines of --help about flags. */
+void config_help(void);
+
+#endif

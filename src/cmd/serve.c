@@ -1,0 +1,206 @@
+/* serve.c - kith serve: open the database, start the listeners, wait for a signal. */
+#define _GNU_SOURCE
+#include "cmd/cmd.h"
+#include "net/http.h"
+#include "os/os.h"
+#include "qdrant/dialect.h"
+#include "serve/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The line of clients that is served; they warn when theirs differs by more than one minor. */
+#define QDRANT_VERSION "1.19.1"
+
+extern char **environ;
+
+struct running {
+    struct http_server *servers[4];
+    size_t count;
+};
+
+static void help(void)
+{
+    printf("usage: kith serve [--config FILE] [<options>]\n\n    --%-14s %s\n", "config FILE",
+           "settings as YAML; environment and options go before it");
+    config_help();
+    printf("\nEvery setting is also an environment variable: service.rest_port is KITH_SERVICE_REST_PORT.\n"
+           "The keys are set there or in the file: service.api_key, service.read_only_api_key.\n");
+}
+
+static int read_config(struct ctx *c, int argc, char **argv, struct config *config)
+{
+    config_defaults(config);
+    for (int i = 0; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0)
+            TRY(config_file(c, config, argv[i + 1]));
+    }
+    TRY(config_environment(c, config, environ));
+    for (int i = 0; i < argc; i++) {
+        char name[64];
+        const char *equals = strchr(argv[i], '=');
+        if (strncmp(argv[i], "--", 2) != 0)
+            return err_set(c, KITH_INVALID, "unexpected argument \"%.60s\"", argv[i]);
+        snprintf(name, sizeof name, "%.*s", (int)(equals ? equals - argv[i] - 2 : 60), argv[i] + 2);
+        if (strcmp(name, "config") != 0)
+            TRY(config_flag(c, config, name, equals ? equals + 1 : i + 1 < argc ? argv[i + 1] : NULL));
+        i += equals ? 0 : 1;
+    }
+    return 0;
+}
+
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* ---- signals: a thread of its own waits for them --------------------------------------------------------- */
+
+static void *wait_for_signals(void *arg)
+{
+    struct running *r = arg;
+    sigset_t set;
+    int which;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGUSR1); /* sent by ourselves at the end */
+    sigwait(&set, &which);
+    if (which == SIGUSR1)
+        return NULL;
+    for (size_t i = 0; i < r->count; i++)
+        http_stop(r->servers[i]);
+    sigwait(&set, &which);
+    if (which != SIGUSR1)
+        _exit(130); /* safe at any moment: what was acknowledged is in the log */
+    return NULL;
+}
+
+static void block_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void *run_listener(void *arg)
+{
+    http_run(arg);
+    return NULL;
+}
+
+/* ---- the command ---------------------------------------------------------------------------------------------- */
+
+static int listen_rest(struct ctx *c, const struct config *config, struct server *server, uint64_t port,
+                       struct running *r)
+{
+    struct http_options o = {config->listen, (uint16_t)port, 32 << 20, 4096, serve_handle, server};
+
+    TRY(http_start(c, &o, &r->servers[r->count]));
+    r->count++;
+    return 0;
+}
+
+/* Metrics and health, on a port of their own and without a key. */
+static const struct route open_routes[] = {
+    {"GET", "/metrics", FREE, 0, service_metrics},
+    {"GET", "/healthz", FREE, 0, service_health},
+    {"GET", "/readyz", FREE, 0, service_ready},
+    {"GET", "/livez", FREE, 0, service_health},
+};
+
+static int serve(struct ctx *c, const struct config *config, kith_db *db)
+{
+    bool json = strcmp(config->log_format, "json") == 0 || (strcmp(config->log_format, "auto") == 0 && !isatty(2));
+    const char *key = config->api_key[0] ? config->api_key : NULL;
+    const char *read_key = config->read_only_api_key[0] ? config->read_only_api_key : NULL;
+    struct server *server = calloc(2, sizeof *server), *metrics = server + 1;
+    pthread_t signals, listeners[4];
+    struct running r = {{0}, 0};
+    int rc = 0;
+
+    if (!server)
+        return err_nomem(c);
+    *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count, .api_key = key,
+                              .read_only_key = read_key, .version = QDRANT_VERSION, .access_log = config->access_log,
+                              .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
+    *metrics = *server;
+    metrics->routes = open_routes;
+    metrics->routes_count = ARRAY_SIZE(open_routes);
+    metrics->access_log = false;
+    if (config->rest_port)
+        rc = listen_rest(c, config, server, config->rest_port, &r);
+    if (rc >= 0 && config->metrics_port)
+        rc = listen_rest(c, config, metrics, config->metrics_port, &r);
+    if (rc >= 0 && !r.count)
+        rc = err_set(c, KITH_INVALID, "every port is switched off");
+    if (rc >= 0) {
+        log_line(json, "info", "kith %s serves %s on %s:%u (Qdrant REST)%s", kith_version(), config->data,
+                 config->listen, http_port(r.servers[0]), key ? "" : "; no key is set: loopback only");
+        if (strcmp(config->durability, "none") == 0)
+            log_line(json, "warn", "durability is none: a crash of the machine may lose acknowledged writes");
+        pthread_create(&signals, NULL, wait_for_signals, &r);
+        for (size_t i = 1; i < r.count; i++)
+            pthread_create(&listeners[i], NULL, run_listener, r.servers[i]);
+        http_run(r.servers[0]);
+        for (size_t i = 1; i < r.count; i++)
+            pthread_join(listeners[i], NULL);
+        pthread_kill(signals, SIGUSR1);
+        pthread_join(signals, NULL);
+        log_line(json, "info", "stopped");
+    }
+    for (size_t i = 0; i < r.count; i++) {
+        if (rc < 0)
+            http_stop(r.servers[i]);
+        http_free(r.servers[i]);
+    }
+    free(server);
+    return rc;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    kith_options options = {0};
+    struct config config;
+    char threads[16];
+    kith_err err;
+    struct ctx c;
+    kith_db *db;
+    int rc;
+
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return help(), 0;
+    }
+    ctx_init(&c, os_linux());
+    if (read_config(&c, argc, argv, &config) < 0)
+        return cmd_fail("%s", c.text);
+    if (!config.api_key[0] && !is_loopback(config.listen))
+        return cmd_fail("listening on %s needs a key: set service.api_key (KITH_SERVICE_API_KEY)", config.listen);
+    snprintf(threads, sizeof threads, "%u", MAX(4u, os_cores() * 2));
+    setenv("UV_THREADPOOL_SIZE", threads, 0);
+    block_signals();
+    options.durability = strcmp(config.durability, "none") == 0 ? KITH_DURABLE_NONE : KITH_DURABLE_GROUP;
+    options.threads = (uint32_t)config.threads;
+    options.memory_bytes = config.memory_mb << 20;
+    options.growing_rows_max = (uint32_t)config.growing_rows_max;
+    options.log_file_bytes = config.log_file_mb << 20;
+    db = kith_open(config.data, &options, &err);
+    if (!db)
+        return cmd_fail("%s", err.text);
+    rc = serve(&c, &config, db);
+    kith_close(db);
+    if (rc < 0)
+        (void)cmd_fail("%s", c.text);
+    ctx_release(&c);
+    return rc < 0;
+}

@@ -1,0 +1,686 @@
+/* collections.c - collections, aliases, payload indexes. What a user configured is kept as JSON with
+ * the collection and echoed; what cannot be honoured yet is refused. */
+#include "qdrant/dialect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- configuration ---------------------------------------------------------------------------------- */
+
+static const char default_config[] =
+    "{\"params\":{\"vectors\":{},\"shard_number\":1,\"replication_factor\":1,\"write_consistency_factor\":1,"
+    "\"on_disk_payload\":true},"
+    "\"hnsw_config\":{\"m\":16,\"ef_construct\":100,\"full_scan_threshold\":10000,\"max_indexing_threads\":0,"
+    "\"on_disk\":false},"
+    "\"optimizer_config\":{\"deleted_threshold\":0.2,\"vacuum_min_vector_number\":1000,\"default_segment_number\":0,"
+    "\"max_segment_size\":null,\"memmap_threshold\":null,\"indexing_threshold\":10000,\"flush_interval_sec\":5,"
+    "\"max_optimization_threads\":null},"
+    "\"wal_config\":{\"wal_capacity_mb\":32,\"wal_segments_ahead\":0,\"wal_retain_closed\":1},"
+    "\"quantization_config\":null}";
+
+/* A number with bounds, or a type, for one key of a configuration object. */
+struct setting {
+    const char *section; /* in the request */
+    const char *key;
+    char type;           /* u unsigned, f float, b boolean, s string */
+    uint64_t least;
+};
+
+static const struct setting settings[] = {
+    {"hnsw_config", "m", 'u', 0},
+    {"hnsw_config", "ef_construct", 'u', 4},
+    {"hnsw_config", "full_scan_threshold", 'u', 10},
+    {"hnsw_config", "max_indexing_threads", 'u', 0},
+    {"hnsw_config", "on_disk", 'b', 0},
+    {"hnsw_config", "memory", 's', 0},
+    {"hnsw_config", "payload_m", 'u', 0},
+    {"optimizers_config", "deleted_threshold", 'f', 0},
+    {"optimizers_config", "vacuum_min_vector_number", 'u', 100},
+    {"optimizers_config", "default_segment_number", 'u', 0},
+    {"optimizers_config", "max_segment_size", 'u', 1},
+    {"optimizers_config", "memmap_threshold", 'u', 0},
+    {"optimizers_config", "indexing_threshold", 'u', 0},
+    {"optimizers_config", "flush_interval_sec", 'u', 0},
+    {"optimizers_config", "max_optimization_threads", 'u', 0},
+    {"wal_config", "wal_capacity_mb", 'u', 1},
+    {"wal_config", "wal_segments_ahead", 'u', 0},
+    {"wal_config", "wal_retain_closed", 'u', 1},
+};
+
+struct config {
+    struct call *call;
+    yyjson_mut_doc *doc;
+    yyjson_mut_val *root;
+};
+
+static bool take_setting(struct config *k, const struct setting *s, yyjson_val *v, yyjson_mut_val *section)
+{
+    bool fits = s->type == 'u' ? yyjson_is_uint(v) : s->type == 'f' ? yyjson_is_num(v)
+                : s->type == 'b' ? yyjson_is_bool(v) : yyjson_is_str(v);
+
+    if (strcmp(s->key, "max_optimization_threads") == 0 && yyjson_equals_str(v, "auto"))
+        fits = true;
+    else if (!fits)
+        return read_fail(k->call, "%s.%s: invalid type", s->section, s->key);
+    else if (s->type == 'u' && yyjson_get_uint(v) < s->least)
+        return read_invalid(k->call, "%s.%s: value %llu invalid, must be %llu or larger", s->section, s->key,
+                            (unsigned long long)yyjson_get_uint(v), (unsigned long long)s->least);
+    else if (s->type == 'f' && (yyjson_get_num(v) < 0 || yyjson_get_num(v) > 1))
+        return read_invalid(k->call, "%s.%s: value %g invalid, must be from 0.0 to 1.0", s->section, s->key,
+                            yyjson_get_num(v));
+    yyjson_mut_obj_put(section, yyjson_mut_strcpy(k->doc, s->key), yyjson_val_mut_copy(k->doc, v));
+    return true;
+}
+
+static bool take_section(struct config *k, yyjson_val *body, const char *request_name, const char *stored_name)
+{
+    yyjson_val *given = field_of(body, request_name, NULL);
+    yyjson_mut_val *section = yyjson_mut_obj_get(k->root, stored_name);
+
+    if (!given)
+        return true;
+    if (!yyjson_is_obj(given))
+        return read_fail(k->call, "%s: expected an object", request_name);
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        yyjson_val *v = strcmp(settings[i].section, request_name) == 0 ? field_of(given, settings[i].key, NULL) : NULL;
+        if (v && !take_setting(k, &settings[i], v, section))
+            return false;
+    }
+    return true;
+}
+
+static bool take_metadata(struct config *k, yyjson_val *body)
+{
+    yyjson_val *given = field_of(body, "metadata", NULL), *key, *v;
+    yyjson_mut_val *stored = yyjson_mut_obj_get(k->root, "metadata");
+    size_t i, count;
+
+    if (!given)
+        return true;
+    if (!yyjson_is_obj(given))
+        return read_fail(k->call, "metadata: expected an object");
+    if (!stored) {
+        stored = yyjson_mut_obj(k->doc);
+        yyjson_mut_obj_add_val(k->doc, k->root, "metadata", stored);
+    }
+    yyjson_obj_foreach(given, i, count, key, v) {
+        yyjson_mut_val *name = yyjson_val_mut_copy(k->doc, key);
+        if (yyjson_is_null(v))
+            yyjson_mut_obj_remove(stored, name);
+        else
+            yyjson_mut_obj_put(stored, name, yyjson_val_mut_copy(k->doc, v));
+    }
+    return true;
+}
+
+static bool take_param(struct config *k, yyjson_val *from, const char *name, char type)
+{
+    yyjson_mut_val *params = yyjson_mut_obj_get(k->root, "params");
+    yyjson_val *v = field_of(from, name, NULL);
+    uint64_t n;
+
+    if (!v)
+        return true;
+    if (type == 'u' && !read_count(k->call, v, name, 1, 1, &n))
+        return false;
+    if (type == 'b' && !yyjson_is_bool(v))
+        return read_fail(k->call, "%s: expected a boolean", name);
+    yyjson_mut_obj_put(params, yyjson_mut_strcpy(k->doc, name), yyjson_val_mut_copy(k->doc, v));
+    return true;
+}
+
+static bool refuse(struct call *call, yyjson_val *body, const char *name)
+{
+    yyjson_val *v = field_of(body, name, NULL);
+
+    if (!v || (yyjson_is_obj(v) && yyjson_obj_size(v) == 0))
+        return true;
+    call_fail(call, 400, "Bad request: %s is not supported yet", name);
+    return false;
+}
+
+static bool take_all(struct config *k, yyjson_val *body)
+{
+    yyjson_val *strict = field_of(body, "strict_mode_config", NULL);
+
+    if (strict && yyjson_get_bool(yyjson_obj_get(strict, "enabled"))) {
+        call_fail(k->call, 400, "Bad request: strict_mode_config.enabled is not supported yet");
+        return false;
+    }
+    if (yyjson_equals_str(yyjson_obj_get(body, "sharding_method"), "custom")) {
+        call_fail(k->call, 400, "Bad request: sharding_method custom is not supported yet");
+        return false;
+    }
+    return refuse(k->call, body, "quantization_config") && refuse(k->call, body, "sparse_vectors") &&
+           take_section(k, body, "hnsw_config", "hnsw_config") &&
+           take_section(k, body, "optimizers_config", "optimizer_config") &&
+           take_section(k, body, "wal_config", "wal_config") && take_metadata(k, body);
+}
+
+static bool config_open(struct config *k, struct call *call, const char *text)
+{
+    yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+
+    k->call = call;
+    k->doc = doc ? yyjson_doc_mut_copy(doc, NULL) : NULL;
+    yyjson_doc_free(doc);
+    if (!k->doc) {
+        call_fail(call, 500, "Service internal error: the stored configuration is unreadable");
+        return false;
+    }
+    k->root = yyjson_mut_doc_get_root(k->doc);
+    return true;
+}
+
+/* In the arena; NULL: answered. */
+static const char *config_close(struct config *k)
+{
+    char *text = yyjson_mut_write(k->doc, 0, NULL), *copy;
+
+    copy = text ? arena_str(&k->call->c.arena, text, strlen(text)) : NULL;
+    free(text);
+    yyjson_mut_doc_free(k->doc);
+    if (!copy)
+        call_fail(k->call, 500, "Service internal error: out of memory");
+    return copy;
+}
+
+/* ---- vectors ------------------------------------------------------------------------------------------ */
+
+static bool read_metric(struct call *call, yyjson_val *v, kith_metric *ret)
+{
+    static const char *const names[] = {"Cosine", "Dot", "Euclid", "Manhattan"};
+    static const kith_metric metrics[] = {KITH_COSINE, KITH_DOT, KITH_EUCLID, KITH_MANHATTAN};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (yyjson_equals_str(v, names[i])) {
+            *ret = metrics[i];
+            return true;
+        }
+    }
+    return read_fail(call, "distance: unknown variant `%.40s`, expected one of `Cosine`, `Euclid`, `Dot`, `Manhattan`",
+                     yyjson_is_str(v) ? yyjson_get_str(v) : "");
+}
+
+static bool read_vector_params(struct call *call, const char *name, yyjson_val *v, kith_vector_params *to)
+{
+    static const char *const known[] = {"size", "distance", "hnsw_config", "on_disk", "memory", "datatype"};
+    yyjson_val *size = yyjson_obj_get(v, "size"), *datatype = field_of(v, "datatype", NULL);
+    struct buf text;
+    bool first = true;
+
+    if (!yyjson_is_obj(v) || !yyjson_is_uint(size))
+        return read_fail(call, "vectors: expected {\"size\": n, \"distance\": name} or an object of such by name");
+    if (yyjson_get_uint(size) < 1 || yyjson_get_uint(size) > 65536)
+        return read_invalid(call, "vectors.size: value %llu invalid, must be from 1 to 65536",
+                            (unsigned long long)yyjson_get_uint(size));
+    if (!read_metric(call, yyjson_obj_get(v, "distance"), &to->metric))
+        return false;
+    if (!refuse(call, v, "quantization_config") || !refuse(call, v, "multivector_config"))
+        return false;
+    if (datatype && !yyjson_equals_str(datatype, "float32")) {
+        call_fail(call, 400, "Bad request: datatype %.40s is not supported yet",
+                  yyjson_is_str(datatype) ? yyjson_get_str(datatype) : "");
+        return false;
+    }
+    to->name = name;
+    to->dim = (uint32_t)yyjson_get_uint(size);
+    buf_init(&text);
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        yyjson_val *x = field_of(v, known[i], NULL);
+        if (!x)
+            continue;
+        buf_printf(&text, "%s\"%s\":", first ? "{" : ",", known[i]);
+        json_put_val(&text, x);
+        first = false;
+    }
+    buf_text(&text, "}");
+    to->config = text.failed ? NULL : arena_str(&call->c.arena, (char *)text.data, text.size);
+    buf_release(&text);
+    return to->config || read_fail(call, "out of memory");
+}
+
+static bool read_schema(struct call *call, yyjson_val *v, kith_schema *to)
+{
+    size_t i, count, n = 0;
+    yyjson_val *key, *item;
+    kith_vector_params *vectors;
+
+    if (!v)
+        return true;
+    if (!yyjson_is_obj(v))
+        return read_fail(call, "vectors: expected an object");
+    vectors = arena_zalloc(&call->c.arena, MAX(yyjson_obj_size(v), (size_t)1) * sizeof *vectors);
+    if (!vectors)
+        return read_fail(call, "out of memory");
+    if (yyjson_is_uint(yyjson_obj_get(v, "size"))) {
+        if (!read_vector_params(call, "", v, &vectors[n++]))
+            return false;
+    } else {
+        yyjson_obj_foreach(v, i, count, key, item) {
+            if (!read_vector_params(call, yyjson_get_str(key), item, &vectors[n++]))
+                return false;
+        }
+    }
+    to->vectors = vectors;
+    to->vectors_count = n;
+    return true;
+}
+
+/* ---- collections ---------------------------------------------------------------------------------------- */
+
+void collections_create(struct call *call)
+{
+    yyjson_val *body = want_object(call);
+    kith_schema schema = {0};
+    struct config k;
+    kith_err err;
+
+    if (!body || !read_schema(call, field_of(body, "vectors", NULL), &schema) ||
+        !config_open(&k, call, default_config))
+        return;
+    if (!take_param(&k, body, "shard_number", 'u') || !take_param(&k, body, "replication_factor", 'u') ||
+        !take_param(&k, body, "write_consistency_factor", 'u') || !take_param(&k, body, "on_disk_payload", 'b') ||
+        !take_all(&k, body)) {
+        yyjson_mut_doc_free(k.doc);
+        return;
+    }
+    schema.config = config_close(&k);
+    if (!schema.config)
+        return;
+    if (kith_create(call->server->db, call->params[0], &schema, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_text(&call->out, "true");
+    finish_ok(call);
+}
+
+static bool update_vectors_config(struct call *call, yyjson_val *vectors)
+{
+    size_t i, count;
+    yyjson_val *key, *item;
+    kith_err err;
+
+    yyjson_obj_foreach(vectors, i, count, key, item) {
+        kith_collection_info info;
+        const char *old = NULL;
+        struct buf text;
+        int rc;
+        if (!refuse(call, item, "quantization_config"))
+            return false;
+        if (kith_info(call->server->db, call->params[0], &info, &err) < 0) {
+            fail_kith(call, &err);
+            return false;
+        }
+        for (size_t j = 0; j < info.schema.vectors_count; j++) {
+            if (yyjson_equals_str(key, info.schema.vectors[j].name))
+                old = info.schema.vectors[j].config;
+        }
+        if (!old) {
+            kith_info_free(&info);
+            call_fail(call, 400, "Wrong input: Not existing vector name error: %s", yyjson_get_str(key));
+            return false;
+        }
+        buf_init(&text);
+        buf_put(&text, old, strlen(old) - 1); /* without the closing brace */
+        for (const char *const *name = (const char *const[]){"hnsw_config", "on_disk", "memory", NULL}; *name; name++) {
+            yyjson_val *x = field_of(item, *name, NULL);
+            if (x) {
+                buf_printf(&text, ",\"%s\":", *name);
+                json_put_val(&text, x);
+            }
+        }
+        buf_put(&text, "}", 2);
+        rc = kith_configure_vector(call->server->db, call->params[0], yyjson_get_str(key), (char *)text.data, &err);
+        buf_release(&text);
+        kith_info_free(&info);
+        if (rc < 0) {
+            fail_kith(call, &err);
+            return false;
+        }
+    }
+    return true;
+}
+
+void collections_update(struct call *call)
+{
+    yyjson_val *body = want_object(call), *params, *vectors;
+    kith_collection_info info;
+    const char *config;
+    struct config k;
+    kith_err err;
+    bool ok;
+
+    if (!body)
+        return;
+    if (kith_info(call->server->db, call->params[0], &info, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    ok = config_open(&k, call, info.schema.config ? info.schema.config : default_config);
+    kith_info_free(&info);
+    if (!ok)
+        return;
+    params = field_of(body, "params", NULL);
+    vectors = field_of(body, "vectors", NULL);
+    if (!take_all(&k, body) ||
+        (params && (!take_param(&k, params, "replication_factor", 'u') ||
+                    !take_param(&k, params, "write_consistency_factor", 'u') ||
+                    !take_param(&k, params, "on_disk_payload", 'b')))) {
+        yyjson_mut_doc_free(k.doc);
+        return;
+    }
+    config = config_close(&k);
+    if (!config || (vectors && !update_vectors_config(call, vectors)))
+        return;
+    if (kith_configure(call->server->db, call->params[0], config, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_text(&call->out, "true");
+    finish_ok(call);
+}
+
+void collections_delete(struct call *call)
+{
+    kith_err err;
+    int rc = kith_drop(call->server->db, call->params[0], &err);
+
+    if (rc < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_text(&call->out, rc ? "true" : "false");
+    finish_ok(call);
+}
+
+void collections_exists(struct call *call)
+{
+    begin_ok(call);
+    buf_printf(&call->out, "{\"exists\":%s}",
+               kith_exists(call->server->db, call->params[0], NULL) ? "true" : "false");
+    finish_ok(call);
+}
+
+void collections_list(struct call *call)
+{
+    kith_names names;
+    kith_err err;
+
+    if (kith_list(call->server->db, &names, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_text(&call->out, "{\"collections\":[");
+    for (size_t i = 0; i < names.count; i++) {
+        buf_text(&call->out, i ? ",{\"name\":" : "{\"name\":");
+        json_put_str(&call->out, names.names[i], strlen(names.names[i]));
+        buf_u8(&call->out, '}');
+    }
+    buf_text(&call->out, "]}");
+    kith_names_free(&names);
+    finish_ok(call);
+}
+
+static const char *index_name(kith_index_kind kind)
+{
+    static const char *const names[] = {"", "keyword", "integer", "float", "bool", "datetime", "uuid"};
+
+    return names[kind];
+}
+
+static void put_vectors_config(struct buf *out, const kith_schema *schema)
+{
+    if (schema->vectors_count == 1 && !schema->vectors[0].name[0]) {
+        buf_text(out, schema->vectors[0].config);
+        return;
+    }
+    buf_u8(out, '{');
+    for (size_t i = 0; i < schema->vectors_count; i++) {
+        const kith_vector_params *v = &schema->vectors[i];
+        if (i)
+            buf_u8(out, ',');
+        json_put_str(out, v->name, strlen(v->name));
+        buf_u8(out, ':');
+        buf_text(out, v->config);
+    }
+    buf_u8(out, '}');
+}
+
+/* The stored configuration with the vectors put in. */
+static void put_config(struct buf *out, const kith_schema *schema)
+{
+    static const char hole[] = "\"vectors\":{}";
+    const char *config = schema->config ? schema->config : default_config, *at = strstr(config, hole);
+
+    if (!at) {
+        buf_text(out, config);
+        return;
+    }
+    buf_put(out, config, (size_t)(at - config));
+    buf_text(out, "\"vectors\":");
+    put_vectors_config(out, schema);
+    buf_text(out, at + sizeof hole - 1);
+}
+
+void collections_get(struct call *call)
+{
+    struct buf *out = &call->out;
+    kith_collection_info info;
+    kith_err err;
+    bool first = true;
+
+    if (kith_info(call->server->db, call->params[0], &info, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_printf(out, "{\"status\":\"%s\",\"optimizer_status\":",
+               info.problem ? "red" : info.optimizing ? "yellow" : "green");
+    if (info.problem) {
+        buf_text(out, "{\"error\":");
+        json_put_str(out, info.problem, strlen(info.problem));
+        buf_u8(out, '}');
+    } else {
+        buf_text(out, "\"ok\"");
+    }
+    buf_printf(out, ",\"indexed_vectors_count\":%llu,\"points_count\":%llu,\"segments_count\":%llu,\"config\":",
+               (unsigned long long)info.indexed_vectors, (unsigned long long)info.points,
+               (unsigned long long)info.segments);
+    put_config(out, &info.schema);
+    buf_text(out, ",\"payload_schema\":{");
+    for (size_t i = 0; i < info.schema.fields_count; i++) {
+        const kith_field *f = &info.schema.fields[i];
+        if (f->index == KITH_INDEX_NONE)
+            continue;
+        if (!first)
+            buf_u8(out, ',');
+        first = false;
+        json_put_str(out, f->path, strlen(f->path));
+        buf_printf(out, ":{\"data_type\":\"%s\",", index_name(f->index));
+        if (f->config)
+            buf_printf(out, "\"params\":%s,", f->config);
+        buf_printf(out, "\"points\":%llu}", (unsigned long long)info.field_points[i]);
+    }
+    buf_text(out, "},\"update_queue\":{\"length\":0}}");
+    kith_info_free(&info);
+    finish_ok(call);
+}
+
+/* ---- aliases ----------------------------------------------------------------------------------------------- */
+
+static void put_aliases(struct call *call, const char *only)
+{
+    kith_names pairs;
+    kith_err err;
+    bool first = true;
+
+    if (kith_aliases(call->server->db, &pairs, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_text(&call->out, "{\"aliases\":[");
+    for (size_t i = 0; i + 1 < pairs.count; i += 2) {
+        if (only && strcmp(pairs.names[i + 1], only) != 0)
+            continue;
+        buf_text(&call->out, first ? "{\"alias_name\":" : ",{\"alias_name\":");
+        json_put_str(&call->out, pairs.names[i], strlen(pairs.names[i]));
+        buf_text(&call->out, ",\"collection_name\":");
+        json_put_str(&call->out, pairs.names[i + 1], strlen(pairs.names[i + 1]));
+        buf_u8(&call->out, '}');
+        first = false;
+    }
+    buf_text(&call->out, "]}");
+    kith_names_free(&pairs);
+    finish_ok(call);
+}
+
+void aliases_all(struct call *call)
+{
+    put_aliases(call, NULL);
+}
+
+void aliases_of(struct call *call)
+{
+    put_aliases(call, call->params[0]);
+}
+
+static bool read_alias_change(struct call *call, yyjson_val *v, kith_alias_change *to)
+{
+    yyjson_val *x = yyjson_obj_get(v, "create_alias");
+
+    if (x) {
+        to->alias = yyjson_get_str(yyjson_obj_get(x, "alias_name"));
+        to->target = yyjson_get_str(yyjson_obj_get(x, "collection_name"));
+        return (to->alias && to->target) || read_fail(call, "create_alias: expected alias_name and collection_name");
+    }
+    if ((x = yyjson_obj_get(v, "delete_alias"))) {
+        to->alias = yyjson_get_str(yyjson_obj_get(x, "alias_name"));
+        return to->alias || read_fail(call, "delete_alias: expected alias_name");
+    }
+    if ((x = yyjson_obj_get(v, "rename_alias"))) {
+        to->alias = yyjson_get_str(yyjson_obj_get(x, "old_alias_name"));
+        to->renamed = yyjson_get_str(yyjson_obj_get(x, "new_alias_name"));
+        return (to->alias && to->renamed) || read_fail(call, "rename_alias: expected old_alias_name and new_alias_name");
+    }
+    return read_fail(call, "actions: expected create_alias, delete_alias or rename_alias");
+}
+
+void aliases_change(struct call *call)
+{
+    yyjson_val *body = want_object(call), *actions, *item;
+    kith_alias_change *changes;
+    kith_err err;
+    size_t i, count;
+
+    if (!body)
+        return;
+    actions = yyjson_obj_get(body, "actions");
+    changes = arena_zalloc(&call->c.arena, MAX(yyjson_arr_size(actions), (size_t)1) * sizeof *changes);
+    if (!yyjson_is_arr(actions) || !changes) {
+        (void)read_fail(call, "actions: expected a list");
+        return;
+    }
+    yyjson_arr_foreach(actions, i, count, item) {
+        if (!read_alias_change(call, item, &changes[i]))
+            return;
+    }
+    if (kith_alias(call->server->db, changes, yyjson_arr_size(actions), &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_text(&call->out, "true");
+    finish_ok(call);
+}
+
+/* ---- payload indexes ------------------------------------------------------------------------------------------ */
+
+static bool read_index(struct call *call, yyjson_val *v, kith_field *to)
+{
+    static const kith_index_kind kinds[] = {KITH_INDEX_KEYWORD, KITH_INDEX_INTEGER, KITH_INDEX_FLOAT,
+                                            KITH_INDEX_BOOL, KITH_INDEX_DATETIME, KITH_INDEX_UUID};
+    yyjson_val *type = yyjson_is_obj(v) ? yyjson_obj_get(v, "type") : v;
+    struct buf text;
+
+    if (!yyjson_is_str(type))
+        return read_fail(call, "field_schema: expected a type name or an object with a type");
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (yyjson_equals_str(type, index_name(kinds[i])))
+            to->index = kinds[i];
+    }
+    if (to->index == KITH_INDEX_NONE) {
+        bool later = yyjson_equals_str(type, "text") || yyjson_equals_str(type, "geo");
+        if (later)
+            call_fail(call, 400, "Bad request: %s indexes are not supported yet", yyjson_get_str(type));
+        else
+            (void)read_fail(call, "field_schema: unknown type `%.40s`", yyjson_get_str(type));
+        return false;
+    }
+    if (yyjson_is_obj(v) && field_of(v, "nested", NULL)) {
+        call_fail(call, 400, "Bad request: nested indexes are not supported yet");
+        return false;
+    }
+    if (!yyjson_is_obj(v))
+        return true;
+    buf_init(&text);
+    json_put_val(&text, v);
+    to->config = text.failed ? NULL : arena_str(&call->c.arena, (char *)text.data, text.size);
+    buf_release(&text);
+    return to->config || read_fail(call, "out of memory");
+}
+
+static void put_update_result(struct call *call, const char *status)
+{
+    kith_stats s;
+
+    kith_stats_get(call->server->db, &s);
+    begin_ok(call);
+    buf_printf(&call->out, "{\"operation_id\":%llu,\"status\":\"%s\"}", (unsigned long long)s.log_lsn, status);
+    finish_ok(call);
+}
+
+void index_create(struct call *call)
+{
+    yyjson_val *body = want_object(call), *name, *schema;
+    kith_field field = {0};
+    kith_err err;
+
+    if (!body)
+        return;
+    name = yyjson_obj_get(body, "field_name");
+    schema = field_of(body, "field_schema", "field_type");
+    if (!yyjson_is_str(name)) {
+        (void)read_fail(call, "missing field `field_name`");
+        return;
+    }
+    if (!schema) {
+        call_fail(call, 400, "Bad request: Can't create index without a field_schema");
+        return;
+    }
+    field.path = yyjson_get_str(name);
+    if (!read_index(call, schema, &field))
+        return;
+    if (kith_field_put(call->server->db, call->params[0], &field, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    put_update_result(call, "completed");
+}
+
+void index_delete(struct call *call)
+{
+    kith_err err;
+
+    if (kith_field_drop(call->server->db, call->params[0], call->params[1], &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    put_update_result(call, "completed");
+}

@@ -1,0 +1,78 @@
+/* dialect.h - the Qdrant dialect, inside: reading their words into the structs of kith.h, and writing
+ * ours in theirs. The mapping table is in README.md. */
+#ifndef QDRANT_DIALECT_H
+#define QDRANT_DIALECT_H
+
+#include "serve/serve.h"
+
+/* Reading stops at the first mistake: the call has been answered and false is returned. */
+bool read_fail(struct call *call, const char *format, ...) PRINTF_LIKE(2, 3);      /* 400, format error */
+bool read_invalid(struct call *call, const char *format, ...) PRINTF_LIKE(2, 3);   /* 422, out of range */
+/* Answers as the dialect says a kith_err. */
+void fail_kith(struct call *call, const kith_err *err);
+/* Begins {"result": in call->out; finish_ok ends it and answers. */
+void begin_ok(struct call *call);
+void finish_ok(struct call *call);
+
+/* ---- values (read.c) ---- */
+yyjson_val *want_object(struct call *call);       /* the body; NULL: answered */
+yyjson_val *field_of(yyjson_val *object, const char *name, const char *alias); /* NULL if absent or null */
+bool read_bool(struct call *call, yyjson_val *v, const char *what, bool otherwise, bool *ret);
+bool read_count(struct call *call, yyjson_val *v, const char *what, uint64_t least, uint64_t otherwise, uint64_t *ret);
+bool read_id(struct call *call, yyjson_val *v, kith_id *ret);
+bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id **ret, size_t *ret_count);
+bool read_floats(struct call *call, yyjson_val *v, const float **ret, uint32_t *ret_dim);
+/* bare list: the vector ""; object: by name */
+bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count);
+bool read_payload(struct call *call, yyjson_val *v, kith_doc *ret);
+bool read_with_payload(struct call *call, yyjson_val *v, uint8_t otherwise, kith_select *ret);
+bool read_with_vector(struct call *call, yyjson_val *v, kith_select *ret);
+bool read_strings(struct call *call, yyjson_val *v, const char *what, const char *const **ret, size_t *ret_count);
+bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret); /* filter.c */
+void put_id(struct buf *out, const kith_id *id);
+void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors);
+
+/* ---- handlers, one file per family of calls ---- */
+extern const struct route qdrant_routes[];
+extern const size_t qdrant_routes_count;
+
+void service_root(struct call *call);
+void service_health(struct call *call);
+void service_ready(struct call *call);
+void service_metrics(struct call *call);
+void service_telemetry(struct call *call);
+void service_cluster(struct call *call);
+
+void collections_list(struct call *call);
+void collections_get(struct call *call);
+void collections_create(struct call *call);
+void collections_update(struct call *call);
+void collections_delete(struct call *call);
+void collections_exists(struct call *call);
+void aliases_all(struct call *call);
+void aliases_of(struct call *call);
+void aliases_change(struct call *call);
+void index_create(struct call *call);
+void index_delete(struct call *call);
+
+void points_upsert(struct call *call);
+void points_get_one(struct call *call);
+void points_get(struct call *call);
+void points_delete(struct call *call);
+void points_scroll(struct call *call);
+void points_count(struct call *call);
+void payload_set(struct call *call);
+void payload_overwrite(struct call *call);
+void payload_delete(struct call *call);
+void payload_clear(struct call *call);
+void vectors_update(struct call *call);
+void vectors_delete(struct call *call);
+void points_batch(struct call *call);
+
+void query_one(struct call *call);
+void query_batch(struct call *call);
+void search_one(struct call *call);
+void search_batch(struct call *call);
+void not_yet(struct call *call);
+
+#endif

@@ -1,0 +1,368 @@
+/* read.c - JSON values of this dialect into the structs of kith.h, and points back. */
+#include "qdrant/dialect.h"
+
+#include "base/id.h"
+#include "doc/value.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- failing ------------------------------------------------------------------------------------------ */
+
+bool read_fail(struct call *call, const char *format, ...)
+{
+    char text[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    call_fail(call, 400, "Format error in JSON body: %s", text);
+    return false;
+}
+
+bool read_invalid(struct call *call, const char *format, ...)
+{
+    char text[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    call_fail(call, 422, "Validation error in JSON body: [%s]", text);
+    return false;
+}
+
+void fail_kith(struct call *call, const kith_err *err)
+{
+    switch ((kith_code)err->code) {
+    case KITH_INVALID:
+        call_fail(call, 400, "Wrong input: %s", err->text);
+        return;
+    case KITH_NOT_FOUND:
+        call_fail(call, 404, "Not found: %s", err->text);
+        return;
+    case KITH_EXISTS:
+        call_fail(call, 409, "Wrong input: %s", err->text);
+        return;
+    case KITH_LIMIT:
+        call_fail(call, 429, "Rate limiting exceeded: %s", err->text);
+        return;
+    case KITH_FULL:
+        call_fail(call, 507, "Insufficient storage: %s", err->text);
+        return;
+    case KITH_TIMEOUT:
+        call_fail(call, 408, "Timeout: %s", err->text);
+        return;
+    case KITH_UNSUPPORTED:
+        call_fail(call, 400, "Bad request: %s", err->text);
+        return;
+    case KITH_CLOSED:
+        call_fail(call, 503, "Shard temporarily unavailable: %s", err->text);
+        return;
+    case KITH_OK: case KITH_CORRUPT: case KITH_IO: case KITH_NOMEM: case KITH_BUSY:
+        break;
+    }
+    call_fail(call, 500, "Service internal error: %s", err->text);
+}
+
+void begin_ok(struct call *call)
+{
+    call->out.size = 0;
+    buf_text(&call->out, "{\"result\":");
+}
+
+void finish_ok(struct call *call)
+{
+    buf_printf(&call->out, ",\"status\":\"ok\",\"time\":%.9f}", call_seconds(call));
+    call_answer(call, 200, "application/json");
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------- */
+
+yyjson_val *want_object(struct call *call)
+{
+    if (!call->body) {
+        (void)read_fail(call, "EOF while parsing a value at line 1 column 0");
+        return NULL;
+    }
+    if (!yyjson_is_obj(call->body)) {
+        (void)read_fail(call, "invalid type: expected an object");
+        return NULL;
+    }
+    return call->body;
+}
+
+yyjson_val *field_of(yyjson_val *object, const char *name, const char *alias)
+{
+    yyjson_val *v = yyjson_obj_get(object, name);
+
+    if (!v && alias)
+        v = yyjson_obj_get(object, alias);
+    return yyjson_is_null(v) ? NULL : v;
+}
+
+bool read_bool(struct call *call, yyjson_val *v, const char *what, bool otherwise, bool *ret)
+{
+    *ret = otherwise;
+    if (!v)
+        return true;
+    if (!yyjson_is_bool(v))
+        return read_fail(call, "%s: invalid type, expected a boolean", what);
+    *ret = yyjson_get_bool(v);
+    return true;
+}
+
+bool read_count(struct call *call, yyjson_val *v, const char *what, uint64_t least, uint64_t otherwise, uint64_t *ret)
+{
+    *ret = otherwise;
+    if (!v)
+        return true;
+    if (!yyjson_is_uint(v))
+        return read_fail(call, "%s: invalid value, expected an unsigned integer", what);
+    if (yyjson_get_uint(v) < least)
+        return read_invalid(call, "%s: value %llu invalid, must be %llu or larger", what,
+                            (unsigned long long)yyjson_get_uint(v), (unsigned long long)least);
+    *ret = yyjson_get_uint(v);
+    return true;
+}
+
+bool read_id(struct call *call, yyjson_val *v, kith_id *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    if (yyjson_is_uint(v)) {
+        *ret = kith_id_num(yyjson_get_uint(v));
+        return true;
+    }
+    if (yyjson_is_str(v)) {
+        ret->kind = KITH_ID_UUID;
+        if (uuid_parse(yyjson_get_str(v), yyjson_get_len(v), ret->as.uuid))
+            return true;
+        return read_fail(call, "value %.100s is not a valid point ID, valid values are either an unsigned integer or a "
+                               "UUID", yyjson_get_str(v));
+    }
+    return read_fail(call, "a point ID is either an unsigned integer or a UUID");
+}
+
+bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id **ret, size_t *ret_count)
+{
+    size_t i, count;
+    yyjson_val *item;
+    kith_id *ids;
+
+    if (!yyjson_is_arr(v))
+        return read_fail(call, "%s: invalid type, expected a list of point IDs", what);
+    ids = arena_alloc(&call->c.arena, MAX(yyjson_arr_size(v), (size_t)1) * sizeof *ids);
+    if (!ids)
+        return read_fail(call, "out of memory");
+    yyjson_arr_foreach(v, i, count, item) {
+        if (!read_id(call, item, &ids[i]))
+            return false;
+    }
+    *ret = ids;
+    *ret_count = yyjson_arr_size(v);
+    return true;
+}
+
+bool read_floats(struct call *call, yyjson_val *v, const float **ret, uint32_t *ret_dim)
+{
+    size_t i, count = yyjson_arr_size(v);
+    yyjson_val *item;
+    float *out = arena_alloc(&call->c.arena, MAX(count, (size_t)1) * sizeof *out);
+
+    if (!out || count > UINT32_MAX)
+        return read_fail(call, "vector: too large");
+    yyjson_arr_foreach(v, i, count, item) {
+        if (!yyjson_is_num(item))
+            return read_fail(call, "vector: element %zu is not a number", i);
+        out[i] = (float)yyjson_get_num(item);
+        if (!isfinite(out[i]))
+            return read_fail(call, "vector: element %zu is out of the range of a 32-bit float", i);
+    }
+    *ret = out;
+    *ret_dim = (uint32_t)yyjson_arr_size(v);
+    return true;
+}
+
+static bool read_named(struct call *call, const char *name, yyjson_val *v, kith_vector *to)
+{
+    if (yyjson_is_obj(v) && yyjson_obj_get(v, "indices"))
+        return read_fail(call, "vector \"%s\": sparse vectors are not supported yet", name);
+    if (yyjson_is_obj(v))
+        return read_fail(call, "vector \"%s\": inference is not supported yet; send the numbers", name);
+    if (!yyjson_is_arr(v))
+        return read_fail(call, "vector \"%s\": invalid type, expected a list of numbers", name);
+    if (yyjson_is_arr(yyjson_arr_get_first(v)))
+        return read_fail(call, "vector \"%s\": multivectors are not supported yet", name);
+    to->name = name;
+    return read_floats(call, v, &to->data, &to->dim);
+}
+
+bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count)
+{
+    size_t i, count, n = 0;
+    yyjson_val *key, *item;
+    kith_vector *out;
+
+    out = arena_zalloc(&call->c.arena, MAX(yyjson_is_obj(v) ? yyjson_obj_size(v) : 1, (size_t)1) * sizeof *out);
+    if (!out)
+        return read_fail(call, "out of memory");
+    if (yyjson_is_arr(v)) {
+        if (!read_named(call, "", v, &out[n++]))
+            return false;
+    } else if (yyjson_is_obj(v)) {
+        if (yyjson_obj_get(v, "indices") || yyjson_obj_get(v, "text") || yyjson_obj_get(v, "model"))
+            return read_named(call, "", v, out);
+        yyjson_obj_foreach(v, i, count, key, item) {
+            if (!read_named(call, yyjson_get_str(key), item, &out[n++]))
+                return false;
+        }
+    } else {
+        return read_fail(call, "vector: invalid type, expected a list of numbers or an object of named vectors");
+    }
+    *ret = out;
+    *ret_count = n;
+    return true;
+}
+
+bool read_payload(struct call *call, yyjson_val *v, kith_doc *ret)
+{
+    struct buf bytes;
+    int rc;
+
+    memset(ret, 0, sizeof *ret);
+    if (!v || yyjson_is_null(v))
+        return true;
+    if (!yyjson_is_obj(v))
+        return read_fail(call, "payload: invalid type, expected an object");
+    buf_init(&bytes);
+    rc = val_from_json(&call->c, v, &bytes);
+    if (rc >= 0) {
+        ret->form = KITH_DOC_BINARY;
+        ret->size = (uint32_t)bytes.size;
+        ret->data = arena_copy(&call->c.arena, bytes.data, bytes.size);
+    }
+    buf_release(&bytes);
+    if (rc < 0 || !ret->data)
+        return read_fail(call, "payload: %s", rc < 0 ? call->c.text : "out of memory");
+    return true;
+}
+
+bool read_strings(struct call *call, yyjson_val *v, const char *what, const char *const **ret, size_t *ret_count)
+{
+    size_t i, count;
+    yyjson_val *item;
+    const char **out;
+
+    if (!yyjson_is_arr(v))
+        return read_fail(call, "%s: invalid type, expected a list of strings", what);
+    out = arena_alloc(&call->c.arena, MAX(yyjson_arr_size(v), (size_t)1) * sizeof *out);
+    if (!out)
+        return read_fail(call, "out of memory");
+    yyjson_arr_foreach(v, i, count, item) {
+        if (!yyjson_is_str(item))
+            return read_fail(call, "%s: invalid type, expected a string", what);
+        out[i] = yyjson_get_str(item);
+    }
+    *ret = out;
+    *ret_count = yyjson_arr_size(v);
+    return true;
+}
+
+bool read_with_payload(struct call *call, yyjson_val *v, uint8_t otherwise, kith_select *ret)
+{
+    yyjson_val *list;
+
+    ret->doc = otherwise;
+    if (!v)
+        return true;
+    if (yyjson_is_bool(v)) {
+        ret->doc = yyjson_get_bool(v);
+        return true;
+    }
+    if (yyjson_is_arr(v)) {
+        ret->doc = 2;
+        return read_strings(call, v, "with_payload", &ret->paths, &ret->paths_count);
+    }
+    if (yyjson_is_obj(v) && yyjson_obj_size(v) == 1) {
+        list = yyjson_obj_get(v, "include");
+        ret->doc = 2;
+        if (!list) {
+            list = yyjson_obj_get(v, "exclude");
+            ret->doc = 3;
+        }
+        if (list)
+            return read_strings(call, list, "with_payload", &ret->paths, &ret->paths_count);
+    }
+    return read_fail(call, "with_payload: expected a boolean, a list of paths, {\"include\": [...]} or {\"exclude\": "
+                           "[...]}");
+}
+
+bool read_with_vector(struct call *call, yyjson_val *v, kith_select *ret)
+{
+    ret->vectors = 0;
+    if (!v)
+        return true;
+    if (yyjson_is_bool(v)) {
+        ret->vectors = yyjson_get_bool(v);
+        return true;
+    }
+    if (!yyjson_is_arr(v))
+        return read_fail(call, "with_vector: expected a boolean or a list of names");
+    ret->vectors = 2;
+    return read_strings(call, v, "with_vector", &ret->names, &ret->names_count);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+void put_id(struct buf *out, const kith_id *id)
+{
+    char text[40];
+
+    if (id->kind == KITH_ID_NUM) {
+        json_put_u64(out, id->as.num);
+    } else if (id->kind == KITH_ID_STR) {
+        json_put_str(out, id->as.str, id->size);
+    } else {
+        uuid_text(id->as.uuid, text);
+        json_put_str(out, text, 36);
+    }
+}
+
+static void put_floats(struct buf *out, const kith_vector *v)
+{
+    buf_u8(out, '[');
+    for (uint32_t i = 0; i < v->dim; i++) {
+        if (i)
+            buf_u8(out, ',');
+        json_put_f32(out, v->data[i]);
+    }
+    buf_u8(out, ']');
+}
+
+void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors)
+{
+    buf_text(out, "\"id\":");
+    put_id(out, &hit->id);
+    if (payload) {
+        buf_text(out, ",\"payload\":");
+        val_to_json(val_of(hit->doc.data, hit->doc.size), out);
+    }
+    if (!vectors)
+        return;
+    buf_text(out, ",\"vector\":");
+    if (hit->vectors_count == 1 && !hit->vectors[0].name[0]) {
+        put_floats(out, &hit->vectors[0]);
+        return;
+    }
+    buf_u8(out, '{');
+    for (size_t i = 0; i < hit->vectors_count; i++) {
+        if (i)
+            buf_u8(out, ',');
+        json_put_str(out, hit->vectors[i].name, strlen(hit->vectors[i].name));
+        buf_u8(out, ':');
+        put_floats(out, &hit->vectors[i]);
+    }
+    buf_u8(out, '}');
+}

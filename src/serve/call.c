@@ -1,0 +1,326 @@
+/* call.c - from bytes to a handler and back: routing, keys, bodies, answers, the access log. */
+#include "serve/serve.h"
+
+#include "base/mem.h"
+#include "os/os.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- the log ---------------------------------------------------------------------------------------- */
+
+void log_line(bool json, const char *level, const char *format, ...)
+{
+    char text[1024], stamp[40];
+    uint64_t now = os_linux()->wall_ns(os_linux());
+    struct buf line;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    snprintf(stamp, sizeof stamp, "%llu.%03llu", (unsigned long long)(now / 1000000000),
+             (unsigned long long)(now / 1000000 % 1000));
+    buf_init(&line);
+    if (json) {
+        buf_printf(&line, "{\"time\":%s,\"level\":\"%s\",\"message\":", stamp, level);
+        json_put_str(&line, text, strlen(text));
+        buf_text(&line, "}\n");
+    } else {
+        buf_printf(&line, "%s %-5s %s\n", stamp, level, text);
+    }
+    fwrite(line.data, 1, line.size, stderr);
+    buf_release(&line);
+}
+
+/* ---- routing ------------------------------------------------------------------------------------------ */
+
+static int hex(char ch)
+{
+    return ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
+           : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
+}
+
+static char *decode(struct arena *a, const char *s, size_t size)
+{
+    char *out = arena_alloc(a, size + 1);
+    size_t n = 0;
+
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < size; i++) {
+        if (s[i] == '%' && i + 2 < size + 0 && hex(s[i + 1]) >= 0 && hex(s[i + 2]) >= 0) {
+            out[n++] = (char)(hex(s[i + 1]) << 4 | hex(s[i + 2]));
+            i += 2;
+        } else {
+            out[n++] = s[i];
+        }
+    }
+    out[n] = 0;
+    return out;
+}
+
+enum { SEGMENTS_MAX = 8 };
+
+struct split {
+    char *segments[SEGMENTS_MAX];
+    size_t count;
+    bool bad;
+};
+
+static struct split split_path(struct arena *a, const char *path, size_t size)
+{
+    struct split s = {{0}, 0, false};
+    size_t at = 0;
+
+    while (at < size) {
+        size_t end = at;
+        while (end < size && path[end] != '/')
+            end++;
+        if (end > at) {
+            if (s.count == SEGMENTS_MAX)
+                s.bad = true;
+            else if (!(s.segments[s.count++] = decode(a, path + at, end - at)))
+                s.bad = true;
+        }
+        at = end + 1;
+    }
+    return s;
+}
+
+static bool path_matches(const char *pattern, const struct split *s, struct call *call)
+{
+    size_t i = 0;
+
+    call->params_count = 0;
+    while (*pattern == '/') {
+        size_t n = strcspn(++pattern, "/");
+        if (n == 0)
+            break;
+        if (i == s->count)
+            return false;
+        if (n == 2 && pattern[0] == '{') {
+            call->params[call->params_count++] = s->segments[i];
+        } else if (strlen(s->segments[i]) != n || memcmp(s->segments[i], pattern, n) != 0) {
+            return false;
+        }
+        i++;
+        pattern += n;
+    }
+    return i == s->count;
+}
+
+static void read_query(struct call *call, const char *q)
+{
+    while (q && *q && call->query_count < QUERY_MAX) {
+        size_t n = strcspn(q, "&"), name = strcspn(q, "=&");
+        struct query_param *p = &call->query[call->query_count];
+        p->name = decode(&call->c.arena, q, name);
+        p->value = name < n ? decode(&call->c.arena, q + name + 1, n - name - 1) : "";
+        if (p->name && p->value)
+            call->query_count++;
+        q += n + (q[n] == '&');
+    }
+}
+
+const char *call_query(const struct call *call, const char *name)
+{
+    for (size_t i = 0; i < call->query_count; i++) {
+        if (strcmp(call->query[i].name, name) == 0)
+            return call->query[i].value;
+    }
+    return NULL;
+}
+
+/* 0 found; 404 no such path; 405 another method */
+static int find_route(struct call *call)
+{
+    const char *target = call->x->target;
+    size_t path = strcspn(target, "?");
+    struct split s = split_path(&call->c.arena, target, path);
+    int status = 404;
+
+    for (size_t i = 0; i < call->server->routes_count && !s.bad; i++) {
+        const struct route *r = &call->server->routes[i];
+        if (!path_matches(r->path, &s, call))
+            continue;
+        status = 405;
+        if (strcmp(r->method, call->x->method) == 0 ||
+            (strcmp(r->method, "GET") == 0 && strcmp(call->x->method, "HEAD") == 0)) {
+            call->route = r;
+            read_query(call, target[path] ? target + path + 1 : NULL);
+            return 0;
+        }
+    }
+    return status;
+}
+
+/* ---- keys --------------------------------------------------------------------------------------------------- */
+
+/* Takes the same time wherever the difference is. */
+static bool same_key(const char *given, const char *key)
+{
+    size_t n = strlen(given), m = strlen(key);
+    unsigned difference = n != m;
+
+    for (size_t i = 0; i < m; i++)
+        difference |= (unsigned)(uint8_t)key[i] ^ (unsigned)(uint8_t)given[i < n ? i : 0];
+    return n > 0 && difference == 0;
+}
+
+/* 0 allowed, else the status */
+static int authorise(const struct call *call)
+{
+    const struct server *s = call->server;
+    const char *key = http_header(call->x, "api-key"), *bearer = http_header(call->x, "authorization");
+
+    if (call->route->privilege == FREE || (!s->api_key && !s->read_only_key))
+        return 0;
+    if (!key && bearer && (strncmp(bearer, "Bearer ", 7) == 0 || strncmp(bearer, "bearer ", 7) == 0))
+        key = bearer + 7;
+    if (!key)
+        return 401;
+    if (s->api_key && same_key(key, s->api_key))
+        return 0;
+    if (s->read_only_key && same_key(key, s->read_only_key))
+        return call->route->privilege == READ ? 0 : 403;
+    return 401;
+}
+
+/* ---- answering ------------------------------------------------------------------------------------------------ */
+
+double call_seconds(const struct call *call)
+{
+    return (double)(os_linux()->mono_ns(os_linux()) - call->x->start_ns) / 1e9;
+}
+
+static void account(struct call *call, int status)
+{
+    struct server *s = call->server;
+    uint64_t ns = os_linux()->mono_ns(os_linux()) - call->x->start_ns, bound = 100000;
+    struct route_stats *stats;
+
+    if (s->access_log)
+        log_line(s->log_json, "info", "%s %s %s %d %.6f", call->x->peer, call->x->method, call->x->target, status,
+                 (double)ns / 1e9);
+    if (!call->route)
+        return;
+    stats = &s->stats[call->route - s->routes];
+    atomic_fetch_add(&stats->count[MIN(status / 100, 5)], 1);
+    atomic_fetch_add(&stats->total_ns, ns);
+    if (ns > atomic_load(&stats->max_ns))
+        atomic_store(&stats->max_ns, ns);
+    for (size_t i = 0; i < LATENCY_BUCKETS; i++, bound *= 3) {
+        if (ns <= bound || i + 1 == LATENCY_BUCKETS) {
+            atomic_fetch_add(&stats->buckets[i], 1);
+            break;
+        }
+    }
+}
+
+void call_answer(struct call *call, int status, const char *type)
+{
+    struct exchange *x = call->x;
+    struct buf body = call->out;
+    const char *extra = status == 429 ? "retry-after: 1\r\naccess-control-allow-origin: *\r\n"
+                                      : "access-control-allow-origin: *\r\n";
+
+    if (body.failed)
+        status = 500;
+    account(call, status);
+    yyjson_doc_free(call->json);
+    ctx_release(&call->c);
+    mem_free(call);
+    http_answer(x, status, type, extra, &body);
+}
+
+void call_fail(struct call *call, int status, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    call->out.size = 0;
+    buf_text(&call->out, "{\"status\":{\"error\":");
+    json_put_str(&call->out, text, strlen(text));
+    buf_printf(&call->out, "},\"time\":%.9f}", call_seconds(call));
+    call_answer(call, status, "application/json");
+}
+
+/* True: the body is as the route wants it. */
+static bool read_body(struct call *call)
+{
+    const struct exchange *x = call->x;
+    const char *type = http_header(x, "content-type");
+    int rc;
+
+    if (x->too_large || x->body.size > call->route->body_max) {
+        call_fail(call, 400, "Payload error: JSON payload is larger than allowed (limit: %u bytes).",
+                  call->route->body_max);
+        return false;
+    }
+    if (!x->body.size)
+        return true;
+    if (!type || strncmp(type, "application/json", 16) != 0) {
+        call_fail(call, 400, "Content type error: expected application/json");
+        return false;
+    }
+    rc = json_parse(&call->c, (const char *)x->body.data, x->body.size, &call->json);
+    if (rc < 0) {
+        call_fail(call, rc == KITH_NOMEM ? 500 : 400, "Format error in JSON body: %s", call->c.text);
+        return false;
+    }
+    call->body = yyjson_doc_get_root(call->json);
+    return true;
+}
+
+static void preflight(struct call *call)
+{
+    struct exchange *x = call->x;
+    struct buf empty = {0};
+
+    ctx_release(&call->c);
+    mem_free(call);
+    http_answer(x, 200, NULL,
+                "access-control-allow-origin: *\r\naccess-control-allow-methods: *\r\n"
+                "access-control-allow-headers: *\r\n",
+                &empty);
+}
+
+void serve_handle(void *server, struct exchange *x)
+{
+    struct call *call = mem_zalloc(sizeof *call);
+    struct buf empty = {0};
+    int status;
+
+    if (!call) {
+        http_answer(x, 503, NULL, NULL, &empty);
+        return;
+    }
+    call->server = server;
+    call->x = x;
+    ctx_init(&call->c, os_linux());
+    status = find_route(call);
+    if (status == 405 && strcmp(x->method, "OPTIONS") == 0) {
+        preflight(call);
+        return;
+    }
+    if (status) {
+        call_answer(call, status, NULL);
+        return;
+    }
+    status = authorise(call);
+    if (status) {
+        buf_text(&call->out, status == 403 ? "Forbidden: this key may only read"
+                             : http_header(x, "api-key") || http_header(x, "authorization")
+                                 ? "Invalid API key or JWT"
+                                 : "Must provide an API key or an Authorization bearer token");
+        call_answer(call, status, "text/plain");
+        return;
+    }
+    if (call->route->body_max && !read_body(call))
+        return;
+    call->route->handle(call);
+}

@@ -1,0 +1,95 @@
+/* metrics.c - what a Prometheus server reads. */
+#include "serve/serve.h"
+
+#include "os/os.h"
+
+#include <stdio.h>
+
+static void put_gauge(struct buf *out, const char *name, const char *help, double value)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %.17g\n", name, help, name, name, value);
+}
+
+static void put_counter(struct buf *out, const char *name, const char *help, uint64_t value)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name, name, (unsigned long long)value);
+}
+
+static void put_responses(struct server *s, struct buf *out)
+{
+    buf_text(out, "# HELP rest_responses_total answers by endpoint and status class\n"
+                  "# TYPE rest_responses_total counter\n");
+    for (size_t i = 0; i < s->routes_count; i++) {
+        for (unsigned k = 2; k < 6; k++) {
+            uint64_t n = atomic_load(&s->stats[i].count[k]);
+            if (n)
+                buf_printf(out, "rest_responses_total{method=\"%s\",endpoint=\"%s\",status=\"%uxx\"} %llu\n",
+                           s->routes[i].method, s->routes[i].path, k, (unsigned long long)n);
+        }
+    }
+    buf_text(out, "# HELP rest_responses_duration_seconds time from the last byte of a request to its answer\n"
+                  "# TYPE rest_responses_duration_seconds histogram\n");
+    for (size_t i = 0; i < s->routes_count; i++) {
+        uint64_t sum = 0;
+        double bound = 0.0001;
+        for (size_t j = 0; j < LATENCY_BUCKETS; j++)
+            sum += atomic_load(&s->stats[i].buckets[j]);
+        if (!sum)
+            continue;
+        sum = 0;
+        for (size_t j = 0; j < LATENCY_BUCKETS; j++, bound *= 3) {
+            char le[32];
+            sum += atomic_load(&s->stats[i].buckets[j]);
+            snprintf(le, sizeof le, "%.4g", bound);
+            buf_printf(out, "rest_responses_duration_seconds_bucket{method=\"%s\",endpoint=\"%s\",le=\"%s\"} %llu\n",
+                       s->routes[i].method, s->routes[i].path, j + 1 == LATENCY_BUCKETS ? "+Inf" : le,
+                       (unsigned long long)sum);
+        }
+        buf_printf(out, "rest_responses_duration_seconds_sum{method=\"%s\",endpoint=\"%s\"} %.9f\n",
+                   s->routes[i].method, s->routes[i].path, (double)atomic_load(&s->stats[i].total_ns) / 1e9);
+        buf_printf(out, "rest_responses_duration_seconds_count{method=\"%s\",endpoint=\"%s\"} %llu\n",
+                   s->routes[i].method, s->routes[i].path, (unsigned long long)sum);
+    }
+}
+
+static void put_collections(struct server *s, struct buf *out)
+{
+    kith_names names;
+
+    if (kith_list(s->db, &names, NULL) < 0)
+        return;
+    buf_text(out, "# HELP collection_points live points\n# TYPE collection_points gauge\n");
+    for (size_t i = 0; i < names.count; i++) {
+        int64_t n = kith_count(s->db, names.names[i], NULL, false, NULL);
+        if (n < 0)
+            continue;
+        buf_text(out, "collection_points{id=");
+        json_put_str(out, names.names[i], strlen(names.names[i]));
+        buf_printf(out, "} %lld\n", (long long)n);
+    }
+    kith_names_free(&names);
+}
+
+void metrics_write(struct server *s, struct buf *out)
+{
+    kith_stats st;
+
+    kith_stats_get(s->db, &st);
+    buf_printf(out, "# HELP app_info what runs here\n# TYPE app_info gauge\napp_info{name=\"kith\",version=\"%s\"} 1\n",
+               kith_version());
+    put_gauge(out, "collections_total", "number of collections", (double)st.collections);
+    put_collections(s, out);
+    put_responses(s, out);
+    put_gauge(out, "memory_resident_bytes", "resident set of the process", (double)st.memory_bytes);
+    put_gauge(out, "kith_memory_budget_bytes", "memory the engine may use", (double)st.memory_budget_bytes);
+    put_gauge(out, "kith_log_bytes", "log files on disk", (double)st.log_bytes);
+    put_gauge(out, "kith_log_lsn", "last position in the log", (double)st.log_lsn);
+    put_counter(out, "kith_log_commits_total", "group commits", st.commits);
+    put_counter(out, "kith_log_records_total", "records made durable", st.records);
+    put_counter(out, "kith_seals_total", "growing segments sealed", st.seals);
+    put_counter(out, "kith_merges_total", "segments merged", st.merges);
+    put_counter(out, "kith_graph_builds_total", "graphs built", st.graph_builds);
+    put_counter(out, "kith_graph_links_total", "rows linked into graphs", st.graph_links);
+    put_gauge(out, "process_uptime_seconds", "since the start",
+              (double)(os_linux()->mono_ns(os_linux()) - s->start_ns) / 1e9);
+}

@@ -1,0 +1,77 @@
+/* serve.h - what the dialects share: one table of routes with privilege, body limit and handler;
+ * keys; metrics; the log. */
+#ifndef SERVE_SERVE_H
+#define SERVE_SERVE_H
+
+#include "base/ctx.h"
+#include "codec/json.h"
+#include "net/http.h"
+
+#include <stdatomic.h>
+
+enum privilege { FREE, READ, WRITE, MANAGE };
+
+struct call;
+
+struct route {
+    const char *method;
+    const char *path; /* /collections/{}/points: each {} is one decoded segment */
+    enum privilege privilege;
+    uint32_t body_max; /* bytes; 0: a body is not read */
+    void (*handle)(struct call *call);
+};
+
+enum { PARAMS_MAX = 4, QUERY_MAX = 16, ROUTES_MAX = 96, LATENCY_BUCKETS = 12 };
+
+struct route_stats {
+    atomic_ullong count[6]; /* by status class */
+    atomic_ullong total_ns, max_ns;
+    atomic_ullong buckets[LATENCY_BUCKETS];
+};
+
+struct server {
+    kith_db *db;
+    const struct route *routes;
+    size_t routes_count;
+    struct route_stats stats[ROUTES_MAX];
+    const char *api_key, *read_only_key; /* NULL: none */
+    const char *version;
+    uint64_t start_ns;
+    bool access_log, log_json;
+    atomic_ullong snapshot_of_time;
+};
+
+struct query_param {
+    const char *name, *value;
+};
+
+/* One request in the hands of a handler, which answers it exactly once. */
+struct call {
+    struct server *server;
+    struct exchange *x;
+    const struct route *route;
+    struct ctx c;
+    const char *params[PARAMS_MAX];
+    size_t params_count;
+    struct query_param query[QUERY_MAX];
+    size_t query_count;
+    yyjson_doc *json;
+    yyjson_val *body; /* NULL: none was sent */
+    struct buf out;
+    void *state;      /* the handler's, in the arena */
+};
+
+/* The http_options.handle of a server. */
+void serve_handle(void *server, struct exchange *x);
+const char *call_query(const struct call *call, const char *name); /* NULL if absent */
+/* Answers with what `call->out` holds and frees the call. */
+void call_answer(struct call *call, int status, const char *type);
+/* How the dialect says what went wrong. */
+void call_fail(struct call *call, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+double call_seconds(const struct call *call);
+void metrics_write(struct server *server, struct buf *out);
+
+/* Log lines to stderr: text for a terminal, JSON otherwise. */
+void log_line(bool json, const char *level, const char *format, ...) PRINTF_LIKE(3, 4);
+
+#endif
