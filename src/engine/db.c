@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { GROWING_ROWS = 20000 };
+enum { GROWING_ROWS = 20000, GRAPH_ROWS = 2000 };
 
 /* ---- names ---------------------------------------------------------------------------------------- */
 
@@ -535,6 +535,7 @@ static void set_options(struct db *db, const kith_options *given)
     if (!o->log_file_bytes)
         o->log_file_bytes = 64 << 20;
     db->log_soft_bytes = o->log_file_bytes * 4;
+    db->graph_rows_min = GRAPH_ROWS;
 }
 
 static void db_free(struct db *db)

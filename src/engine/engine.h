@@ -50,7 +50,7 @@ struct unsealed {
     uint64_t first_offset;   /* of its first record; 0: none yet */
 };
 
-enum { FROZEN_MAX = 8 };
+enum { FROZEN_MAX = 16 };
 
 struct shard {
     struct db *db;
@@ -116,7 +116,7 @@ struct db {
     atomic_bool closing;
     uint64_t log_soft_bytes;
     atomic_ullong commits, records, seals, merges, graph_builds, graph_links;
-    bool stepped; /* no threads: the owner steps */
+    uint32_t graph_rows_min; /* smaller segments are scanned */
 };
 
 static inline lsn lsn_of(uint64_t offset)

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { GRAPH_ROWS_MIN = 2000, MERGE_MIN = 4, BUNDLE_MAX = 256, SEGMENTS_SOFT = 12 };
+enum { MERGE_MIN = 4, BUNDLE_MAX = 256, SEGMENTS_SOFT = 12 };
 #define SEGMENT_BYTES_MAX (4ull << 30)
 
 int optimize_freeze(struct ctx *c, struct shard *s)
@@ -160,6 +160,10 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
     if (frozen) {
         memmove(s->frozen, s->frozen + 1, (s->frozen_count - 1) * sizeof *s->frozen);
         s->frozen_count--;
+        atomic_store(&s->choked, false);
+        os_mutex_lock(&s->db->sched.mutex);
+        os_cond_broadcast(&s->db->sched.cond); /* writers may be waiting */
+        os_mutex_unlock(&s->db->sched.mutex);
     }
     s->covers = ch->covers;
     snprintf(s->manifest, sizeof s->manifest, "%s", manifest_key);
@@ -301,9 +305,16 @@ static int checkpoint(struct ctx *c, struct shard **shards, size_t count)
 
 /* ---- graphs, documents, merges ---------------------------------------------------------------------------- */
 
-static bool closing(void *arg)
+/* A long build gives way when the database closes, and when sealing, which writers wait for, is due. */
+static bool give_way(void *arg)
 {
-    return atomic_load(&((struct db *)arg)->closing);
+    struct shard *s = arg;
+    bool urgent;
+
+    os_mutex_lock(&s->lock);
+    urgent = s->frozen_count >= FROZEN_MAX / 2;
+    os_mutex_unlock(&s->lock);
+    return urgent || atomic_load(&s->db->closing);
 }
 
 /* One new file for one segment with the same rows: a graph, or documents with field indexes. */
@@ -331,7 +342,7 @@ static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const st
         uint32_t n = ch->add.files.graphs_count++;
         ch->add.files.graphs[n].vector_id = graph_of->id;
         snprintf(ch->add.files.graphs[n].key, sizeof ch->add.files.graphs[n].key, "%s", key);
-        rc = seal_write_graph(c, &w, graph_of, seg, s->db->kernels, closing, s->db);
+        rc = seal_write_graph(c, &w, graph_of, seg, s->db->kernels, give_way, s);
         atomic_fetch_add(&s->db->graph_builds, rc == 0);
         atomic_fetch_add(&s->db->graph_links, rc == 0 ? seg->ops->rows(seg) : 0);
     } else {
@@ -417,7 +428,7 @@ static int merge(struct ctx *c, struct shard *s, struct segment **which, size_t 
 static bool wants_graph(struct ctx *c, const struct shard *s, const struct segment *seg,
                         const struct schema_vector **ret_vector)
 {
-    if (seg->ops->rows(seg) < GRAPH_ROWS_MIN)
+    if (seg->ops->rows(seg) < s->db->graph_rows_min)
         return false;
     for (size_t i = 0; i < s->schema->vectors_count; i++) {
         const struct schema_vector *v = &s->schema->vectors[i];
@@ -552,6 +563,8 @@ void optimize_step(struct job *job)
     os_mutex_unlock(&s->lock);
     if (rc >= 0)
         rc = optimize_once(&c, s, s->want_all, s->want_checkpoint && !s->want_all);
+    if (rc == KITH_CLOSED && !atomic_load(&s->db->closing))
+        rc = 1; /* a build gave way: go on with what is urgent */
     os_mutex_lock(&s->lock);
     s->maintain_failed = rc < 0;
     if (rc < 0)

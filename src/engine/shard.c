@@ -97,7 +97,7 @@ void shard_count_backlog(struct shard *s)
         bool all = true;
         for (size_t j = 0; j < s->schema->vectors_count; j++)
             all = all && seg->ops->graph(seg, s->schema->vectors[j].id);
-        if (!all && seg->ops->rows(seg) >= 2000)
+        if (!all && seg->ops->rows(seg) >= s->db->graph_rows_min)
             rows += seg->ops->rows(seg);
     }
     for (size_t i = 0; i < s->frozen_count; i++)

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { BACKLOG_SOFT = 200000, BACKLOG_HARD = 1000000 };
+enum { BACKLOG_HARD = 1000000, CHOKE_WAITS = 1000 };
 
 /* ---- requests ---------------------------------------------------------------------------------- */
 
@@ -77,6 +77,11 @@ static int admit(struct ctx *c, struct shard *s)
     if (backlog > BACKLOG_HARD)
         return err_set(c, KITH_LIMIT, "collection %s: %u rows wait for their index, at most %d; try again later",
                        s->name, backlog, BACKLOG_HARD);
+    for (int i = 0; atomic_load(&s->choked) && i < CHOKE_WAITS && s->db->sched.threads_count; i++) {
+        os_mutex_lock(&s->db->sched.mutex); /* slow down before refusing */
+        (void)os_cond_wait_ms(&s->db->sched.cond, &s->db->sched.mutex, 20);
+        os_mutex_unlock(&s->db->sched.mutex);
+    }
     if (atomic_load(&s->choked))
         return err_set(c, KITH_LIMIT, "collection %s: sealing lags behind (%.120s); try again later", s->name,
                        s->maintain_error);

@@ -113,8 +113,6 @@ static int fetch_doc(struct ctx *one, struct result_box *box, const kith_select 
     struct node *root;
     int rc = 0;
 
-    if (!select->doc)
-        return 0;
     hit->doc.form = KITH_DOC_BINARY;
     if (select->doc == 1) {
         hit->doc.size = (uint32_t)doc.size;
@@ -180,7 +178,6 @@ static int fetch_one(struct ctx *one, struct result_box *box, const struct snaps
     const struct segment *s = snap->segments[ref->segment];
     struct bytes doc;
     kith_id id = s->ops->id(s, ref->row);
-    lsn doc_lsn = 0;
 
     if (id_copy(&box->arena, &id, &hit->id) < 0)
         return err_nomem(one);
@@ -188,9 +185,12 @@ static int fetch_one(struct ctx *one, struct result_box *box, const struct snaps
     hit->order_value = ref->order;
     hit->order_int = ref->order_int;
     hit->order_integer = ref->order_is_int;
-    TRY(s->ops->doc(one, s, ref->row, snap->v, &doc, &doc_lsn));
-    hit->lsn = MAX(doc_lsn, s->ops->born(s, ref->row));
-    TRY(fetch_doc(one, box, select, paths, doc, hit));
+    hit->lsn = MAX(s->ops->doc_lsn(s, ref->row, snap->v), s->ops->born(s, ref->row));
+    if (select->doc) {
+        lsn unused;
+        TRY(s->ops->doc(one, s, ref->row, snap->v, &doc, &unused));
+        TRY(fetch_doc(one, box, select, paths, doc, hit));
+    }
     return fetch_vectors(one, box, snap, s, ref->row, select, hit);
 }
 

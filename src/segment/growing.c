@@ -167,6 +167,20 @@ static int grow_doc(struct ctx *c, const struct segment *s, row_id row, lsn v, s
     return 0;
 }
 
+static lsn grow_doc_lsn(const struct segment *s, row_id row, lsn v)
+{
+    struct docver *d = atomic_load_explicit(&row_at(grow_of(s), row)->doc, memory_order_acquire);
+
+    while (d->lsn > v && d->older)
+        d = d->older;
+    return d->lsn;
+}
+
+static const struct docver *grow_versions(const struct segment *s, row_id row)
+{
+    return atomic_load_explicit(&row_at(grow_of(s), row)->doc, memory_order_acquire);
+}
+
 static bool grow_overlaid(const struct segment *s, row_id row, lsn v)
 {
     UNUSED(v);
@@ -295,6 +309,8 @@ static const struct segment_ops grow_ops = {
     .id = grow_id,
     .find = grow_find,
     .doc = grow_doc,
+    .doc_lsn = grow_doc_lsn,
+    .versions = grow_versions,
     .overlaid = grow_overlaid,
     .vector = grow_vector,
     .seek = grow_seek,

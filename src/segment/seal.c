@@ -7,7 +7,7 @@
 #include "segment/sealed.h"
 
 #include <math.h>
-#include <zstd.h>
+#include <lz4.h>
 
 struct picked {
     const struct segment *s;
@@ -177,12 +177,12 @@ struct doc_blocks {
     size_t packed_size;
     uint64_t at;
     uint32_t first_row;
-    ZSTD_CCtx *zstd;
 };
 
 static int flush_docs(struct sealing *z, struct doc_blocks *d, uint32_t next_row)
 {
-    size_t bound, n, size;
+    int bound, n;
+    size_t size;
     struct doc_block block = {0};
 
     if (!d->offsets.size)
@@ -195,22 +195,24 @@ static int flush_docs(struct sealing *z, struct doc_blocks *d, uint32_t next_row
     if (d->offsets.failed)
         return err_nomem(z->c);
     size = d->offsets.size;
-    bound = ZSTD_compressBound(size);
-    if (bound > d->packed_size) {
+    if (size > LZ4_MAX_INPUT_SIZE)
+        return err_set(z->c, KITH_LIMIT, "a block of documents is larger than %d bytes", LZ4_MAX_INPUT_SIZE);
+    bound = LZ4_compressBound((int)size);
+    if ((size_t)bound > d->packed_size) {
         mem_free(d->packed);
-        d->packed = mem_alloc(bound);
-        d->packed_size = d->packed ? bound : 0;
+        d->packed = mem_alloc((size_t)bound);
+        d->packed_size = d->packed ? (size_t)bound : 0;
         if (!d->packed)
             return err_nomem(z->c);
     }
-    n = ZSTD_compressCCtx(d->zstd, d->packed, bound, d->offsets.data, size, 1);
-    if (ZSTD_isError(n))
+    n = LZ4_compress_default((const char *)d->offsets.data, d->packed, (int)size, bound);
+    if (n <= 0)
         return err_nomem(z->c);
     block.offset = d->at;
     block.size = (uint32_t)n;
     block.raw_size = (uint32_t)size;
-    TRY(pack_write(z->c, z->w, d->packed, n));
-    d->at += n;
+    TRY(pack_write(z->c, z->w, d->packed, (size_t)n));
+    d->at += (uint64_t)n;
     buf_put(&d->map, &block, sizeof block);
     d->raw.size = d->offsets.size = 0;
     d->first_row = next_row;
@@ -274,8 +276,7 @@ static int write_docs(struct sealing *z)
     struct field_builder **fields = arena_zalloc(&z->c->arena, MAX(z->schema->fields_count, (size_t)1) * sizeof *fields);
     int rc = 0;
 
-    d.zstd = ZSTD_createCCtx();
-    if (!fields || !d.zstd)
+    if (!fields)
         rc = err_nomem(z->c);
     for (size_t i = 0; i < z->schema->fields_count && rc >= 0; i++) {
         if (z->schema->fields[i].def.index != KITH_INDEX_NONE)
@@ -292,7 +293,6 @@ static int write_docs(struct sealing *z)
     buf_release(&d.map);
     buf_release(&d.lsns);
     mem_free(d.packed);
-    ZSTD_freeCCtx(d.zstd);
     return rc;
 }
 

@@ -7,7 +7,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 
-#include <zstd.h>
+#include <lz4.h>
 
 /* A container shared by segments that have rows in common. */
 struct part {
@@ -196,8 +196,8 @@ static int read_stored(struct ctx *c, const struct sealed *z, row_id row, struct
     if (!raw)
         return err_nomem(c);
     TRY(pack_read(c, z->docs->pack, z->docs_section, b->offset, b->size, &packed));
-    if (row - b->first_row >= b->rows || ZSTD_decompress(raw, b->raw_size, packed, b->size) != b->raw_size ||
-        b->raw_size < head)
+    if (row - b->first_row >= b->rows || b->raw_size < head ||
+        LZ4_decompress_safe((const char *)packed, (char *)raw, (int)b->size, (int)b->raw_size) != (int)b->raw_size)
         return err_set(c, KITH_CORRUPT, "blob %s: a block of documents does not unpack", z->files.docs);
     memcpy(&from, raw + (row - b->first_row) * 4, 4);
     memcpy(&to, raw + (row - b->first_row) * 4 + 4, 4);
@@ -206,6 +206,18 @@ static int read_stored(struct ctx *c, const struct sealed *z, row_id row, struct
     ret_doc->data = raw + head + from;
     ret_doc->size = to - from;
     return 0;
+}
+
+static lsn sealed_doc_lsn(const struct segment *s, row_id row, lsn v)
+{
+    struct docver *d = overlay_at(sealed_of(s), row, v);
+
+    return d ? d->lsn : sealed_of(s)->doc_lsns[row];
+}
+
+static const struct docver *sealed_versions(const struct segment *s, row_id row)
+{
+    return overlay_of(sealed_of(s), row);
 }
 
 static int sealed_doc(struct ctx *c, const struct segment *s, row_id row, lsn v, struct bytes *ret_doc, lsn *ret_lsn)
@@ -365,6 +377,8 @@ static const struct segment_ops sealed_ops = {
     .id = sealed_id,
     .find = sealed_find,
     .doc = sealed_doc,
+    .doc_lsn = sealed_doc_lsn,
+    .versions = sealed_versions,
     .overlaid = sealed_overlaid,
     .vector = sealed_vector,
     .seek = sealed_seek,
@@ -598,14 +612,7 @@ int sealed_open(struct ctx *c, struct blob_store *blobs, const struct schema *sc
 static int copy_overlays(struct ctx *c, const struct sealed *old, struct sealed *z)
 {
     for (row_id row = 0; row < z->rows; row++) {
-        struct docver *d = overlay_of(old, row), *copy, *unused;
-        if (!d || d->lsn <= z->files.docs_lsn)
-            continue;
-        copy = docver_new(d->lsn, d->data, d->size);
-        if (!copy || sealed_put_doc(&z->base, row, copy, &unused) < 0) {
-            mem_free(copy);
-            return err_nomem(c);
-        }
+        TRY(segment_copy_docs(c, &old->base, row, z->files.docs_lsn, &z->base, row));
     }
     return 0;
 }

@@ -70,12 +70,33 @@ bool row_has_vector(void *arg, const char *name)
 /* ---- carrying marks ----------------------------------------------------------------------------- */
 
 
+int segment_copy_docs(struct ctx *c, const struct segment *from, row_id row, lsn v, struct segment *to, row_id there)
+{
+    const struct docver *newest = from->ops->versions(from, row);
+    size_t count = 0;
+
+    for (const struct docver *d = newest; d && d->lsn > v; d = d->older)
+        count++;
+    for (; count > 0; count--) { /* oldest first */
+        const struct docver *d = newest;
+        struct docver *copy, *old;
+        for (size_t i = 1; i < count; i++)
+            d = d->older;
+        copy = docver_new(d->lsn, d->data, d->size);
+        if (!copy || to->ops->put_doc(to, there, copy, &old) < 0) {
+            mem_free(copy);
+            return err_nomem(c);
+        }
+    }
+    return 0;
+}
+
 int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segment *to)
 {
     uint32_t rows = from->ops->rows(from);
 
     for (row_id row = 0; row < rows; row++) {
-        lsn dead = from->ops->dead(from, row), doc_lsn;
+        lsn dead = from->ops->dead(from, row);
         kith_id id;
         row_id there;
         if (from->ops->born(from, row) > v || (dead && dead <= v))
@@ -87,20 +108,7 @@ int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segme
         if (there == ROW_NONE)
             return err_set(c, KITH_CORRUPT, "segment %llu: a row of segment %llu is missing",
                            (unsigned long long)to->id, (unsigned long long)from->id);
-        if (from->ops->overlaid(from, row, UINT64_MAX)) {
-            struct bytes doc;
-            struct docver *d, *old;
-            TRY(from->ops->doc(c, from, row, UINT64_MAX, &doc, &doc_lsn));
-            if (doc_lsn > v) {
-                d = docver_new(doc_lsn, doc.data, doc.size);
-                if (!d)
-                    return err_nomem(c);
-                if (to->ops->put_doc(to, there, d, &old) < 0) {
-                    mem_free(d);
-                    return err_nomem(c);
-                }
-            }
-        }
+        TRY(segment_copy_docs(c, from, row, v, to, there));
         if (dead && to->ops->mark_dead(to, there, dead) < 0)
             return err_nomem(c);
     }

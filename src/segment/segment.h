@@ -40,6 +40,9 @@ struct segment_ops {
     row_id (*find)(const struct segment *s, const kith_id *id, lsn v);
     /* the document visible at V; bytes in place or in the arena */
     int (*doc)(struct ctx *c, const struct segment *s, row_id row, lsn v, struct bytes *ret_doc, lsn *ret_lsn);
+    lsn (*doc_lsn)(const struct segment *s, row_id row, lsn v); /* its LSN, without reading it */
+    /* the newest version and, through `older`, all before it; NULL: only the stored one */
+    const struct docver *(*versions)(const struct segment *s, row_id row);
     /* true: the document visible at V is not the one the field indexes were made from */
     bool (*overlaid)(const struct segment *s, row_id row, lsn v);
     /* in place; NULL: the row has no such vector. Checks what it touches for the first time. */
@@ -136,6 +139,9 @@ int sealed_open(struct ctx *c, struct blob_store *blobs, const struct schema *sc
 int sealed_reopen(struct ctx *c, struct blob_store *blobs, const struct schema *schema, const struct segment *old,
                   const struct sealed_files *files, struct segment **ret_segment);
 const struct sealed_files *sealed_files(const struct segment *s);
+/* Copies the document versions of a row that are newer than V, all of them: a manifest may yet be made
+ * of a state in between. */
+int segment_copy_docs(struct ctx *c, const struct segment *from, row_id row, lsn v, struct segment *to, row_id there);
 /* Carries marks and overlays of `from` that are newer than V over to the rows of `to`, by id. */
 int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segment *to);
 /* Marks at or below V, and overlays above `docs_lsn` and at or below V, for a manifest; and back. */

@@ -1,0 +1,16 @@
+# The front door. Each target installs what it needs (tools/setup says what), then calls CMake's presets.
+PRESET ?= release
+
+build: ; @tools/setup build && cmake --preset $(PRESET) >/dev/null && cmake --build --preset $(PRESET)
+demo: ; @tools/demo
+run: build ; build/kith serve --data build/run.data
+test: ; @tools/test
+test-asan: ; @tools/test asan
+test-long: ; @tools/test long
+test-mutants: ; @tools/mutants
+check: ; @tools/check
+bench: ; @tools/bench
+fresh: ; @tools/fresh
+fmt: ; @tools/setup check && clang-format-14 -i $$(git ls-files '*.c' '*.h')
+install: build ; cmake --install build/$(PRESET)
+.PHONY: build demo run test test-asan test-long test-mutants check bench fresh fmt install

@@ -1,0 +1,376 @@
+/* sim.c - whole-engine simulation: random writes against a naive model, crashes, recovery, comparison.
+ *
+ * usage: sim FIRST_SEED COUNT     one line a failing seed, which reproduces it: sim SEED 1
+ *
+ * Appends are in one lane, so what survives a crash is a prefix of what was submitted that contains
+ * everything acknowledged; the checker looks for such a prefix and compares contents in full. */
+#include "engine/engine.h"
+#include "base/hash.h"
+#include "model.h"
+#include "os_sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct sim {
+    uint64_t seed, rng;
+    struct sim_world *world;
+    struct db *db;
+    struct model model;
+    bool failed;
+};
+
+static void fail(struct sim *s, const char *what)
+{
+    if (!s->failed)
+        printf("FAILED seed %llu: %s\n", (unsigned long long)s->seed, what);
+    s->failed = true;
+}
+
+static uint64_t dice(struct sim *s, uint64_t n)
+{
+    return splitmix(&s->rng) % n;
+}
+
+/* ---- the database ------------------------------------------------------------------------------------- */
+
+static bool open_db(struct sim *s)
+{
+    kith_options o = {.growing_rows_max = 8 + (uint32_t)dice(s, 40), .log_file_bytes = 32 << 10,
+                      .memory_bytes = 1 << 30};
+    struct ctx c;
+    int rc;
+
+    ctx_init(&c, sim_world_os(s->world));
+    rc = db_open(&c, sim_world_os(s->world), "db", &o, &s->db);
+    if (rc < 0) {
+        s->db = NULL;
+        if (!sim_world_dead(s->world)) {
+            char text[300];
+            snprintf(text, sizeof text, "open: %s", c.text);
+            fail(s, text);
+        }
+    } else {
+        s->db->graph_rows_min = 4 + (uint32_t)dice(s, 30);
+    }
+    ctx_release(&c);
+    return rc >= 0;
+}
+
+static void close_db(struct sim *s)
+{
+    db_close(s->db);
+    s->db = NULL;
+}
+
+/* Runs queued jobs until nothing is left to do. */
+static void settle(struct sim *s)
+{
+    for (int i = 0; i < 5000 && s->db && db_step(s->db, (uint32_t)dice(s, 4)); i++)
+        ;
+}
+
+static struct kith_db *handle(struct sim *s)
+{
+    return (kith_db *)(void *)s->db;
+}
+
+static void create(struct sim *s)
+{
+    kith_vector_params vectors[] = {{"", MODEL_DIM, KITH_DOT, NULL}, {"second", MODEL_DIM, KITH_EUCLID, NULL}};
+    kith_field fields[] = {{.path = "a", .index = KITH_INDEX_INTEGER}, {.path = "s", .index = KITH_INDEX_KEYWORD}};
+    kith_schema schema = {vectors, 2, fields, dice(s, 3), NULL};
+    kith_err err;
+
+    if (kith_create(handle(s), "c", &schema, &err) < 0 && !sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
+        fail(s, err.text);
+}
+
+/* ---- writes ---------------------------------------------------------------------------------------------- */
+
+struct ticket {
+    struct sim *s;
+    size_t at; /* in the model's list */
+};
+
+static void done(void *arg, int code, const kith_written *written)
+{
+    struct ticket *t = arg;
+
+    if (t->s) {
+        if (code == KITH_NOT_FOUND && written->code == KITH_NOT_FOUND)
+            code = 0; /* an outcome, not a loss */
+        model_answered(&t->s->model, t->at, code == 0, written->applied);
+    }
+    free(t);
+}
+
+static void submit(struct sim *s)
+{
+    struct model_op *op = model_draw(&s->model, &s->rng);
+    struct ticket *t = malloc(sizeof *t);
+    kith_op ops[MODEL_OPS_MAX];
+    struct arena arena;
+    kith_err err;
+    size_t n;
+
+    arena_init(&arena);
+    n = model_kith_ops(op, &arena, ops);
+    *t = (struct ticket){s, model_submitted(&s->model, op)};
+    if (kith_write_async(handle(s), "c", ops, n, dice(s, 2) ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, done, t, &err) < 0) {
+        model_refused(&s->model, t->at);
+        free(t);
+        if (!sim_world_dead(s->world) && err.code != KITH_CLOSED && err.code != KITH_LIMIT && err.code != KITH_IO)
+            fail(s, err.text);
+    }
+    arena_release(&arena);
+}
+
+/* ---- comparing --------------------------------------------------------------------------------------------- */
+
+static bool same_points(struct sim *s, const struct model_state *want, char *why, size_t size)
+{
+    kith_query q = {.kind = KITH_QUERY_SCROLL, .limit = 10000, .select = {.doc = 1, .vectors = 1}};
+    kith_err err = {0};
+    kith_result *r = kith_query_run(handle(s), "c", &q, &err);
+    bool same;
+
+    if (!r) {
+        snprintf(why, size, "scroll: %s", err.text);
+        return false;
+    }
+    same = model_compare(want, r, why, size);
+    kith_result_free(r);
+    return same;
+}
+
+static void check_queries(struct sim *s, const struct model_state *want)
+{
+    for (int i = 0; i < 4 && !s->failed; i++) {
+        struct arena arena;
+        kith_filter *f;
+        kith_err err = {0};
+        char why[400];
+        int64_t n, expected;
+        arena_init(&arena);
+        f = model_draw_filter(&s->rng, &arena);
+        expected = model_count(want, f);
+        n = kith_count(handle(s), "c", f, true, &err);
+        if (n != expected) {
+            snprintf(why, sizeof why, "count by filter: %lld, expected %lld (%s)", (long long)n, (long long)expected,
+                     err.text);
+            fail(s, why);
+        }
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .filter = f, .exact = dice(s, 2)};
+        float v[MODEL_DIM];
+        kith_result *r;
+        for (int j = 0; j < MODEL_DIM; j++)
+            v[j] = (float)dice(s, 100) / 10 - 5;
+        q.vector.dim = MODEL_DIM;
+        q.vector.data = v;
+        r = kith_query_run(handle(s), "c", &q, &err);
+        if (!r)
+            fail(s, err.text);
+        else if (!model_check_nearest(want, f, v, r, why, sizeof why))
+            fail(s, why);
+        kith_result_free(r);
+        arena_release(&arena);
+    }
+}
+
+/* After everything has settled without a crash: exactly what was acknowledged. */
+static void check_live(struct sim *s)
+{
+    char why[300] = "";
+    struct model_state *want = model_applied(&s->model);
+
+    if (!same_points(s, want, why, sizeof why)) {
+        memmove(why + 6, why, sizeof why - 6);
+        memcpy(why, "live: ", 6);
+        fail(s, why);
+    } else
+        check_queries(s, want);
+    model_state_free(want);
+}
+
+static bool digest(struct sim *s, uint64_t sum[2])
+{
+    kith_err err;
+
+    if (kith_digest(handle(s), "c", sum, &err) >= 0)
+        return true;
+    fail(s, err.text);
+    return false;
+}
+
+/* After a crash: some prefix that holds everything acknowledged. */
+static void check_recovered(struct sim *s)
+{
+    char why[300] = "";
+    struct model_state *found = NULL;
+
+    if (!db_has_name(s->db, "c")) {
+        if (s->model.created)
+            fail(s, "the collection is lost");
+        return;
+    }
+    for (size_t i = 0; !found && i <= model_candidates(&s->model); i++) {
+        struct model_state *want = model_candidate(&s->model, i);
+        if (same_points(s, want, why, sizeof why))
+            found = want;
+        else
+            model_state_free(want);
+    }
+    if (!found) {
+        struct shard *shard = s->db->shards[0];
+        if (getenv("SIM_TRACE"))
+            fprintf(stderr, "covers %llu applied %llu log end %llu; %zu submitted, %zu open\n",
+                    (unsigned long long)shard->covers, (unsigned long long)shard->applied,
+                    (unsigned long long)s->db->log->ops->end(s->db->log, 0), s->model.count,
+                    model_candidates(&s->model));
+        fail(s, why);
+        return;
+    }
+    check_queries(s, found);
+    model_rebase(&s->model, found);
+}
+
+static void recover(struct sim *s)
+{
+    uint64_t before[2], after[2];
+
+    sim_world_faults(s->world, 0, 0, 0, 0);
+    close_db(s);
+    sim_world_restart(s->world);
+    if (!open_db(s))
+        return;
+    check_recovered(s);
+    if (s->failed || !s->db || !db_has_name(s->db, "c") || !digest(s, before))
+        return;
+    close_db(s); /* and once more: recovery changes nothing */
+    if (!open_db(s) || !digest(s, after))
+        return;
+    if (memcmp(before, after, sizeof before) != 0)
+        fail(s, "the digest changed when it was opened again");
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------- */
+
+static void upkeep(struct sim *s, bool all)
+{
+    struct shard *shard;
+    struct ctx c;
+
+    ctx_init(&c, sim_world_os(s->world));
+    if (db_shard(&c, s->db, "c", &shard) >= 0) {
+        os_mutex_lock(&shard->lock);
+        *(all ? &shard->want_all : &shard->want_checkpoint) = true;
+        os_mutex_unlock(&shard->lock);
+        sched_post(&s->db->sched, &shard->maintain, false);
+        shard_unref(shard);
+    }
+    ctx_release(&c);
+}
+
+static void drop_and_create(struct sim *s)
+{
+    kith_err err;
+
+    settle(s);
+    if (kith_drop(handle(s), "c", &err) < 0)
+        return;
+    model_reset(&s->model);
+    s->model.created = false;
+    create(s);
+    s->model.created = !sim_world_dead(s->world) && db_has_name(s->db, "c");
+}
+
+static void step(struct sim *s)
+{
+    uint64_t what = dice(s, 100);
+
+    if (what < 45)
+        submit(s);
+    else if (what < 85)
+        (void)db_step(s->db, (uint32_t)dice(s, 4));
+    else if (what < 90)
+        upkeep(s, false);
+    else if (what < 93)
+        upkeep(s, true);
+    else if (what < 94)
+        sched_post(&s->db->sched, &s->db->trim, false);
+    else if (what < 97)
+        settle(s);
+}
+
+static void run(struct sim *s)
+{
+    int rounds = 2 + (int)dice(s, 4);
+
+    if (!open_db(s))
+        return;
+    create(s);
+    s->model.created = true;
+    for (int round = 0; round < rounds && !s->failed; round++) {
+        int steps = 20 + (int)dice(s, 150);
+        bool crash = dice(s, 4) != 0;
+        if (crash)
+            sim_world_crash_after(s->world, 1 + dice(s, 400));
+        if (dice(s, 3) == 0)
+            sim_world_faults(s->world, 60, dice(s, 2) ? 300 : 0, dice(s, 2) ? 100 : 0, 0);
+        if (dice(s, 6) == 0 && !sim_world_dead(s->world))
+            drop_and_create(s);
+        for (int i = 0; i < steps && !s->failed && s->model.created && !sim_world_dead(s->world); i++)
+            step(s);
+        if (!crash && !s->failed) {
+            settle(s);
+            if (s->model.created && !model_faulted(&s->model) && !sim_world_dead(s->world))
+                check_live(s);
+        }
+        if (!s->failed)
+            recover(s);
+        if (!s->db)
+            break;
+        if (!db_has_name(s->db, "c")) { /* a drop that got through, or a creation that did not */
+            model_reset(&s->model);
+            create(s);
+            s->model.created = db_has_name(s->db, "c");
+        }
+    }
+    if (s->db)
+        close_db(s);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
+    uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0, rows = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        struct sim s = {.seed = first + i, .rng = first + i};
+        s.world = sim_world_new(first + i);
+        model_init(&s.model);
+        run(&s);
+        failures += s.failed;
+        writes += s.model.total;
+        for (int k = 0; k < INJECT_KINDS; k++)
+            injected[k] += sim_world_injected(s.world)[k];
+        model_release(&s.model);
+        sim_world_free(s.world);
+        if (failures >= 5)
+            break;
+    }
+    UNUSED(rows);
+    printf("seeds %llu to %llu, %llu writes\n", (unsigned long long)first, (unsigned long long)(first + count - 1),
+           (unsigned long long)writes);
+    for (int k = 0; k < INJECT_KINDS; k++) {
+        printf("    %-16s %llu\n", injection_names[k], (unsigned long long)injected[k]);
+        if (count >= 200 && !injected[k] && k != INJECT_READ_ERROR) {
+            printf("FAILED: \"%s\" never happened\n", injection_names[k]);
+            failures++;
+        }
+    }
+    printf("%llu passed, %llu failed\n", (unsigned long long)(count - MIN(count, failures)),
+           (unsigned long long)failures);
+    return failures != 0;
+}
