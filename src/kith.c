@@ -636,7 +636,8 @@ int kith_check(const char *dir, kith_report report, void *arg, kith_err *err)
 
     ctx_init(&c, os_linux());
     rc = os_linux()->exists(os_linux(), dir);
-    rc = rc == 1 ? db_open(&c, os_linux(), dir, &options, &db) : err_set(&c, KITH_NOT_FOUND, "%s: no such directory", dir);
+    rc = rc == 1 ? db_open(&c, os_linux(), dir, &options, &db)
+                 : err_set(&c, KITH_NOT_FOUND, "%s: no such directory", dir);
     if (rc < 0)
         return finish(&c, rc, err);
     for (size_t i = 0; i < db->shards_count; i++) {

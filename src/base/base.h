@@ -20,6 +20,7 @@ typedef uint32_t row_id; /* position in a segment */
 #define ROW_NONE UINT32_MAX
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+/* Arguments are evaluated twice: no calls with effects in them (tools/tidy looks). */
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define UNUSED(x) ((void)(x))

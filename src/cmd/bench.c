@@ -41,7 +41,8 @@ static int load(struct bench *x, kith_err *err)
     int rc = points && vectors ? kith_create(x->db, "bench", &schema, err) : -1;
 
     for (uint64_t at = 0; at < x->b.rows && rc >= 0; at += BATCH) {
-        kith_op op = {.kind = KITH_UPSERT, .points = points, .points_count = (size_t)MIN((uint64_t)BATCH, x->b.rows - at)};
+        kith_op op = {.kind = KITH_UPSERT, .points = points};
+        op.points_count = (size_t)MIN((uint64_t)BATCH, x->b.rows - at);
         for (size_t i = 0; i < op.points_count; i++) {
             vectors[i] = (kith_vector){"", x->b.columns, x->b.data + (at + i) * x->b.columns};
             points[i] = (kith_point){kith_id_num(at + i), {KITH_DOC_NONE, 0, NULL}, &vectors[i], 1};

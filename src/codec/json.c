@@ -159,3 +159,13 @@ void json_put_val(struct buf *b, yyjson_val *v)
     buf_put(b, text, size);
     free(text);
 }
+
+char *json_mut_text(struct ctx *c, yyjson_mut_doc *doc)
+{
+    size_t size;
+    char *text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &size), *copy;
+
+    copy = text ? arena_str(&c->arena, text, size) : NULL;
+    free(text);
+    return copy;
+}

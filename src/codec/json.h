@@ -13,6 +13,8 @@ void json_put_f32(struct buf *b, float v);                    /* shortest text t
 void json_put_f64(struct buf *b, double v);
 void json_put_u64(struct buf *b, uint64_t v);
 void json_put_i64(struct buf *b, int64_t v);
+/* The text of a document being changed, in the arena; NULL when memory is short. */
+char *json_mut_text(struct ctx *c, yyjson_mut_doc *doc);
 void json_put_val(struct buf *b, yyjson_val *v); /* the value as it was parsed, minified */
 
 #endif

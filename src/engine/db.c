@@ -443,7 +443,9 @@ static int load_next(void *arg, const struct meta_item *item)
     struct opening *o = arg;
     struct reader r = reader_of(item->value.data, item->value.size);
 
-    o->db->next_shard = MAX(o->db->next_shard, read_u64(&r));
+    uint64_t next = read_u64(&r);
+
+    o->db->next_shard = MAX(o->db->next_shard, next);
     return 0;
 }
 

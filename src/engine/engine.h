@@ -173,7 +173,8 @@ int manifest_write(struct ctx *c, struct pack_writer *w, const struct shard *s, 
 /* The value of the shard's pointer in meta. */
 int manifest_pointer(struct ctx *c, const struct shard *s, const char *key, lsn covers,
                      const struct manifest_segment *segments, size_t count, struct buf *out);
-int manifest_pointer_read(struct ctx *c, struct bytes value, char ret_key[48], lsn *ret_covers, struct strmap *ret_blobs);
+int manifest_pointer_read(struct ctx *c, struct bytes value, char ret_key[48], lsn *ret_covers,
+                          struct strmap *ret_blobs);
 void shard_key(const struct shard *s, char key[40]);
 void blob_key(struct db *db, uint64_t id, char key[48]);
 int blobs_hold(struct ctx *c, struct db *db, const struct strmap *keys);

@@ -93,7 +93,8 @@ static bool copy_key(struct bytes from, char to[48])
     return true;
 }
 
-int manifest_pointer_read(struct ctx *c, struct bytes value, char ret_key[48], lsn *ret_covers, struct strmap *ret_blobs)
+int manifest_pointer_read(struct ctx *c, struct bytes value, char ret_key[48], lsn *ret_covers,
+                          struct strmap *ret_blobs)
 {
     struct reader r = reader_of(value.data, value.size);
     uint8_t form = read_u8(&r);

@@ -175,10 +175,8 @@ static bool config_open(struct config *k, struct call *call, const char *text)
 /* In the arena; NULL: answered. */
 static const char *config_close(struct config *k)
 {
-    char *text = yyjson_mut_write(k->doc, 0, NULL), *copy;
+    char *copy = json_mut_text(&k->call->c, k->doc);
 
-    copy = text ? arena_str(&k->call->c.arena, text, strlen(text)) : NULL;
-    free(text);
     yyjson_mut_doc_free(k->doc);
     if (!copy)
         call_fail(k->call, 500, "Service internal error: out of memory");

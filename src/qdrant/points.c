@@ -221,7 +221,8 @@ static bool read_wait(struct call *call, kith_wait *ret)
         call_fail(call, 400, "Deserialize error in query parameters: wait: expected true or false");
         return false;
     }
-    if (ordering && strcmp(ordering, "weak") != 0 && strcmp(ordering, "medium") != 0 && strcmp(ordering, "strong") != 0) {
+    if (ordering && strcmp(ordering, "weak") != 0 && strcmp(ordering, "medium") != 0 &&
+        strcmp(ordering, "strong") != 0) {
         call_fail(call, 400, "Deserialize error in query parameters: ordering: expected weak, medium or strong");
         return false;
     }

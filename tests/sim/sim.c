@@ -224,8 +224,8 @@ static void check_recovered(struct sim *s)
     if (!found) {
         struct shard *shard = s->db->shards[0];
         if (getenv("SIM_TRACE"))
-            fprintf(stderr, "covers %llu applied %llu log end %llu; %zu submitted, %zu open\n",
-                    (unsigned long long)shard->covers, (unsigned long long)shard->applied,
+            fprintf(stderr, "shard %llu of %zu, covers %llu applied %llu log end %llu; %zu submitted, %zu open\n",
+                    (unsigned long long)shard->id, s->db->shards_count, (unsigned long long)shard->covers, (unsigned long long)shard->applied,
                     (unsigned long long)s->db->log->ops->end(s->db->log, 0), s->model.count,
                     model_candidates(&s->model));
         fail(s, why);
@@ -277,8 +277,10 @@ static void drop_and_create(struct sim *s)
     kith_err err;
 
     settle(s);
-    if (kith_drop(handle(s), "c", &err) < 0)
+    if (kith_drop(handle(s), "c", &err) < 0) {
+        s->model.created = s->model.created && !sim_world_dead(s->world); /* else: whatever is found is right */
         return;
+    }
     model_reset(&s->model);
     s->model.created = false;
     create(s);

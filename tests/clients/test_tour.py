@@ -1,0 +1,108 @@
+"""The first day of a user: the official client from creation to deletion, at a real size."""
+import time
+
+import numpy as np
+import pytest
+from qdrant_client import models as m
+
+N, DIM = 50_000, 48
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    rng = np.random.default_rng(7)
+    centres = rng.normal(size=(200, DIM))
+    return (centres[rng.integers(0, 200, N)] + 0.7 * rng.normal(size=(N, DIM))).astype(np.float32)
+
+
+def payload(i):
+    return {"group": i % 100, "city": ["berlin", "paris", "rome", "oslo"][i % 4], "price": i / 10,
+            "when": f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}T10:00:00Z", "tags": [f"t{i % 7}", f"u{i % 11}"],
+            "open": i % 3 == 0, "nested": [{"a": i % 5, "b": i % 2}, {"a": i % 3}]}
+
+
+def wait_green(client, name):
+    for _ in range(600):
+        info = client.get_collection(name)
+        if info.status == m.CollectionStatus.GREEN and info.indexed_vectors_count >= 0.6 * info.points_count:
+            return info
+        time.sleep(0.2)
+    raise AssertionError("the collection does not become green")
+
+
+def test_first_day(client, vectors):
+    name = "tour"
+    client.delete_collection(name)
+    assert client.create_collection(name, vectors_config=m.VectorParams(size=DIM, distance=m.Distance.COSINE))
+    for field, kind in [("group", "integer"), ("city", "keyword"), ("price", "float"), ("when", "datetime"),
+                        ("open", "bool")]:
+        assert client.create_payload_index(name, field, kind).status == m.UpdateStatus.COMPLETED
+    for at in range(0, N, 1000):
+        ids = range(at, at + 1000)
+        client.upsert(name, m.Batch(ids=list(ids), vectors=vectors[at:at + 1000].tolist(),
+                                    payloads=[payload(i) for i in ids]), wait=at + 1000 == N)
+    assert client.count(name).count == N
+    info = wait_green(client, name)
+    assert info.points_count == N and info.payload_schema["city"].points == N
+
+    # recall of the graph against the exact answer, plain and under filters
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    rng = np.random.default_rng(8)
+    queries = (vectors[rng.integers(0, N, 100)] + 0.3 * rng.normal(size=(100, DIM))).astype(np.float32)
+    filters = {
+        "none": (None, np.ones(N, bool)),
+        "city": (m.Filter(must=[m.FieldCondition(key="city", match=m.MatchValue(value="rome"))]), np.arange(N) % 4 == 2),
+        "half": (m.Filter(must=[m.FieldCondition(key="price", range=m.Range(lt=N / 20))]), np.arange(N) < N / 2),
+        "ten": (m.Filter(must=[m.FieldCondition(key="group", range=m.Range(gte=90))]), np.arange(N) % 100 >= 90),
+        "one": (m.Filter(must=[m.FieldCondition(key="group", match=m.MatchValue(value=5))]), np.arange(N) % 100 == 5),
+        "not": (m.Filter(must_not=[m.FieldCondition(key="city", match=m.MatchAny(any=["rome", "oslo"]))]),
+                np.arange(N) % 4 < 2),
+    }
+    for label, (f, mask) in filters.items():
+        allowed = np.flatnonzero(mask)
+        assert client.count(name, f).count == len(allowed), label
+        hits = 0
+        for q in queries:
+            scores = unit[allowed] @ (q / np.linalg.norm(q))
+            best = np.sort(scores)[-10]
+            got = client.query_points(name, query=q.tolist(), query_filter=f, limit=10).points
+            assert len(got) == 10 and all(mask[p.id] for p in got), label
+            hits += sum(p.score >= best - 1e-5 for p in got)
+        assert hits / 1000 >= (0.97 if label == "none" else 0.95), (label, hits / 1000)
+
+    # scroll to the end
+    seen, offset = [], None
+    while True:
+        points, offset = client.scroll(name, limit=7000, offset=offset, with_payload=False)
+        seen += [p.id for p in points]
+        if offset is None:
+            break
+    assert seen == list(range(N))
+
+    # change, delete, count
+    everything = m.Filter(must=[m.FieldCondition(key="group", match=m.MatchValue(value=3))])
+    client.set_payload(name, {"marked": True}, points=everything)
+    assert client.count(name, m.Filter(must=[m.FieldCondition(key="marked", match=m.MatchValue(value=True))])).count == N // 100
+    client.delete(name, m.FilterSelector(filter=m.Filter(must=[m.FieldCondition(key="group", range=m.Range(lt=50))])))
+    assert client.count(name).count == N // 2
+    got = client.query_points(name, query=vectors[60].tolist(), limit=5, with_payload=True).points
+    assert got[0].id == 60 and got[0].payload["group"] == 60
+    assert client.retrieve(name, [1, 99])[0].id == 99
+    assert client.recreate_collection(name, vectors_config=m.VectorParams(size=4, distance=m.Distance.DOT)) \
+        if hasattr(client, "recreate_collection") else client.delete_collection(name)
+
+
+def test_graph_is_used(server, client, vectors):
+    import json
+    import urllib.request
+    name = "plans"
+    client.delete_collection(name)
+    client.create_collection(name, vectors_config=m.VectorParams(size=DIM, distance=m.Distance.EUCLID))
+    client.upload_collection(name, vectors[:25000], ids=range(25000), batch_size=1000, wait=True)
+    wait_green(client, name)
+    body = json.dumps({"query": vectors[5].tolist(), "limit": 3}).encode()
+    request = urllib.request.Request(f"{server.url}/collections/{name}/points/query?explain=true", body,
+                                     {"content-type": "application/json"})
+    answer = json.load(urllib.request.urlopen(request))["result"]
+    assert "walk" in [p["strategy"] for p in answer["explain"]]
+    assert answer["points"][0]["id"] == 5 and answer["points"][0]["score"] < 1e-3
