@@ -1,0 +1,121 @@
+"""Bad input: the right class of error, the process alive, nothing changed."""
+import http.client
+import json
+
+import pytest
+
+GOOD = json.dumps({"points": [{"id": 1, "vector": [1.0, 2.0, 3.0, 4.0], "payload": {"a": [1, {"b": "c"}]}}]})
+
+
+def raw(server, method, path, body=None, headers=None):
+    c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    c.request(method, path, body, {"content-type": "application/json", **(headers or {})})
+    answer = c.getresponse()
+    text = answer.read().decode()
+    c.close()
+    return answer.status, text
+
+
+@pytest.fixture(scope="module")
+def bad(server):
+    raw(server, "DELETE", "/collections/bad")
+    assert raw(server, "PUT", "/collections/bad", json.dumps({"vectors": {"size": 4, "distance": "Dot"}}))[0] == 200
+    assert raw(server, "PUT", "/collections/bad/points?wait=true", GOOD)[0] == 200
+    return server
+
+
+def count(server):
+    return json.loads(raw(server, "POST", "/collections/bad/points/count", "{}")[1])["result"]["count"]
+
+
+def points(**point):
+    return json.dumps({"points": [{"id": 2, "vector": [1, 2, 3, 4], **point}]})
+
+
+@pytest.mark.parametrize("method,path,body,status,text", [
+    ("PUT", "points", points(vector=[1, 2, 3]), 400, "Vector dimension error: expected dim: 4, got 3"),
+    ("PUT", "points", points(vector={"other": [1, 2, 3, 4]}), 400, "Not existing vector name error: other"),
+    ("PUT", "points", '{"points":[{"id":2,"vector":[1,2,3,NaN]}]}', 400, "Format error"),
+    ("PUT", "points", '{"points":[{"id":2,"vector":[1,2,3,1e60]}]}', 400, "32-bit float"),
+    ("PUT", "points", points(id=-1), 400, "point ID"),
+    ("PUT", "points", points(id="abc"), 400, "value abc is not a valid point ID"),
+    ("PUT", "points", points(payload=[1]), 400, "payload"),
+    ("PUT", "points", '{"points":[]}', 400, "Empty update request"),
+    ("PUT", "points", "", 400, "EOF"),
+    ("POST", "points/query", '{"query":[1,2,3]}', 400, "Vector dimension error"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"limit":0}', 422, "limit"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"using":"x"}', 400, "Not existing vector name error: x"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"filter":{"nope":[]}}', 400, "unknown field"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"filter":{"must":[{"key":"a"}]}}', 422, "field condition"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"filter":{"must":[{"key":"a[","match":{"value":1}}]}}', 400, "path"),
+    ("POST", "points/query", '{"query":77}', 404, "No point with id 77 found"),
+    ("POST", "points/query", '{"query":{"fusion":"rrf"}}', 400, "supported"),
+    ("POST", "points/scroll", '{"limit":0}', 422, "limit"),
+    ("POST", "points/scroll", '{"order_by":"a"}', 400, "No range index"),
+    ("POST", "points/payload", '{"payload":{"x":1},"points":[99]}', 404, "No point with id 99 found"),
+    ("POST", "points/payload", '{"payload":{"x":1}}', 400, "Either"),
+    ("PUT", "index", '{"field_name":"a"}', 400, "field_schema"),
+    ("PUT", "index", '{"field_name":"a","field_schema":"nope"}', 400, "nope"),
+])
+def test_class_and_text(bad, method, path, body, status, text):
+    got, answer = raw(bad, method, f"/collections/bad/{path}?wait=true", body)
+    assert (got, text in json.loads(answer)["status"]["error"]) == (status, True), answer
+    assert count(bad) == 1
+
+
+def test_names_and_ids(bad):
+    assert raw(bad, "GET", "/collections/none")[0] == 404
+    assert raw(bad, "GET", "/collections/bad/points/99")[0] == 404
+    assert raw(bad, "GET", "/collections/bad/points/x")[0] == 400
+    assert raw(bad, "GET", "/nothing/here")[0] == 404
+    assert raw(bad, "PUT", "/collections/bad", json.dumps({"vectors": {"size": 4, "distance": "Dot"}}))[0] == 409
+    assert raw(bad, "PUT", "/collections/b%2Fd", json.dumps({"vectors": {"size": 4, "distance": "Dot"}}))[0] == 400
+    assert raw(bad, "PUT", "/collections/new", json.dumps({"vectors": {"size": 0, "distance": "Dot"}}))[0] == 422
+    assert raw(bad, "PUT", "/collections/new", json.dumps({"vectors": {"size": 4, "distance": "Dots"}}))[0] == 400
+    assert raw(bad, "PUT", "/collections/new", json.dumps({"sparse_vectors": {"s": {}}}))[0] == 400
+    big = 2 ** 64 - 1
+    assert raw(bad, "PUT", "/collections/bad/points?wait=true", points(id=big))[0] == 200
+    assert json.loads(raw(bad, "GET", f"/collections/bad/points/{big}")[1])["result"]["id"] == big
+    assert raw(bad, "POST", "/collections/bad/points/delete?wait=true", json.dumps({"points": [big]}))[0] == 200
+
+
+def test_cut_and_garbled_at_every_byte(bad):
+    for at in range(len(GOOD)):
+        assert raw(bad, "PUT", "/collections/bad/points?wait=true", GOOD[:at])[0] == 400
+        status, _ = raw(bad, "PUT", "/collections/bad/points?wait=true", GOOD[:at] + "\x01" + GOOD[at + 1:])
+        assert status in (400, 422)
+    assert count(bad) == 1
+
+
+def test_size_and_depth(bad):
+    deep = '{"points":[{"id":5,"vector":[1,2,3,4],"payload":{"a":' + "[" * 5000 + "]" * 5000 + "}}]}"
+    assert raw(bad, "PUT", "/collections/bad/points?wait=true", deep)[0] == 400
+    nested = '{"filter":' + '{"must":[' * 3000 + "]}" * 3000 + "}"
+    assert raw(bad, "POST", "/collections/bad/points/count", nested)[0] == 400
+    huge = b'{"points":[' + b" " * 100_000_000 + b"]}"
+    status, answer = raw(bad, "PUT", "/collections/bad/points?wait=true", huge)
+    assert status == 400 and "larger than allowed" in answer
+    assert raw(bad, "POST", "/collections/bad/points/query", '{"query":[1,2,3,4],"limit":4000000000}')[0] == 200
+    assert count(bad) == 1
+
+
+def test_keys(tmp_path):
+    from conftest import Server
+    s = Server(tmp_path / "d", {"KITH_SERVICE_API_KEY": "secret", "KITH_SERVICE_READ_ONLY_API_KEY": "look"}).start()
+    try:
+        create = json.dumps({"vectors": {"size": 4, "distance": "Dot"}})
+        assert raw(s, "GET", "/collections")[0] == 401
+        assert raw(s, "GET", "/collections", headers={"api-key": "secre"})[0] == 401
+        assert raw(s, "GET", "/collections", headers={"api-key": "look"})[0] == 200
+        assert raw(s, "PUT", "/collections/x", create, {"api-key": "look"})[0] == 403
+        assert raw(s, "PUT", "/collections/x", create, {"authorization": "Bearer secret"})[0] == 200
+        assert raw(s, "GET", "/healthz")[0] == 200
+    finally:
+        s.stop()
+
+
+def test_second_process_is_refused(server):
+    import subprocess
+    from conftest import BINARY
+    run = subprocess.run([BINARY, "info", server.data], capture_output=True, text=True)
+    assert run.returncode == 1 and "held by another process" in run.stderr
