@@ -11,8 +11,8 @@ int main(int argc, char **argv)
     float data[] = {0.9f, 0.1f, 0.2f}, asked[] = {1.0f, 0.0f, 0.1f};
     kith_vector vector = {"", 3, data};
     kith_point point = {kith_id_num(42), {KITH_DOC_JSON, 16, "{\"name\":\"kith\"} "}, &vector, 1};
-    kith_op op = {KITH_UPSERT, KITH_MODE_UPSERT, &point, 1};
-    kith_query query = {KITH_QUERY_NEAREST};
+    kith_op op = {.kind = KITH_UPSERT, .points = &point, .points_count = 1};
+    kith_query query = {.kind = KITH_QUERY_NEAREST};
     kith_result *result;
 
     if (!db || (kith_create(db, "things", &schema, &err) < 0 && err.code != KITH_EXISTS))
@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     result = kith_query_run(db, "things", &query, &err);
     for (size_t i = 0; result && i < result->count; i++) {
         char *json = kith_doc_json(&result->hits[i].doc, NULL);
-        printf("%llu  %.4f  %s\n", (unsigned long long)result->hits[i].id.as.num, -result->hits[i].distance, json);
+        printf("%llu  %.4f  %s\n", (unsigned long long)result->hits[i].id.as.num, (double)-result->hits[i].distance, json);
         kith_free(json);
     }
     kith_result_free(result);

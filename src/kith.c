@@ -629,34 +629,10 @@ int kith_digest(kith_db *db, const char *name, uint64_t ret_digest[2], kith_err 
 
 int kith_check(const char *dir, kith_report report, void *arg, kith_err *err)
 {
-    kith_options options = {.threads = 1};
-    struct db *db;
     struct ctx c;
-    int problems = 0, rc;
 
     ctx_init(&c, os_linux());
-    rc = os_linux()->exists(os_linux(), dir);
-    rc = rc == 1 ? db_open(&c, os_linux(), dir, &options, &db)
-                 : err_set(&c, KITH_NOT_FOUND, "%s: no such directory", dir);
-    if (rc < 0)
-        return finish(&c, rc, err);
-    for (size_t i = 0; i < db->shards_count; i++) {
-        struct shard *s = db->shards[i];
-        char text[400];
-        os_mutex_lock(&s->lock);
-        rc = shard_load(&c, s);
-        for (size_t j = 0; j < s->sealed_count && rc >= 0 && !s->problem[0]; j++)
-            rc = sealed_verify(&c, s->sealed[j]);
-        os_mutex_unlock(&s->lock);
-        if (rc >= 0 && !s->problem[0])
-            continue;
-        snprintf(text, sizeof text, "collection %.100s: %s", s->name, rc < 0 ? c.text : s->problem);
-        report(arg, text);
-        problems++;
-    }
-    db_close(db);
-    (void)finish(&c, 0, err);
-    return problems;
+    return finish(&c, db_check(&c, os_linux(), dir, report, arg), err);
 }
 
 /* ---- small helpers -------------------------------------------------------------------------------------------- */

@@ -127,6 +127,8 @@ static inline lsn lsn_of(uint64_t offset)
 /* ---- db.c: open, close, names ---- */
 int db_open(struct ctx *c, const struct os *os, const char *dir, const kith_options *options, struct db **ret_db);
 void db_close(struct db *db);
+/* Reads everything in a closed database; the number of problems, or a negative code. */
+int db_check(struct ctx *c, const struct os *os, const char *dir, kith_report report, void *arg);
 /* Steps one queued job in a world without threads. False: nothing to do. */
 bool db_step(struct db *db, uint32_t pick);
 /* Referenced; shard_unref. KITH_NOT_FOUND. Loads it if needed. */

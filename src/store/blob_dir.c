@@ -3,7 +3,9 @@
 
 #include "base/ctx.h"
 #include "base/mem.h"
+#include "base/strmap.h"
 #include "os/os.h"
+#include "os/sync.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +16,8 @@ struct dir_store {
     struct blob_store base;
     const struct os *os;
     char *dir;
+    struct os_mutex mutex;
+    struct strmap open; /* key -> struct dir_blob: a bundle is mapped once for all its shards */
 };
 
 struct dir_writer {
@@ -28,7 +32,10 @@ struct dir_writer {
 
 struct dir_blob {
     struct blob base;
+    struct dir_store *store;
     struct os_file *file;
+    uint32_t refs; /* under the store's mutex */
+    char key[64];
 };
 
 static struct dir_store *dir_of(struct blob_store *s)
@@ -152,19 +159,31 @@ static int dir_commit(struct ctx *c, struct blob_writer *base)
 
 static void dir_close(struct blob *base)
 {
+    struct dir_store *d;
     struct dir_blob *b;
+    uint64_t *now;
+    bool last;
 
     if (!base)
         return;
     b = container_of(base, struct dir_blob, base);
+    d = b->store;
+    os_mutex_lock(&d->mutex);
+    last = --b->refs == 0;
+    now = last ? strmap_get(&d->open, b->key) : NULL;
+    if (now && *now == (uint64_t)(uintptr_t)b)
+        strmap_remove(&d->open, b->key);
+    os_mutex_unlock(&d->mutex);
+    if (!last)
+        return;
     b->file->ops->unmap(b->file, base->data, base->size);
     b->file->ops->close(b->file);
     mem_free(b);
 }
 
-static int dir_open(struct ctx *c, struct blob_store *s, const char *key, struct blob **ret_blob)
+/* With the mutex held. */
+static int open_file(struct ctx *c, struct dir_store *d, const char *key, struct dir_blob **ret_blob)
 {
-    struct dir_store *d = dir_of(s);
     char *path = os_path(&c->arena, d->dir, key);
     struct dir_blob *b = mem_zalloc(sizeof *b);
     uint64_t size = 0;
@@ -190,10 +209,37 @@ static int dir_open(struct ctx *c, struct blob_store *s, const char *key, struct
             return err_set(c, KITH_CORRUPT, "blob %s: empty", key);
         return os_error(c, rc, "map", key);
     }
-    b->base.ops = s->ops;
+    b->base.ops = d->base.ops;
     b->base.size = (size_t)size;
-    *ret_blob = &b->base;
+    b->store = d;
+    snprintf(b->key, sizeof b->key, "%s", key);
+    *ret_blob = b;
     return 0;
+}
+
+static int dir_open(struct ctx *c, struct blob_store *s, const char *key, struct blob **ret_blob)
+{
+    struct dir_store *d = dir_of(s);
+    struct dir_blob *b;
+    uint64_t *slot;
+    int rc = 0;
+
+    os_mutex_lock(&d->mutex);
+    slot = strmap_get(&d->open, key);
+    if (slot) {
+        b = (struct dir_blob *)(uintptr_t)*slot;
+    } else {
+        rc = open_file(c, d, key, &b);
+        slot = rc < 0 ? NULL : strmap_put(&d->open, key);
+        if (slot) /* not remembered for want of memory: then it is mapped once more, no harm */
+            *slot = (uint64_t)(uintptr_t)b;
+    }
+    if (rc >= 0) {
+        b->refs++;
+        *ret_blob = &b->base;
+    }
+    os_mutex_unlock(&d->mutex);
+    return rc;
 }
 
 static int dir_remove(struct ctx *c, struct blob_store *s, const char *key)
@@ -237,6 +283,8 @@ static void dir_free(struct blob_store *s)
 {
     struct dir_store *d = dir_of(s);
 
+    strmap_release(&d->open);
+    os_mutex_release(&d->mutex);
     mem_free(d->dir);
     mem_free(d);
 }
@@ -276,6 +324,7 @@ int blob_dir_open(struct ctx *c, const char *dir, struct blob_store **ret_store)
         return err_nomem(c);
     d->base.ops = &dir_ops;
     d->os = c->os;
+    os_mutex_init(&d->mutex);
     d->dir = mem_strdup(dir);
     rc = d->dir ? c->os->mkdir(c->os, dir) : -ENOMEM;
     if (rc >= 0)

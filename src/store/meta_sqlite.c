@@ -2,6 +2,7 @@
 #include "store/meta.h"
 
 #include "base/ctx.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "os/os.h"
 #include "os/sync.h"
@@ -46,12 +47,27 @@ static int exec(struct ctx *c, sqlite3 *db, const char *sql)
     return rc == SQLITE_OK ? 0 : sql_error(c, db, rc, sql);
 }
 
-static void column_item(sqlite3_stmt *s, struct meta_item *item)
+/* SQLite keeps no checksum of what it stores: each value carries one of its own, over key and value. */
+static uint32_t checksum(const char *key, struct bytes value)
 {
+    return crc32c(crc32c(0, key, strlen(key)), value.data, value.size);
+}
+
+static int column_item(struct ctx *c, sqlite3_stmt *s, struct meta_item *item)
+{
+    uint32_t crc;
+
     item->key = (const char *)sqlite3_column_text(s, 0);
     item->value.data = sqlite3_column_blob(s, 1);
     item->value.size = (size_t)sqlite3_column_bytes(s, 1);
     item->revision = (uint64_t)sqlite3_column_int64(s, 2);
+    if (!item->key || item->value.size < 4)
+        return err_set(c, KITH_CORRUPT, "metadata: an entry is cut off");
+    item->value.size -= 4;
+    memcpy(&crc, item->value.data + item->value.size, 4);
+    if (crc != checksum(item->key, item->value))
+        return err_set(c, KITH_CORRUPT, "metadata: the value of %.100s fails its checksum", item->key);
+    return 0;
 }
 
 static int prepare(struct ctx *c, struct meta_sqlite *m, const char *sql, const char *key, sqlite3_stmt **ret)
@@ -75,7 +91,9 @@ static int sqlite_scan(struct ctx *c, struct meta *base, const char *prefix,
     rc = prepare(c, m, "SELECT key, value, revision FROM facts WHERE key >= ?1 ORDER BY key", prefix, &s);
     while (rc >= 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
         struct meta_item item;
-        column_item(s, &item);
+        rc = column_item(c, s, &item);
+        if (rc < 0)
+            break;
         if (strncmp(item.key, prefix, n) != 0)
             break;
         rc = each(arg, &item);
@@ -96,11 +114,13 @@ static int get_locked(struct ctx *c, struct meta_sqlite *m, const char *key, str
         step = sqlite3_step(s);
         if (step == SQLITE_ROW) {
             struct meta_item item;
-            column_item(s, &item);
-            item.key = key;
-            item.value.data = arena_copy(&c->arena, item.value.data, item.value.size);
-            *ret_item = item;
-            rc = item.value.data ? 0 : err_nomem(c);
+            rc = column_item(c, s, &item);
+            if (rc >= 0) {
+                item.key = key;
+                item.value.data = arena_copy(&c->arena, item.value.data, item.value.size);
+                *ret_item = item;
+                rc = item.value.data ? 0 : err_nomem(c);
+            }
         } else {
             rc = step == SQLITE_DONE ? err_set(c, KITH_NOT_FOUND, "metadata: no %s", key)
                                      : sql_error(c, m->db, step, "read");
@@ -148,8 +168,16 @@ static int apply_changes(struct ctx *c, struct meta_sqlite *m, const struct meta
         sqlite3_stmt *s = NULL;
         int rc = prepare(c, m, changes[i].remove ? "DELETE FROM facts WHERE key = ?1" : put, changes[i].key, &s);
         if (rc >= 0 && !changes[i].remove) {
-            const void *data = changes[i].value.data ? (const void *)changes[i].value.data : "";
-            int b = sqlite3_bind_blob64(s, 2, data, changes[i].value.size, SQLITE_STATIC);
+            size_t size = changes[i].value.size;
+            uint32_t crc = checksum(changes[i].key, changes[i].value);
+            uint8_t *data = arena_alloc(&c->arena, size + 4);
+            int b = SQLITE_NOMEM;
+            if (data) {
+                if (size)
+                    memcpy(data, changes[i].value.data, size);
+                memcpy(data + size, &crc, 4);
+                b = sqlite3_bind_blob64(s, 2, data, size + 4, SQLITE_STATIC);
+            }
             rc = b == SQLITE_OK ? 0 : sql_error(c, m->db, b, "bind");
         }
         if (rc >= 0) {
@@ -211,6 +239,29 @@ static int sqlite_watch(struct ctx *c, struct meta *base, const char *prefix, me
     return 0;
 }
 
+static int keep_going(void *arg, const struct meta_item *item)
+{
+    UNUSED(arg);
+    UNUSED(item);
+    return 0;
+}
+
+static int sqlite_check(struct ctx *c, struct meta *base)
+{
+    struct meta_sqlite *m = sqlite_of(base);
+    sqlite3_stmt *s = NULL;
+    int rc;
+
+    TRY(sqlite_scan(c, base, "", keep_going, NULL));
+    os_mutex_lock(&m->mutex);
+    rc = prepare(c, m, "PRAGMA integrity_check(1)", NULL, &s);
+    if (rc >= 0 && (sqlite3_step(s) != SQLITE_ROW || strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0))
+        rc = err_set(c, KITH_CORRUPT, "metadata: SQLite finds it damaged");
+    sqlite3_finalize(s);
+    os_mutex_unlock(&m->mutex);
+    return rc;
+}
+
 static void sqlite_close(struct meta *base)
 {
     struct meta_sqlite *m = sqlite_of(base);
@@ -230,6 +281,7 @@ static const struct meta_ops sqlite_ops = {
     .get = sqlite_get,
     .swap = sqlite_swap,
     .watch = sqlite_watch,
+    .check = sqlite_check,
     .close = sqlite_close,
 };
 

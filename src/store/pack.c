@@ -79,7 +79,10 @@ int pack_create(struct ctx *c, struct blob_store *store, const char *key, struct
 
 int pack_begin(struct ctx *c, struct pack_writer *w, enum pack_kind kind, uint32_t tag, uint64_t owner)
 {
-    TRY(raw_write(c, w, NULL, (size_t)(align_up(w->at, PACK_ALIGN) - w->at)));
+    bool paged = kind == PACK_VECTORS || kind == PACK_CODES || kind == PACK_LINKS; /* read by page, and large */
+    uint64_t align = paged ? PACK_ALIGN : PACK_ALIGN_SMALL;
+
+    TRY(raw_write(c, w, NULL, (size_t)(align_up(w->at, align) - w->at)));
     w->open.kind = kind;
     w->open.tag = tag;
     w->open.owner = owner;
@@ -111,7 +114,7 @@ static int write_footer(struct ctx *c, struct pack_writer *w)
 {
     uint8_t trailer[PACK_TRAILER] = {0};
     uint32_t sections = (uint32_t)(w->sections.size / sizeof(struct pack_section)), blocks, crc;
-    uint64_t body = align_up(w->at, PACK_ALIGN), total;
+    uint64_t body = align_up(w->at, PACK_ALIGN_SMALL), total;
 
     TRY(raw_write(c, w, NULL, (size_t)(body - w->at)));
     TRY(flush_block(c, w));
@@ -160,7 +163,7 @@ static int check_footer(struct ctx *c, struct pack *p)
     uint32_t crc, tables, version;
     uint64_t total, crcs_size;
 
-    if (size < PACK_ALIGN + PACK_TRAILER || memcmp(data, pack_magic, 8) != 0)
+    if (size < PACK_ALIGN_SMALL + PACK_TRAILER || memcmp(data, pack_magic, 8) != 0)
         return err_set(c, KITH_CORRUPT, "blob %s: no header", p->key);
     memcpy(&version, data + 8, 4);
     if (version != PACK_VERSION)

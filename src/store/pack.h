@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "store/blob.h"
 
-enum { PACK_BLOCK = 64 << 10, PACK_ALIGN = 4096 };
+enum { PACK_BLOCK = 64 << 10, PACK_ALIGN = 4096, PACK_ALIGN_SMALL = 64 };
 
 /* What a section is. Never renumbered. */
 enum pack_kind {

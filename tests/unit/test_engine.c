@@ -1,0 +1,347 @@
+/* test_engine.c - what the simulation does not reach: many collections, bounded logs, corruption,
+ * strings as ids, declared fields, threads. */
+#include "test.h"
+
+#include "engine/engine.h"
+#include "os_sim.h"
+
+#include <unistd.h>
+
+static kith_db *open_sim(struct sim_world *w, uint32_t growing, uint64_t log_bytes)
+{
+    kith_options o = {.growing_rows_max = growing, .log_file_bytes = log_bytes, .memory_bytes = 1 << 30};
+    struct db *db = NULL;
+    struct ctx c;
+
+    ctx_init(&c, sim_world_os(w));
+    if (db_open(&c, sim_world_os(w), "db", &o, &db) < 0)
+        printf("open: %s\n", c.text);
+    ctx_release(&c);
+    return (kith_db *)(void *)db;
+}
+
+static struct db *inner(kith_db *db)
+{
+    return (struct db *)(void *)db;
+}
+
+static void settle(kith_db *db)
+{
+    while (db_step(inner(db), 0))
+        ;
+}
+
+static int put(kith_db *db, const char *name, kith_id id, float x, const char *doc, kith_err *err)
+{
+    float data[2] = {x, 1};
+    kith_vector v = {"", 2, data};
+    kith_point p = {id, {doc ? KITH_DOC_JSON : KITH_DOC_NONE, doc ? (uint32_t)strlen(doc) : 0, doc}, &v, 1};
+    kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+
+    return kith_write(db, name, &op, 1, KITH_WAIT_APPLIED, NULL, err);
+}
+
+static const kith_vector_params two = {"", 2, KITH_EUCLID, NULL};
+static const kith_schema plain = {&two, 1, NULL, 0, NULL};
+
+static void many_collections(void)
+{
+    struct sim_world *w = sim_world_new(11);
+    kith_db *db = open_sim(w, 1000, 64 << 10);
+    uint64_t most = 0;
+    kith_stats stats;
+    kith_err err;
+    char name[32];
+
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "c%d", i);
+        CHECK(kith_create(db, name, &plain, &err) == 0);
+        CHECK(put(db, name, kith_id_num(1), 1, "{\"a\":1}", &err) == 0);
+    }
+    for (int i = 0; i < 6000; i++) { /* then much into one: the others must not hold the log back */
+        CHECK(put(db, "c7", kith_id_num((uint64_t)i % 50), (float)i, "{\"text\":\"something of a size\"}", &err) == 0);
+        settle(db);
+        kith_stats_get(db, &stats);
+        if (i > 1000)
+            most = MAX(most, stats.log_bytes);
+    }
+    printf("     log at most %llu KiB\n", (unsigned long long)most / 1024);
+    CHECK(most < 64 * 8 << 10);
+    kith_close(db);
+    sim_world_restart(w);
+    db = open_sim(w, 1000, 64 << 10);
+    CHECK(db != NULL);
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "c%d", i);
+        CHECK(kith_count(db, name, NULL, true, &err) == (i == 7 ? 50 : 1));
+    }
+    kith_close(db);
+    sim_world_free(w);
+}
+
+/* ---- corruption (T6): sectors of every file, one at a time ------------------------------------------------ */
+
+struct sector_list {
+    char paths[64][128];
+    size_t count;
+};
+
+static int add_path(void *arg, const char *path)
+{
+    struct sector_list *l = arg;
+
+    if (l->count < 64)
+        snprintf(l->paths[l->count++], 128, "%s", path);
+    return 0;
+}
+
+static void count_report(void *arg, const char *text)
+{
+    UNUSED(text);
+    ++*(int *)arg;
+}
+
+static struct sim_world *small_database(uint64_t digest[2])
+{
+    struct sim_world *w = sim_world_new(12);
+    kith_field f = {.path = "a", .index = KITH_INDEX_INTEGER};
+    kith_schema schema = {&two, 1, &f, 1, NULL};
+    kith_db *db = open_sim(w, 40, 32 << 10);
+    kith_err err;
+    char doc[32];
+
+    inner(db)->graph_rows_min = 8;
+    CHECK(kith_create(db, "c", &schema, &err) == 0);
+    for (uint64_t i = 0; i < 130; i++) {
+        snprintf(doc, sizeof doc, "{\"a\":%d}", (int)i % 9);
+        CHECK(put(db, "c", kith_id_num(i * 13 % 101), (float)i, doc, &err) == 0);
+        settle(db);
+    }
+    CHECK(kith_digest(db, "c", digest, &err) == 0);
+    kith_close(db);
+    sim_world_restart(w);
+    return w;
+}
+
+static void every_sector(void)
+{
+    uint64_t digest[2], found = 0, harmless = 0;
+    struct sim_world *w = small_database(digest);
+    struct sector_list files = {.count = 0};
+
+    (void)sim_world_list(w, add_path, &files);
+    sim_world_free(w);
+    for (size_t f = 0; f < files.count; f++) {
+        size_t size = 1;
+        for (size_t at = 512 * test_dice(2); at < size; at += 512 * (1 + test_dice(4))) {
+            uint64_t unused[2], after[2] = {0, 0};
+            uint8_t *file;
+            int problems = 0, rc;
+            struct ctx c;
+            w = small_database(unused);
+            CHECK(memcmp(unused, digest, sizeof digest) == 0);
+            file = sim_world_file(w, files.paths[f], &size);
+            if (file && at < size) {
+                for (size_t i = at; i < MIN(size, at + 512); i++)
+                    file[i] = (uint8_t)(test_dice(2) ? test_dice(256) : 0);
+                ctx_init(&c, sim_world_os(w));
+                rc = db_check(&c, sim_world_os(w), "db", count_report, &problems);
+                ctx_release(&c);
+                if (rc != 0) {
+                    found++;
+                } else { /* not noticed: then nothing may have changed */
+                    kith_db *db = open_sim(w, 40, 32 << 10);
+                    kith_err err;
+                    CHECK(db && kith_digest(db, "c", after, &err) == 0);
+                    CHECK(memcmp(after, digest, sizeof digest) == 0);
+                    harmless += memcmp(after, digest, sizeof digest) == 0;
+                    if (memcmp(after, digest, sizeof digest) != 0)
+                        printf("     %s at %zu\n", files.paths[f], at);
+                    kith_close(db);
+                }
+            }
+            sim_world_free(w);
+        }
+    }
+    printf("     %llu found, %llu without effect\n", (unsigned long long)found, (unsigned long long)harmless);
+    CHECK(found > 10);
+}
+
+/* One damaged shard does not stop the others. */
+static void quarantine(void)
+{
+    struct sim_world *w = sim_world_new(13);
+    kith_db *db = open_sim(w, 100, 64 << 10);
+    struct sector_list files = {.count = 0};
+    kith_err err;
+    size_t size;
+    uint8_t *file;
+
+    CHECK(kith_create(db, "bad", &plain, &err) == 0 && kith_create(db, "good", &plain, &err) == 0);
+    for (uint64_t i = 0; i < 20; i++) {
+        CHECK(put(db, "bad", kith_id_num(i), 1, NULL, &err) == 0);
+        CHECK(put(db, "good", kith_id_num(i), 1, NULL, &err) == 0);
+    }
+    CHECK(kith_checkpoint(db, "bad", &err) == 0);
+    kith_close(db);
+    (void)sim_world_list(w, add_path, &files);
+    for (size_t i = 0; i < files.count; i++) {
+        if (strstr(files.paths[i], "blobs/") && (file = sim_world_file(w, files.paths[i], &size)))
+            memset(file + size - 100, 0x55, 50);
+    }
+    db = open_sim(w, 100, 64 << 10);
+    CHECK(db != NULL);
+    CHECK(kith_count(db, "bad", NULL, true, &err) == KITH_CORRUPT && strstr(err.text, "blob"));
+    CHECK(put(db, "bad", kith_id_num(99), 1, NULL, &err) == KITH_CORRUPT);
+    CHECK(kith_count(db, "good", NULL, true, &err) == 20);
+    CHECK(put(db, "good", kith_id_num(99), 1, NULL, &err) == 0);
+    kith_close(db);
+    sim_world_free(w);
+}
+
+/* ---- ids, declared fields, views, threads --------------------------------------------------------------------- */
+
+static void string_ids(void)
+{
+    struct sim_world *w = sim_world_new(14);
+    kith_db *db = open_sim(w, 20, 64 << 10);
+    kith_query q = {.kind = KITH_QUERY_SCROLL, .limit = 100};
+    kith_result *r;
+    kith_err err;
+    char id[16];
+
+    CHECK(kith_create(db, "c", &plain, &err) == 0);
+    for (int i = 59; i >= 0; i--) {
+        snprintf(id, sizeof id, "key-%02d", i);
+        CHECK(put(db, "c", kith_id_str(id), 1, NULL, &err) == 0);
+        settle(db);
+    }
+    CHECK(put(db, "c", kith_id_str(""), 1, NULL, &err) == KITH_INVALID);
+    r = kith_query_run(db, "c", &q, &err);
+    CHECK(r && r->count == 60 && memcmp(r->hits[17].id.as.str, "key-17", 6) == 0);
+    kith_result_free(r);
+    kith_close(db);
+    sim_world_free(w);
+}
+
+static void declared_fields(void)
+{
+    struct sim_world *w = sim_world_new(15);
+    kith_db *db = open_sim(w, 20, 64 << 10);
+    kith_field f[] = {{.path = "n", .type = KITH_TYPE_INT8}, {.path = "s", .type = KITH_TYPE_STRING, .size_max = 3,
+                       .nullable = true}, {.path = "d", .type = KITH_TYPE_DOUBLE, .initial = "1.5"}};
+    kith_schema schema = {&two, 1, f, 3, NULL};
+    kith_id one = kith_id_num(1);
+    kith_result *r;
+    kith_err err;
+    char *json;
+
+    CHECK(kith_create(db, "c", &schema, &err) == 0);
+    CHECK(put(db, "c", one, 1, "{\"n\":128}", &err) == KITH_INVALID && strstr(err.text, "\"n\""));
+    CHECK(put(db, "c", one, 1, "{}", &err) == KITH_INVALID);
+    CHECK(put(db, "c", one, 1, "{\"n\":1,\"s\":\"long\"}", &err) == KITH_INVALID);
+    CHECK(put(db, "c", one, 1, "{\"n\":-128,\"s\":null}", &err) == 0);
+    r = kith_get(db, "c", &one, 1, NULL, &err);
+    CHECK(r && r->count == 1);
+    json = kith_doc_json(&r->hits[0].doc, NULL);
+    CHECK(strcmp(json, "{\"n\":-128,\"s\":null,\"d\":1.5}") == 0);
+    kith_free(json);
+    kith_result_free(r);
+    kith_close(db);
+    sim_world_free(w);
+}
+
+static void pinned_view(void)
+{
+    struct sim_world *w = sim_world_new(16);
+    kith_db *db = open_sim(w, 30, 64 << 10);
+    kith_query q = {.kind = KITH_QUERY_SCROLL, .limit = 1000};
+    kith_view *view;
+    kith_result *r;
+    kith_err err;
+
+    CHECK(kith_create(db, "c", &plain, &err) == 0);
+    for (uint64_t i = 0; i < 100; i++)
+        CHECK(put(db, "c", kith_id_num(i), 1, "{\"v\":1}", &err) == 0);
+    view = kith_view_pin(db, "c", &err);
+    CHECK(view != NULL);
+    for (uint64_t i = 50; i < 250; i++) {
+        CHECK(put(db, "c", kith_id_num(i), 2, "{\"v\":2}", &err) == 0);
+        settle(db);
+    }
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    r = kith_view_query(view, &q, &err);
+    CHECK(r && r->count == 100);
+    kith_result_free(r);
+    kith_view_unpin(view);
+    CHECK(kith_count(db, "c", NULL, true, &err) == 250);
+    kith_close(db);
+    sim_world_free(w);
+}
+
+struct worker {
+    kith_db *db;
+    int lane, rc;
+};
+
+static void work(void *arg)
+{
+    struct worker *k = arg;
+    kith_err err;
+
+    for (int i = 0; i < 400 && k->rc >= 0; i++) {
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5};
+        float v[2] = {(float)i, 1};
+        kith_result *r;
+        k->rc = put(k->db, "c", kith_id_num((uint64_t)(k->lane * 1000 + i % 150)), (float)i, "{\"a\":1}", &err);
+        q.vector.dim = 2;
+        q.vector.data = v;
+        r = kith_query_run(k->db, "c", &q, &err);
+        if (!r || !r->count)
+            k->rc = KITH_IO;
+        kith_result_free(r);
+    }
+}
+
+static void threads(void)
+{
+    kith_options o = {.growing_rows_max = 100, .threads = 2};
+    struct os_thread *t[8];
+    struct worker k[8];
+    char dir[] = "/tmp/kith-test-XXXXXX", command[64];
+    uint64_t before[2], after[2];
+    kith_db *db;
+    kith_err err;
+
+    CHECK(mkdtemp(dir) != NULL);
+    db = kith_open(dir, &o, &err);
+    CHECK(db && kith_create(db, "c", &plain, &err) == 0);
+    for (int i = 0; i < 8; i++) {
+        k[i] = (struct worker){db, i, 0};
+        CHECK(os_linux()->thread(os_linux(), "test", work, &k[i], &t[i]) == 0);
+    }
+    for (int i = 0; i < 8; i++) {
+        os_linux()->join(os_linux(), t[i]);
+        CHECK(k[i].rc >= 0);
+    }
+    CHECK(kith_count(db, "c", NULL, true, &err) == 8 * 150);
+    CHECK(kith_digest(db, "c", before, &err) == 0);
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    kith_close(db);
+    db = kith_open(dir, &o, &err);
+    CHECK(db && kith_digest(db, "c", after, &err) == 0 && memcmp(before, after, sizeof before) == 0);
+    kith_close(db);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
+static const struct test tests[] = {
+    {"engine: 2,000 collections, and the log stays bounded", many_collections},
+    {"engine: corrupted sectors are found or have no effect", every_sector},
+    {"engine: one damaged shard does not stop the others", quarantine},
+    {"engine: string ids", string_ids},
+    {"engine: declared fields", declared_fields},
+    {"engine: a pinned view stays as it was", pinned_view},
+    {"engine: threads that write and search", threads},
+};
+TEST_MAIN(tests)
