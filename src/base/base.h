@@ -41,6 +41,32 @@ typedef uint32_t row_id; /* position in a segment */
 
 _Noreturn void base_assert_failed(const char *what, const char *file, int line);
 
+/* Faults planted by `make test-mutants`, to test the tests: MUTANT(x) is 0 in every other build. */
+#ifdef KITH_MUTANT
+#define MUTANT(which) (KITH_MUTANT == (which))
+#else
+#define MUTANT(which) 0
+#endif
+enum {
+    MUTANT_ACK_BEFORE_SYNC = 1,
+    MUTANT_SKIP_DIRECTORY_SYNC,
+    MUTANT_NO_TORN_TAIL_RULE,
+    MUTANT_RETRY_FAILED_SYNC,
+    MUTANT_OLDER_LSN_WINS,
+    MUTANT_SWAP_BEFORE_SYNC,
+    MUTANT_TRIM_TOO_FAR,
+    MUTANT_DROP_MARKS_IN_MANIFEST,
+    MUTANT_LOSE_CARRIED_MARKS,
+    MUTANT_PUBLISH_HALF_RECORD,
+    MUTANT_REPLAY_TWICE_FROM_COVERS,
+    MUTANT_FILTER_IGNORES_OVERLAYS,
+    MUTANT_MERGE_DROPS_NEWER_DEATHS,
+    MUTANT_SWEEP_NAMED_BLOBS,
+    MUTANT_REUSE_SHARD_IDS,
+    MUTANT_RANGE_END_INCLUSIVE,
+    MUTANT_COUNT
+};
+
 /* Bytes that somebody else owns. */
 struct bytes {
     const uint8_t *data;

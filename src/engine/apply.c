@@ -23,7 +23,8 @@ struct place {
 static bool find(struct applying *a, const kith_id *id, struct place *ret)
 {
     for (size_t i = a->count; i-- > 0;) {
-        row_id row = a->segments[i]->ops->find(a->segments[i], id, a->at);
+        lsn seen = MUTANT(MUTANT_OLDER_LSN_WINS) ? a->at - 1 : a->at; /* misses what this record did */
+        row_id row = a->segments[i]->ops->find(a->segments[i], id, seen);
         if (row != ROW_NONE) {
             ret->s = a->segments[i];
             ret->row = row;

@@ -445,7 +445,7 @@ static int load_next(void *arg, const struct meta_item *item)
 
     uint64_t next = read_u64(&r);
 
-    o->db->next_shard = MAX(o->db->next_shard, next);
+    o->db->next_shard = MAX(o->db->next_shard, MUTANT(MUTANT_REUSE_SHARD_IDS) ? 1 : next);
     return 0;
 }
 
@@ -465,7 +465,7 @@ static int sweep_blob(void *arg, const char *key)
 {
     struct opening *o = arg;
 
-    if (strmap_get(&o->db->blob_refs, key))
+    if (strmap_get(&o->db->blob_refs, key) && !MUTANT(MUTANT_SWEEP_NAMED_BLOBS))
         return 0;
     return o->db->blobs->ops->remove(o->c, o->db->blobs, key);
 }

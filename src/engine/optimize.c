@@ -387,7 +387,8 @@ static int write_merge(struct ctx *c, struct pack_writer *w, struct change *ch, 
     uint32_t rows = 0;
 
     ch->add.id = s->id << 24 | ++s->segment_seq;
-    TRY(seal_write(c, w, ch->add.id, s->schema, &from, ch->covers, &rows));
+    TRY(seal_write(c, w, ch->add.id, s->schema, &from,
+                   MUTANT(MUTANT_MERGE_DROPS_NEWER_DEATHS) ? s->applied : ch->covers, &rows));
     if (rows) {
         ch->has_add = true;
         snprintf(ch->add.files.base, sizeof ch->add.files.base, "%s", key);

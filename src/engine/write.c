@@ -136,6 +136,8 @@ static int apply_one(struct ctx *c, struct shard *s, uint64_t offset, struct byt
     TRY(record_decode(c, data, &record));
     if (!s->growing.first_offset)
         s->growing.first_offset = offset;
+    if (MUTANT(MUTANT_PUBLISH_HALF_RECORD) && record.ops_count > 1)
+        record.ops_count--;
     TRY(apply_record(c, s, &record, at, written));
     s->applied = at;
     atomic_store(&atomic_load(&s->view)->v, at);
@@ -251,7 +253,7 @@ static int replay_one(void *arg, uint64_t offset, struct bytes record)
     ctx_init(&c, p->db->os);
     rc = record_shard(&c, record, &id);
     s = rc >= 0 ? shard_by_id(p->db, id) : NULL;
-    if (s && lsn_of(offset) > s->covers) { /* else: dropped since, or in a manifest */
+    if (s && lsn_of(offset) > s->covers + MUTANT(MUTANT_REPLAY_TWICE_FROM_COVERS)) { /* else: dropped since, or in a manifest */
         rc = shard_load(&c, s);
         if (rc >= 0 && !s->problem[0]) {
             rc = apply_one(&c, s, offset, record, &written);
@@ -300,7 +302,7 @@ void write_trim_step(struct job *job)
         os_mutex_lock(&s->lock);
         from = shard_dirty_from(s);
         os_mutex_unlock(&s->lock);
-        if (from)
+        if (from && !MUTANT(MUTANT_TRIM_TOO_FAR))
             before = MIN(before, from);
     }
     os_mutex_unlock(&db->catalog);

@@ -238,7 +238,7 @@ static bool match_range(const struct field_index *x, const kith_filter *f, struc
     if (f->bounds & KITH_GTE)
         from = MAX(from, field_key_from(x, f->range.gte, false));
     if (f->bounds & KITH_LT)
-        to = MIN(to, field_key_from(x, f->range.lt, false));
+        to = MIN(to, field_key_from(x, f->range.lt, MUTANT(MUTANT_RANGE_END_INCLUSIVE)));
     if (f->bounds & KITH_LTE)
         to = MIN(to, field_key_from(x, f->range.lte, true));
     set_key_range(x, from, to, sure);

@@ -74,7 +74,7 @@ static int leaf(struct masking *m, const struct pred *p, const struct bits *amon
     if (!field_match(x, p, out, &maybe))
         return look_at_all(m, p, among, out);
     bits_minus(&maybe, out);
-    if (m->any_overlaid) {
+    if (m->any_overlaid && !MUTANT(MUTANT_FILTER_IGNORES_OVERLAYS)) {
         bits_minus(out, &m->overlaid);
         bits_or(&maybe, &m->overlaid);
     }

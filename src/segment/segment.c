@@ -109,7 +109,7 @@ int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segme
             return err_set(c, KITH_CORRUPT, "segment %llu: a row of segment %llu is missing",
                            (unsigned long long)to->id, (unsigned long long)from->id);
         TRY(segment_copy_docs(c, from, row, v, to, there));
-        if (dead && to->ops->mark_dead(to, there, dead) < 0)
+        if (dead && !MUTANT(MUTANT_LOSE_CARRIED_MARKS) && to->ops->mark_dead(to, there, dead) < 0)
             return err_nomem(c);
     }
     return 0;
@@ -124,7 +124,7 @@ int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, l
     buf_zero(out, 8);
     for (row_id row = 0; row < rows && atomic_load(&s->dead_count); row++) {
         lsn dead = s->ops->dead(s, row);
-        if (dead && dead <= v) {
+        if (dead && dead <= v && !MUTANT(MUTANT_DROP_MARKS_IN_MANIFEST)) {
             buf_u32(out, row);
             buf_u64(out, dead);
             dead_count++;

@@ -143,7 +143,7 @@ static int dir_commit(struct ctx *c, struct blob_writer *base)
     int rc = temp && path ? flush(w) : -ENOMEM;
 
     if (rc >= 0)
-        rc = w->file->ops->sync(w->file);
+        rc = MUTANT(MUTANT_SWAP_BEFORE_SYNC) ? 0 : w->file->ops->sync(w->file);
     if (rc >= 0)
         rc = os->rename(os, temp, path);
     if (rc >= 0)

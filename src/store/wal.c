@@ -291,7 +291,7 @@ static int write_batch(struct ctx *c, struct wal *w, const struct log_wait *batc
     }
     TRY(zero_ahead(w, need));
     TRY(w->file->ops->write(w->file, w->at, w->batch.data, w->batch.size));
-    if (!w->no_sync) {
+    if (!w->no_sync && !MUTANT(MUTANT_ACK_BEFORE_SYNC)) {
         int rc = w->file->ops->sync(w->file);
         *ret_sync = rc < 0;
         TRY(rc);
@@ -308,6 +308,8 @@ static int commit_batch(struct ctx *c, struct wal *w, const struct log_wait *bat
 
     if (rc == 0)
         return 0;
+    if (MUTANT(MUTANT_RETRY_FAILED_SYNC) && at_sync)
+        return w->file->ops->sync(w->file) < 0 ? KITH_IO : (w->at += w->batch.size, 0);
     w->must_roll = true; /* part of the batch may have reached the file: never write after it there */
     if (!at_sync && (rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM))
         return os_error(c, rc, "append to the log in", w->dir);
@@ -433,8 +435,9 @@ static uint64_t proof_after(struct bytes file, uint64_t salt, size_t at)
 {
     uint64_t proof = 0;
     struct frame f;
-
     for (at = (size_t)align_up(at, 8); at + WAL_FRAME <= file.size; at += 8) {
+        if (frame_read(file.data, file.size, at, salt, &f) && MUTANT(MUTANT_NO_TORN_TAIL_RULE))
+            return UINT64_MAX; /* the naive rule: what follows is valid, so this is damage */
         if (frame_read(file.data, file.size, at, salt, &f))
             proof = MAX(proof, f.flags & WAL_CLOSE ? f.offset - 1 : f.synced);
     }
