@@ -404,6 +404,7 @@ int kith_write(kith_db *handle, const char *name, const kith_op *ops, size_t cou
     int rc;
 
     ctx_init(&c, db->os);
+    os_cond_init(&b.done.cond);
     rc = write_submit(&c, db, name, ops, count, wait, true, blocking_done, &b);
     if (rc >= 0) {
         sched_wait(&db->sched, &b.done);
@@ -418,6 +419,7 @@ int kith_write(kith_db *handle, const char *name, const kith_op *ops, size_t cou
         if (ret_written)
             *ret_written = b.written;
     }
+    os_cond_release(&b.done.cond);
     return finish(&c, rc, err);
 }
 

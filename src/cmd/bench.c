@@ -137,7 +137,7 @@ static int threaded_inserts(struct bench *x, size_t count)
 
     for (size_t i = 0; i < THREADS; i++) {
         work[i] = (struct inserter){x, i * count / THREADS, count / THREADS, 0};
-        if (os_linux()->thread(os_linux(), "bench", insert_some, &work[i], &threads[i]) < 0)
+        if (os_linux()->thread(os_linux(), "bench", false, insert_some, &work[i], &threads[i]) < 0)
             return -1;
     }
     for (size_t i = 0; i < THREADS; i++) {

@@ -161,9 +161,7 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
         memmove(s->frozen, s->frozen + 1, (s->frozen_count - 1) * sizeof *s->frozen);
         s->frozen_count--;
         atomic_store(&s->choked, false);
-        os_mutex_lock(&s->db->sched.mutex);
-        os_cond_broadcast(&s->db->sched.cond); /* writers may be waiting */
-        os_mutex_unlock(&s->db->sched.mutex);
+        sched_wake(&s->db->sched); /* writers may be waiting */
     }
     s->covers = ch->covers;
     snprintf(s->manifest, sizeof s->manifest, "%s", manifest_key);
@@ -630,7 +628,7 @@ static void give_back(struct shard *s)
     os_mutex_lock(&sched->mutex);
     again = s->maintain.state == JOB_AGAIN;
     s->maintain.state = JOB_IDLE;
-    os_cond_broadcast(&sched->cond);
+    os_cond_broadcast(&sched->quiet);
     os_mutex_unlock(&sched->mutex);
     if (again)
         sched_post(sched, &s->maintain, false);

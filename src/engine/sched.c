@@ -9,7 +9,9 @@ void sched_init(struct sched *s, const struct os *os)
     memset(s, 0, sizeof *s);
     s->os = os;
     os_mutex_init(&s->mutex);
-    os_cond_init(&s->cond);
+    os_cond_init(&s->work[0]);
+    os_cond_init(&s->work[1]);
+    os_cond_init(&s->quiet);
     s->tail[0] = &s->head[0];
     s->tail[1] = &s->head[1];
 }
@@ -17,7 +19,9 @@ void sched_init(struct sched *s, const struct os *os)
 void sched_release(struct sched *s)
 {
     os_mutex_release(&s->mutex);
-    os_cond_release(&s->cond);
+    os_cond_release(&s->work[0]);
+    os_cond_release(&s->work[1]);
+    os_cond_release(&s->quiet);
 }
 
 void job_init(struct job *job, job_step step, bool urgent)
@@ -42,7 +46,7 @@ void sched_post(struct sched *s, struct job *job, bool quiet)
     if (job->state == JOB_IDLE) {
         enqueue(s, job);
         if (!quiet)
-            os_cond_broadcast(&s->cond);
+            os_cond_signal(&s->work[job->urgent]);
     } else if (job->state == JOB_RUNNING) {
         job->state = JOB_AGAIN;
     }
@@ -86,7 +90,8 @@ static void run(struct sched *s, struct job *job)
         enqueue(s, job);
     else
         job->state = JOB_IDLE;
-    os_cond_broadcast(&s->cond);
+    if (s->waiting)
+        os_cond_broadcast(&s->quiet);
 }
 
 bool sched_run(struct sched *s, bool urgent_only, uint32_t pick)
@@ -111,10 +116,12 @@ void sched_wait(struct sched *s, struct sched_done *d)
         if (job)
             run(s, job);
         else
-            os_cond_wait(&s->cond, &s->mutex);
+            os_cond_wait(&d->cond, &s->mutex);
     }
     if (s->head[1])
-        os_cond_broadcast(&s->cond); /* somebody else's work was left behind */
+        os_cond_signal(&s->work[1]); /* somebody else's work was left behind */
+    if (s->head[0])
+        os_cond_signal(&s->work[0]);
     os_mutex_unlock(&s->mutex);
 }
 
@@ -122,7 +129,7 @@ void sched_finish(struct sched *s, struct sched_done *d)
 {
     os_mutex_lock(&s->mutex);
     d->done = true;
-    os_cond_broadcast(&s->cond);
+    os_cond_signal(&d->cond);
     os_mutex_unlock(&s->mutex);
 }
 
@@ -131,10 +138,13 @@ void sched_drain(struct sched *s, struct job *job)
     os_mutex_lock(&s->mutex);
     while (job->state != JOB_IDLE) {
         struct job *other = s->threads_count && !s->stopping ? NULL : take(s, false, 0);
-        if (other)
+        if (other) {
             run(s, other);
-        else
-            os_cond_wait(&s->cond, &s->mutex);
+            continue;
+        }
+        s->waiting++;
+        os_cond_wait(&s->quiet, &s->mutex);
+        s->waiting--;
     }
     os_mutex_unlock(&s->mutex);
 }
@@ -149,37 +159,43 @@ uint32_t sched_queued(struct sched *s)
     return n;
 }
 
-static void work(struct sched *s, bool urgent_only)
+void sched_pause(struct sched *s, uint32_t ms)
 {
     os_mutex_lock(&s->mutex);
-    while (!s->stopping) {
-        struct job *job = take(s, urgent_only, 0);
+    s->waiting++;
+    (void)os_cond_wait_ms(&s->quiet, &s->mutex, ms);
+    s->waiting--;
+    os_mutex_unlock(&s->mutex);
+}
+
+void sched_wake(struct sched *s)
+{
+    os_mutex_lock(&s->mutex);
+    os_cond_broadcast(&s->quiet);
+    os_mutex_unlock(&s->mutex);
+}
+
+static void work(struct sched *s, int which)
+{
+    os_mutex_lock(&s->mutex);
+    while (!s->stopping) { /* urgent jobs have a thread of their own: the others take what is not */
+        struct job *job = !s->head[which] ? NULL : take(s, which == 1, which == 1 ? 0 : s->queued[1]);
         if (job)
             run(s, job);
         else
-            os_cond_wait(&s->cond, &s->mutex);
+            os_cond_wait(&s->work[which], &s->mutex);
     }
     os_mutex_unlock(&s->mutex);
 }
 
 static void background_main(void *arg)
 {
-    struct sched *s = arg;
-
-    os_mutex_lock(&s->mutex);
-    while (!s->stopping) { /* urgent jobs have a thread of their own: these take the others */
-        struct job *job = s->head[0] ? take(s, false, s->queued[1]) : NULL;
-        if (job)
-            run(s, job);
-        else
-            os_cond_wait(&s->cond, &s->mutex);
-    }
-    os_mutex_unlock(&s->mutex);
+    work(arg, 0);
 }
 
 static void urgent_main(void *arg)
 {
-    work(arg, true);
+    work(arg, 1);
 }
 
 int sched_start(struct ctx *c, struct sched *s, uint32_t background)
@@ -188,7 +204,7 @@ int sched_start(struct ctx *c, struct sched *s, uint32_t background)
     if (!s->os->thread)
         return 0;
     for (uint32_t i = 0; i <= background; i++) {
-        int rc = s->os->thread(s->os, i ? "kith-work" : "kith-write", i ? background_main : urgent_main, s,
+        int rc = s->os->thread(s->os, i ? "kith-work" : "kith-write", i > 0, i ? background_main : urgent_main, s,
                                &s->threads[i]);
         if (rc < 0) {
             sched_stop(s);
@@ -203,7 +219,9 @@ void sched_stop(struct sched *s)
 {
     os_mutex_lock(&s->mutex);
     s->stopping = true;
-    os_cond_broadcast(&s->cond);
+    os_cond_broadcast(&s->work[0]);
+    os_cond_broadcast(&s->work[1]);
+    os_cond_broadcast(&s->quiet);
     os_mutex_unlock(&s->mutex);
     for (uint32_t i = 0; i < s->threads_count; i++)
         s->os->join(s->os, s->threads[i]);

@@ -24,7 +24,9 @@ enum { SCHED_THREADS_MAX = 64 };
 struct sched {
     const struct os *os;
     struct os_mutex mutex;
-    struct os_cond cond;      /* posted, finished, stopping */
+    struct os_cond work[2];   /* something was posted: background, urgent */
+    struct os_cond quiet;     /* a job ended, or something else that others wait for */
+    uint32_t waiting;         /* on quiet */
     struct job *head[2], **tail[2]; /* background, urgent */
     uint32_t queued[2], running;
     struct os_thread *threads[SCHED_THREADS_MAX];
@@ -32,8 +34,10 @@ struct sched {
     bool stopping;
 };
 
+/* Each waiter sleeps on a signal of its own, so that a commit wakes those it serves and nobody else. */
 struct sched_done {
     bool done; /* under the mutex */
+    struct os_cond cond;
 };
 
 void sched_init(struct sched *s, const struct os *os);
@@ -53,5 +57,8 @@ void sched_finish(struct sched *s, struct sched_done *d);
 /* Waits until `job` neither runs nor is queued; with no threads, runs it. */
 void sched_drain(struct sched *s, struct job *job);
 uint32_t sched_queued(struct sched *s);
+/* Sleeps until a job ends, at most `ms`. */
+void sched_pause(struct sched *s, uint32_t ms);
+void sched_wake(struct sched *s);
 
 #endif

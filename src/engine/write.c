@@ -50,7 +50,7 @@ static void committed(struct log_wait *w, int code, uint64_t offset)
     s->queue_tail = &r->next;
     os_mutex_unlock(&s->queue_lock);
     atomic_store(&db->durable_end, offset);
-    sched_post(&db->sched, &s->apply, false);
+    sched_post(&db->sched, &s->apply, true); /* whoever runs this commit looks for more work next */
 }
 
 void write_commit_step(struct job *job)
@@ -77,11 +77,8 @@ static int admit(struct ctx *c, struct shard *s)
     if (backlog > BACKLOG_HARD)
         return err_set(c, KITH_LIMIT, "collection %s: %u rows wait for their index, at most %d; try again later",
                        s->name, backlog, BACKLOG_HARD);
-    for (int i = 0; atomic_load(&s->choked) && i < CHOKE_WAITS && s->db->sched.threads_count; i++) {
-        os_mutex_lock(&s->db->sched.mutex); /* slow down before refusing */
-        (void)os_cond_wait_ms(&s->db->sched.cond, &s->db->sched.mutex, 20);
-        os_mutex_unlock(&s->db->sched.mutex);
-    }
+    for (int i = 0; atomic_load(&s->choked) && i < CHOKE_WAITS && s->db->sched.threads_count; i++)
+        sched_pause(&s->db->sched, 20); /* slow down before refusing */
     if (atomic_load(&s->choked))
         return err_set(c, KITH_LIMIT, "collection %s: sealing lags behind (%.120s); try again later", s->name,
                        s->maintain_error);

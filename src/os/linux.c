@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -24,6 +25,7 @@ struct linux_file {
 
 struct os_thread {
     pthread_t id;
+    bool background;
     void (*run)(void *);
     void *arg;
 };
@@ -272,11 +274,13 @@ static void *thread_main(void *arg)
 {
     struct os_thread *thread = arg;
 
+    if (thread->background) /* a hint: nothing depends on it */
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
     thread->run(thread->arg);
     return NULL;
 }
 
-static int linux_thread(const struct os *os, const char *name, void (*run)(void *), void *arg,
+static int linux_thread(const struct os *os, const char *name, bool background, void (*run)(void *), void *arg,
                         struct os_thread **ret_thread)
 {
     struct os_thread *thread = mem_zalloc(sizeof *thread);
@@ -285,6 +289,7 @@ static int linux_thread(const struct os *os, const char *name, void (*run)(void 
     UNUSED(os);
     if (!thread)
         return -ENOMEM;
+    thread->background = background;
     thread->run = run;
     thread->arg = arg;
     rc = pthread_create(&thread->id, NULL, thread_main, thread);

@@ -34,8 +34,9 @@ struct os {
     uint64_t (*wall_ns)(const struct os *os); /* since 1970 */
     uint64_t (*mono_ns)(const struct os *os);
     void (*random)(const struct os *os, void *data, size_t size);
-    /* NULL where no threads exist: whoever opened the world steps it */
-    int (*thread)(const struct os *os, const char *name, void (*run)(void *), void *arg,
+    /* NULL where no threads exist: whoever opened the world steps it. A background thread yields the
+     * processor to those that are not. */
+    int (*thread)(const struct os *os, const char *name, bool background, void (*run)(void *), void *arg,
                   struct os_thread **ret_thread);
     void (*join)(const struct os *os, struct os_thread *thread);
     const struct os_file_ops *file;

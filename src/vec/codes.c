@@ -74,10 +74,16 @@ void scorer_query(struct scorer *s, const float *query)
 
 void scorer_slot(struct scorer *s, uint32_t slot)
 {
-    const uint8_t *record = codes_at(s->codes, slot);
+    const uint8_t *record = codes_at(s->codes, slot), *end = record + s->codes->padded;
+    uint8_t *to = s->query;
 
-    for (uint32_t i = 0; i < s->codes->padded; i++)
-        s->query[i] = record[i] ^ 0x80;
+    for (const uint8_t *at = record; at < end; at += 64, to += 64) { /* whole lines: the compiler's vectors */
+        uint64_t words[8];
+        memcpy(words, at, 64);
+        for (int i = 0; i < 8; i++)
+            words[i] ^= 0x8080808080808080ull;
+        memcpy(to, words, 64);
+    }
     set_factors(s, tail_of(s->codes, record).scale);
 }
 

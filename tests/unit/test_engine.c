@@ -318,7 +318,7 @@ static void threads(void)
     CHECK(db && kith_create(db, "c", &plain, &err) == 0);
     for (int i = 0; i < 8; i++) {
         k[i] = (struct worker){db, i, 0};
-        CHECK(os_linux()->thread(os_linux(), "test", work, &k[i], &t[i]) == 0);
+        CHECK(os_linux()->thread(os_linux(), "test", false, work, &k[i], &t[i]) == 0);
     }
     for (int i = 0; i < 8; i++) {
         os_linux()->join(os_linux(), t[i]);
