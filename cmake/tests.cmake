@@ -25,3 +25,17 @@ target_include_directories(hello_static PRIVATE include)
 target_link_libraries(hello_static PRIVATE ${CMAKE_BINARY_DIR}/libkith.a ${LIB_LINKS})
 add_dependencies(hello_static kith_static)
 add_test(NAME hello_static COMMAND sh -c "rm -rf hello2.kith && ./hello_static hello2.kith | grep kith")
+
+# Allocations that fail: the linker sends the library's to the test.
+# The world itself keeps the real ones.
+add_library(os_sim_real OBJECT tests/sim/os_sim.c)
+target_include_directories(os_sim_real PRIVATE src include tests/sim)
+target_compile_definitions(os_sim_real PRIVATE malloc=__real_malloc calloc=__real_calloc realloc=__real_realloc
+    aligned_alloc=__real_aligned_alloc)
+target_compile_options(os_sim_real PRIVATE -fno-builtin)
+add_executable(test_fault tests/unit/test_fault.c $<TARGET_OBJECTS:os_sim_real>)
+target_include_directories(test_fault PRIVATE tests/unit tests/sim)
+target_compile_options(test_fault PRIVATE -Wno-missing-prototypes)
+target_link_libraries(test_fault PRIVATE kith_inner)
+target_link_options(test_fault PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc)
+add_test(NAME fault COMMAND test_fault)

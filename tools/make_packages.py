@@ -20,7 +20,10 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from minilm import MiniLM  # noqa: E402
 
-LEFT_OUT = {"debug", "doc", "kernel", "libdevel", "libs", "localization", "oldlibs"}
+# programs are what people ask for: parts for developers are left out of the bundle
+LEFT_OUT = {"debug", "doc", "fonts", "gnu-r", "golang", "haskell", "introspection", "java", "javascript", "kernel",
+            "libdevel", "libs", "lisp", "localization", "metapackages", "ocaml", "oldlibs", "perl", "php", "python",
+            "ruby", "rust"}
 BUNDLE = 6000
 QUESTIONS = """\
 a program to look at and edit photographs

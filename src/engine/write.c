@@ -206,8 +206,11 @@ void write_apply_step(struct job *job)
             quarantine(s, r->offset, c.text);
         os_mutex_unlock(&s->lock);
         ctx_release(&c);
-        if (rc == KITH_NOMEM) /* never skipped: tried again when there may be more */
+        if (rc == KITH_NOMEM) { /* never skipped: tried again when there may be more */
+            if (s->db->sched.threads_count)
+                sched_pause(&s->db->sched, 10);
             break;
+        }
         queue_drop_first(s);
         r->written.applied = rc == 0;
         answer(r, rc < 0 ? rc : r->written.code);
@@ -249,8 +252,8 @@ static int replay_one(void *arg, uint64_t offset, struct bytes record)
 
     ctx_init(&c, p->db->os);
     rc = record_shard(&c, record, &id);
-    s = rc >= 0 ? shard_by_id(p->db, id) : NULL;
-    if (s && lsn_of(offset) > s->covers + MUTANT(MUTANT_REPLAY_TWICE_FROM_COVERS)) { /* else: dropped since, or in a manifest */
+    s = rc >= 0 ? shard_by_id(p->db, id) : NULL; /* NULL: dropped since */
+    if (s && lsn_of(offset) > s->covers + MUTANT(MUTANT_REPLAY_TWICE_FROM_COVERS)) {
         rc = shard_load(&c, s);
         if (rc >= 0 && !s->problem[0]) {
             rc = apply_one(&c, s, offset, record, &written);

@@ -343,8 +343,8 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, struct 
     g->base.id = id;
     g->seed = id;
     arena_init(&g->arena);
-    g->columns_count = (uint32_t)schema->vectors_count;
     g->columns = mem_zalloc(MAX(schema->vectors_count, 1u) * sizeof *g->columns);
+    g->columns_count = g->columns ? (uint32_t)schema->vectors_count : 0;
     g->head = g->columns ? node_new(g, NULL, LEVELS) : NULL;
     if (!g->head) {
         grow_free(&g->base);
