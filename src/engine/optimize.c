@@ -626,7 +626,7 @@ static void give_back(struct shard *s)
     bool again;
 
     os_mutex_lock(&sched->mutex);
-    again = s->maintain.state == JOB_AGAIN;
+    again = s->maintain.state == JOB_AGAIN || s->frozen_count;
     s->maintain.state = JOB_IDLE;
     os_cond_broadcast(&sched->quiet);
     os_mutex_unlock(&sched->mutex);

@@ -307,6 +307,8 @@ void write_trim_step(struct job *job)
     }
     os_mutex_unlock(&db->catalog);
     (void)db->log->ops->trim(&c, db->log, 0, before);
+    if (db->log->ops->pending(db->log)) /* a commit may have found the log taken, and gone away */
+        sched_post(&db->sched, &db->commit, false);
     if (db->log->ops->bytes(db->log) > db->log_soft_bytes && before < end)
         (void)optimize_bundle(&c, db, end);
     ctx_release(&c);
