@@ -57,9 +57,9 @@ def main():
         print(f"\n? {questions[i]}")
         show(query({"query": vectors[i], **want})["points"])
 
-    print("\nPackages like gimp:")
-    is_gimp = {"must": [{"key": "name", "match": {"value": "gimp"}}]}
-    found = call("/collections/packages/points/scroll", {"filter": is_gimp, "limit": 1})["points"]
+    print("\nPackages like calibre:")
+    is_wanted = {"must": [{"key": "name", "match": {"value": "calibre"}}]}
+    found = call("/collections/packages/points/scroll", {"filter": is_wanted, "limit": 1})["points"]
     like = found[0] if found else call("/collections/packages/points", {"ids": [42]})[0]
     show(query({"query": like["id"], **want})["points"])
     print(f"...the same, within section \"{like['payload']['section']}\" and at most 2 MB installed:")

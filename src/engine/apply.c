@@ -326,8 +326,14 @@ int apply_record(struct ctx *c, struct shard *s, const struct record *record, ls
     written->points = 0;
     written->code = 0;
     if (!s->growing.segment) {
+        int rc;
         TRY(growing_new(c, s->id << 24 | ++s->segment_seq, s->schema, &s->growing.segment));
-        TRY(shard_publish(c, s));
+        rc = shard_publish(c, s);
+        if (rc < 0) { /* rows must never go where readers do not look */
+            segment_unref(s->growing.segment);
+            s->growing.segment = NULL;
+            return rc;
+        }
     }
     TRY(growing_reserve(c, s->growing.segment, record->points));
     for (size_t i = 0; i < s->sealed_count; i++)

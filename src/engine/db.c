@@ -277,6 +277,15 @@ static int change_alias(struct ctx *c, struct db *db, struct strmap *now, const 
     return 0;
 }
 
+static void aliases_release(struct strmap *aliases)
+{
+    for (size_t i = 0; i < aliases->capacity; i++) {
+        if (aliases->entries[i].key)
+            mem_free((void *)(uintptr_t)aliases->entries[i].value);
+    }
+    strmap_release(aliases);
+}
+
 /* Takes over the names in `now`, with texts of its own. */
 static int adopt_aliases(struct ctx *c, struct db *db, const struct strmap *now)
 {
@@ -285,16 +294,14 @@ static int adopt_aliases(struct ctx *c, struct db *db, const struct strmap *now)
     for (size_t i = 0; i < now->capacity; i++) {
         uint64_t *slot = now->entries[i].key ? strmap_put(&fresh, now->entries[i].key) : NULL;
         char *copy = slot ? mem_strdup((const char *)(uintptr_t)now->entries[i].value) : NULL;
-        if (now->entries[i].key && !copy)
-            return err_nomem(c);
         if (slot)
             *slot = (uint64_t)(uintptr_t)copy;
+        if (now->entries[i].key && !copy) {
+            aliases_release(&fresh);
+            return err_nomem(c);
+        }
     }
-    for (size_t i = 0; i < db->aliases.capacity; i++) {
-        if (db->aliases.entries[i].key)
-            mem_free((void *)(uintptr_t)db->aliases.entries[i].value);
-    }
-    strmap_release(&db->aliases);
+    aliases_release(&db->aliases);
     db->aliases = fresh;
     return 0;
 }
@@ -556,11 +563,7 @@ static void db_free(struct db *db)
         db->meta->ops->close(db->meta);
     if (db->lock_file)
         db->lock_file->ops->close(db->lock_file);
-    for (size_t i = 0; i < db->aliases.capacity; i++) {
-        if (db->aliases.entries[i].key)
-            mem_free((void *)(uintptr_t)db->aliases.entries[i].value);
-    }
-    strmap_release(&db->aliases);
+    aliases_release(&db->aliases);
     strmap_release(&db->names);
     strmap_release(&db->blob_refs);
     scratch_pool_release(&db->scratch);

@@ -149,6 +149,7 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
     struct shard *s = ch->s;
     struct segment *frozen = ch->unfreeze ? s->frozen[0].segment : NULL;
     struct strmap old = s->blobs;
+    int rc;
 
     if (ch->add.opened && frozen)
         TRY(segment_carry(c, frozen, ch->covers, ch->add.opened));
@@ -165,8 +166,9 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
     }
     s->covers = ch->covers;
     snprintf(s->manifest, sizeof s->manifest, "%s", manifest_key);
-    TRY(shard_publish(c, s));
+    rc = shard_publish(c, s);
     segment_unref(frozen);
+    TRY(rc);
     s->blobs = ch->blobs;
     memset(&ch->blobs, 0, sizeof ch->blobs);
     blobs_let_go(s->db, &old);
