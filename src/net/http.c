@@ -67,9 +67,17 @@ const char *http_header(const struct exchange *x, const char *name)
 
 /* ---- connections ------------------------------------------------------------------------------------- */
 
+/* The loop ends when the last connection is gone. */
+static void close_wake(struct http_server *s)
+{
+    if (s->stopping && !s->conns && !uv_is_closing((uv_handle_t *)&s->wake))
+        uv_close((uv_handle_t *)&s->wake, NULL);
+}
+
 static void conn_free(uv_handle_t *handle)
 {
     struct conn *n = handle->data;
+    struct http_server *s = n->server;
 
     if (n->previous)
         n->previous->next = n->next;
@@ -83,6 +91,7 @@ static void conn_free(uv_handle_t *handle)
     buf_release(&n->body);
     buf_release(&n->out);
     mem_free(n);
+    close_wake(s);
 }
 
 static void conn_close(struct conn *n)
@@ -369,8 +378,7 @@ static void finish_stop(struct http_server *s)
         if (!n->busy)
             conn_close(n);
     }
-    if (!s->conns && !uv_is_closing((uv_handle_t *)&s->wake))
-        uv_close((uv_handle_t *)&s->wake, NULL);
+    close_wake(s);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -485,6 +493,7 @@ int http_start(struct ctx *c, const struct http_options *options, struct http_se
     uv_timer_start(&s->sweep, on_sweep, 5000, 5000);
     rc = listen_on(c, s);
     if (rc < 0) {
+        s->stopping = true;
         finish_stop(s);
         http_free(s);
         return rc;

@@ -119,3 +119,14 @@ def test_second_process_is_refused(server):
     from conftest import BINARY
     run = subprocess.run([BINARY, "info", server.data], capture_output=True, text=True)
     assert run.returncode == 1 and "held by another process" in run.stderr
+
+
+def test_stops_with_open_connections(tmp_path):
+    """idle keep-alive connections do not hold a graceful stop up"""
+    from conftest import Server
+    s = Server(tmp_path / "d").start()
+    held = [http.client.HTTPConnection("127.0.0.1", s.port) for _ in range(5)]
+    for c in held:
+        c.request("GET", "/healthz")
+        assert c.getresponse().read() == b"healthz check passed"
+    s.stop()
