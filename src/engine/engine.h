@@ -70,9 +70,9 @@ struct shard {
     struct segment *sealed[256];
     size_t sealed_count;
     struct unsealed frozen[FROZEN_MAX];
-    size_t frozen_count;
+    _Atomic size_t frozen_count; /* appended under the lock; taken away only by the maintaining job */
     struct unsealed growing;
-    uint64_t segment_seq;   /* for segment ids */
+    _Atomic uint64_t segment_seq; /* for segment ids: apply and the maintaining job both make them */
     lsn applied, covers;
     uint64_t held_offset;   /* quarantined: records from here on were not applied */
     uint64_t meta_revision;

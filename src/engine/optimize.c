@@ -549,6 +549,7 @@ static bool overlays_above_covers(const struct shard *s)
 void optimize_step(struct job *job)
 {
     struct shard *s = container_of(job, struct shard, maintain);
+    bool all, only_checkpoint;
     struct ctx c;
     int rc = 0;
 
@@ -561,17 +562,21 @@ void optimize_step(struct job *job)
     else if (!s->frozen_count && s->applied > s->covers &&
              (s->want_checkpoint || s->want_all || overlays_above_covers(s)))
         rc = optimize_freeze(&c, s);
+    all = s->want_all;
+    only_checkpoint = s->want_checkpoint && !all;
     os_mutex_unlock(&s->lock);
     if (rc >= 0)
-        rc = optimize_once(&c, s, s->want_all, s->want_checkpoint && !s->want_all);
+        rc = optimize_once(&c, s, all, only_checkpoint);
     if (rc == KITH_CLOSED && !atomic_load(&s->db->closing))
         rc = 1; /* a build gave way: go on with what is urgent */
     os_mutex_lock(&s->lock);
     s->maintain_failed = rc < 0;
     if (rc < 0)
         snprintf(s->maintain_error, sizeof s->maintain_error, "%.150s", c.text);
-    if (rc == 0)
-        s->want_checkpoint = s->want_all = false;
+    if (rc == 0) { /* what was asked for meanwhile is still to do */
+        s->want_all = s->want_all && !all;
+        s->want_checkpoint = s->want_checkpoint && !all && !only_checkpoint;
+    }
     os_mutex_unlock(&s->lock);
     if (rc > 0)
         sched_post(&s->db->sched, job, false);

@@ -165,6 +165,32 @@ static void disk_faults(uint32_t sync, uint32_t write, uint32_t space, uint32_t 
     }
 }
 
+/* Power off at every change of the disk that a first hour makes (T2): writes, rolls, seals, publications,
+ * graphs, merges, removals. What was acknowledged is there. */
+static void every_crash_point(void)
+{
+    uint64_t at = 0, points = 0;
+    bool reached = true;
+
+    while (reached) {
+        at++;
+        reached = false;
+        for (uint64_t dice = 0; dice < 2; dice++) {
+            struct sim_world *w = sim_world_new(at * 10 + dice);
+            struct outcome out = {0};
+            sim_world_crash_after(w, at);
+            scenario(w, &out);
+            reached = reached || sim_world_dead(w);
+            sim_world_restart(w);
+            CHECK(holds(w, &out, "power off at", at));
+            sim_world_free(w);
+            points++;
+        }
+    }
+    printf("     %llu crash points\n", (unsigned long long)points);
+    CHECK(points > 500);
+}
+
 static void disk_sync(void)
 {
     disk_faults(40, 0, 0, 0);
@@ -185,6 +211,7 @@ static void disk_read(void)
 static const struct test tests[] = {
     {"fault: the n-th allocation", nth_allocation},
     {"fault: all allocations from the n-th on", all_from_nth},
+    {"fault: power off at every change of the disk", every_crash_point},
     {"fault: syncs fail", disk_sync},
     {"fault: writes fail", disk_write},
     {"fault: no space", disk_space},
