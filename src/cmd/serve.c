@@ -100,10 +100,10 @@ static void *run_listener(void *arg)
 
 /* ---- the command ---------------------------------------------------------------------------------------------- */
 
-static int listen_rest(struct ctx *c, const struct config *config, struct server *server, uint64_t port,
-                       struct running *r)
+static int listen_on(struct ctx *c, const struct config *config, struct server *server, uint64_t port,
+                     uint32_t threads, struct running *r)
 {
-    struct http_options o = {config->listen, (uint16_t)port, 32 << 20, 4096, serve_handle, server};
+    struct http_options o = {config->listen, (uint16_t)port, 32 << 20, 4096, threads, serve_handle, server};
 
     TRY(http_start(c, &o, &r->servers[r->count]));
     r->count++;
@@ -138,9 +138,9 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     metrics->routes_count = ARRAY_SIZE(open_routes);
     metrics->access_log = false;
     if (config->rest_port)
-        rc = listen_rest(c, config, server, config->rest_port, &r);
+        rc = listen_on(c, config, server, config->rest_port, MAX(4u, os_cores() * 2), &r);
     if (rc >= 0 && config->metrics_port)
-        rc = listen_rest(c, config, metrics, config->metrics_port, &r);
+        rc = listen_on(c, config, metrics, config->metrics_port, 1, &r);
     if (rc >= 0 && !r.count)
         rc = err_set(c, KITH_INVALID, "every port is switched off");
     if (rc >= 0) {
@@ -171,7 +171,6 @@ int cmd_serve(int argc, char **argv)
 {
     kith_options options = {0};
     struct config config;
-    char threads[16];
     kith_err err;
     struct ctx c;
     kith_db *db;
@@ -186,8 +185,6 @@ int cmd_serve(int argc, char **argv)
         return cmd_fail("%s", c.text);
     if (!config.api_key[0] && !is_loopback(config.listen))
         return cmd_fail("listening on %s needs a key: set service.api_key (KITH_SERVICE_API_KEY)", config.listen);
-    snprintf(threads, sizeof threads, "%u", MAX(4u, os_cores() * 2));
-    setenv("UV_THREADPOOL_SIZE", threads, 0);
     block_signals();
     options.durability = strcmp(config.durability, "none") == 0 ? KITH_DURABLE_NONE : KITH_DURABLE_GROUP;
     options.threads = (uint32_t)config.threads;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum { READ_SIZE = 64 << 10, HEAD_MAX = 64 << 10, DISCARD_MAX = 256 << 20, IDLE_MS = 75000 };
+enum { READ_SIZE = 64 << 10, HEAD_MAX = 64 << 10, DISCARD_MAX = 256 << 20, IDLE_MS = 75000, POOL_MAX = 128 };
 
 struct http_server {
     struct http_options options;
@@ -31,6 +31,12 @@ struct http_server {
     uint32_t conns_count;
     uint16_t port;
     llhttp_settings_t settings;
+    struct os_mutex pool_mutex;
+    struct os_cond pool_cond;
+    struct conn *waiting, **waiting_tail; /* requests nobody has taken yet; under pool_mutex */
+    bool pool_stop;
+    struct os_thread *pool[POOL_MAX];
+    uint32_t pool_count;
 };
 
 struct conn {
@@ -38,7 +44,7 @@ struct conn {
     uv_write_t write;
     struct http_server *server;
     struct conn *next, *previous; /* all of them */
-    struct conn *next_answered;
+    struct conn *next_answered, *next_waiting;
     llhttp_t parser;
     struct buf input;   /* read, not yet parsed */
     size_t parsed;
@@ -217,33 +223,67 @@ static int on_body(llhttp_t *p, const char *at, size_t size)
     return n->body.failed ? -1 : 0;
 }
 
-/* Apart from the connection, which may be gone before the loop hears that the work has returned. */
-struct request_work {
-    uv_work_t work;
-    struct conn *conn;
-};
-
-static void run_request(uv_work_t *work)
+/* The pool is our own: libuv's would wake the loop a second time for every request. */
+static void pool_put(struct http_server *s, struct conn *n)
 {
-    struct conn *n = ((struct request_work *)work->data)->conn;
-
-    n->server->options.handle(n->server->options.arg, &n->x);
+    n->next_waiting = NULL;
+    os_mutex_lock(&s->pool_mutex);
+    *s->waiting_tail = n;
+    s->waiting_tail = &n->next_waiting;
+    os_cond_signal(&s->pool_cond);
+    os_mutex_unlock(&s->pool_mutex);
 }
 
-static void request_ran(uv_work_t *work, int status)
+static void pool_main(void *arg)
 {
-    UNUSED(status);
-    mem_free(work->data);
+    struct http_server *s = arg;
+
+    os_mutex_lock(&s->pool_mutex);
+    for (;;) {
+        struct conn *n = s->waiting;
+        if (!n && s->pool_stop)
+            break;
+        if (!n) {
+            os_cond_wait(&s->pool_cond, &s->pool_mutex);
+            continue;
+        }
+        s->waiting = n->next_waiting;
+        if (!s->waiting)
+            s->waiting_tail = &s->waiting;
+        os_mutex_unlock(&s->pool_mutex);
+        s->options.handle(s->options.arg, &n->x); /* n may be gone when this returns */
+        os_mutex_lock(&s->pool_mutex);
+    }
+    os_mutex_unlock(&s->pool_mutex);
+}
+
+static int pool_start(struct ctx *c, struct http_server *s)
+{
+    s->waiting_tail = &s->waiting;
+    for (uint32_t i = 0; i < s->options.threads && i < POOL_MAX; i++) {
+        int rc = os_linux()->thread(os_linux(), "kith-http", false, pool_main, s, &s->pool[i]);
+        if (rc < 0)
+            return os_error(c, rc, "start", "thread");
+        s->pool_count++;
+    }
+    return 0;
+}
+
+static void pool_end(struct http_server *s)
+{
+    os_mutex_lock(&s->pool_mutex);
+    s->pool_stop = true;
+    os_cond_broadcast(&s->pool_cond);
+    os_mutex_unlock(&s->pool_mutex);
+    for (uint32_t i = 0; i < s->pool_count; i++)
+        os_linux()->join(os_linux(), s->pool[i]);
 }
 
 static int on_complete(llhttp_t *p)
 {
     struct conn *n = p->data;
     char *head = (char *)n->head.data;
-    struct request_work *work = mem_zalloc(sizeof *work);
 
-    if (!work)
-        return -1;
     memset(&n->x, 0, offsetof(struct exchange, peer));
     n->x.method = llhttp_method_name((llhttp_method_t)llhttp_get_method(p));
     n->x.target = head + n->target_at;
@@ -258,9 +298,7 @@ static int on_complete(llhttp_t *p)
     n->x.start_ns = os_linux()->mono_ns(os_linux());
     n->keep_alive = llhttp_should_keep_alive(p);
     n->busy = true;
-    work->work.data = work;
-    work->conn = n;
-    uv_queue_work(&n->server->loop, &work->work, run_request, request_ran);
+    pool_put(n->server, n);
     return HPE_PAUSED;
 }
 
@@ -477,6 +515,8 @@ int http_start(struct ctx *c, const struct http_options *options, struct http_se
         return err_nomem(c);
     s->options = *options;
     os_mutex_init(&s->mutex);
+    os_mutex_init(&s->pool_mutex);
+    os_cond_init(&s->pool_cond);
     llhttp_settings_init(&s->settings);
     s->settings.on_message_begin = on_begin;
     s->settings.on_url = on_url;
@@ -492,6 +532,8 @@ int http_start(struct ctx *c, const struct http_options *options, struct http_se
     s->listener.data = s->wake.data = s->sweep.data = s;
     uv_timer_start(&s->sweep, on_sweep, 5000, 5000);
     rc = listen_on(c, s);
+    if (rc >= 0)
+        rc = pool_start(c, s);
     if (rc < 0) {
         s->stopping = true;
         finish_stop(s);
@@ -525,7 +567,10 @@ void http_free(struct http_server *s)
     if (!s)
         return;
     uv_run(&s->loop, UV_RUN_DEFAULT);
+    pool_end(s);
     uv_loop_close(&s->loop);
     os_mutex_release(&s->mutex);
+    os_mutex_release(&s->pool_mutex);
+    os_cond_release(&s->pool_cond);
     mem_free(s);
 }

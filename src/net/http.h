@@ -33,6 +33,7 @@ struct http_options {
     uint16_t port;          /* 0: any; http_port tells */
     uint64_t body_max;      /* bytes */
     uint32_t connections_max;
+    uint32_t threads;       /* of the pool */
     /* runs on the pool; must call http_answer once, now or later, from any thread */
     void (*handle)(void *arg, struct exchange *x);
     void *arg;
