@@ -232,6 +232,18 @@ static struct change *change_new(struct ctx *c, struct shard *s)
 
 /* ---- checkpoints: the oldest frozen segment becomes a sealed one ------------------------------------------ */
 
+/* The rows just written, if any, become a segment of the change; then the manifest. */
+static int add_written(struct ctx *c, struct pack_writer *w, struct change *ch, const char *key, uint32_t rows)
+{
+    if (rows) {
+        ch->has_add = true;
+        snprintf(ch->add.files.base, sizeof ch->add.files.base, "%s", key);
+        snprintf(ch->add.files.docs, sizeof ch->add.files.docs, "%s", key);
+        ch->add.files.docs_lsn = ch->covers;
+    }
+    return put_manifest(c, w, ch);
+}
+
 static int write_checkpoint(struct ctx *c, struct pack_writer *w, struct change *ch, const char *key)
 {
     struct shard *s = ch->s;
@@ -243,13 +255,7 @@ static int write_checkpoint(struct ctx *c, struct pack_writer *w, struct change 
     ch->unfreeze = true;
     ch->add.id = s->id << 24 | ++s->segment_seq;
     TRY(seal_write(c, w, ch->add.id, s->schema, &from, ch->covers, &rows));
-    if (rows) {
-        ch->has_add = true;
-        snprintf(ch->add.files.base, sizeof ch->add.files.base, "%s", key);
-        snprintf(ch->add.files.docs, sizeof ch->add.files.docs, "%s", key);
-        ch->add.files.docs_lsn = ch->covers;
-    }
-    return put_manifest(c, w, ch);
+    return add_written(c, w, ch, key, rows);
 }
 
 static int finish_pack(struct ctx *c, struct db *db, struct pack_writer *w, struct change **changes, size_t count,
@@ -389,13 +395,7 @@ static int write_merge(struct ctx *c, struct pack_writer *w, struct change *ch, 
     ch->add.id = s->id << 24 | ++s->segment_seq;
     TRY(seal_write(c, w, ch->add.id, s->schema, &from,
                    MUTANT(MUTANT_MERGE_DROPS_NEWER_DEATHS) ? s->applied : ch->covers, &rows));
-    if (rows) {
-        ch->has_add = true;
-        snprintf(ch->add.files.base, sizeof ch->add.files.base, "%s", key);
-        snprintf(ch->add.files.docs, sizeof ch->add.files.docs, "%s", key);
-        ch->add.files.docs_lsn = ch->covers;
-    }
-    return put_manifest(c, w, ch);
+    return add_written(c, w, ch, key, rows);
 }
 
 static int merge(struct ctx *c, struct shard *s, struct segment **which, size_t count)

@@ -38,7 +38,6 @@ struct server {
     const char *version;
     uint64_t start_ns;
     bool access_log, log_json;
-    atomic_ullong snapshot_of_time;
 };
 
 struct query_param {
