@@ -360,7 +360,7 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, struct 
 
 static int chunk_add(struct growing *g)
 {
-    uint32_t k = g->chunks, rows = CHUNK_FIRST << k;
+    uint32_t k = g->chunks, rows = (uint32_t)CHUNK_FIRST << k;
     bool ok;
 
     if (k == CHUNKS)
