@@ -1,7 +1,7 @@
 """Kith beside hnswlib and the real Qdrant engine in process (qdrant-edge-py), in one run on one data set.
 
 usage: run.py BASE.npy QUERY.npy [OUT.md]        f32 or f16 matrices; cosine
-Each engine is pinned to one core for its searches; recall@10 against exact neighbours, ties are hits.
+Pinning is the caller's (taskset); recall@10 against exact neighbours, ties are hits.
 """
 import json
 import os
@@ -127,7 +127,6 @@ def main():
     base, query = unit(base_path), unit(query_path)
     worst = truth_worst(base, query)
     results = {"kith": kith(base_path, query_path)}
-    os.sched_setaffinity(0, set(range(os.cpu_count())))
     results["hnswlib"] = hnswlib_run(base, query, worst)
     results["qdrant-edge"] = edge_run(base, query, worst)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()

@@ -53,13 +53,6 @@ void bits_minus(struct bits *b, const struct bits *other)
         b->words[i] &= ~other->words[i];
 }
 
-void bits_not(struct bits *b)
-{
-    for (uint32_t i = 0; i < bits_words(b->size); i++)
-        b->words[i] = ~b->words[i];
-    trim_tail(b);
-}
-
 row_id bits_next(const struct bits *b, row_id from)
 {
     uint32_t i = from >> 6, n = bits_words(b->size);

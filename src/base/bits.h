@@ -31,7 +31,6 @@ void bits_fill(struct bits *b); /* exactly the `size` rows */
 uint32_t bits_count(const struct bits *b);
 void bits_and(struct bits *b, const struct bits *other);
 void bits_or(struct bits *b, const struct bits *other);
-void bits_not(struct bits *b);
 void bits_minus(struct bits *b, const struct bits *other);
 /* The first set row at or after `from`, or ROW_NONE. */
 row_id bits_next(const struct bits *b, row_id from);

@@ -3,8 +3,6 @@
 
 #include "base/arena.h"
 
-#include <stdlib.h>
-
 static bool worse(struct scored a, struct scored b)
 {
     return a.distance > b.distance || (a.distance == b.distance && a.row > b.row);
@@ -57,18 +55,4 @@ void topk_push_slow(struct topk *t, float distance, row_id row)
         at = (at - 1) / 2;
     }
     t->heap[at] = item;
-}
-
-static int nearer_first(const void *a, const void *b)
-{
-    struct scored x, y;
-
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return worse(x, y) ? 1 : worse(y, x) ? -1 : 0;
-}
-
-void topk_sort(struct topk *t)
-{
-    qsort(t->heap, t->size, sizeof *t->heap, nearer_first);
 }

@@ -16,8 +16,6 @@ struct topk {
 
 int topk_init(struct topk *t, struct arena *a, uint32_t capacity);
 void topk_push_slow(struct topk *t, float distance, row_id row);
-/* Sorts nearest first; no pushes after. */
-void topk_sort(struct topk *t);
 
 static inline float topk_worst(const struct topk *t)
 {

@@ -1,8 +1,6 @@
 /* date.c - dates. Days from civil dates by Howard Hinnant's algorithm. */
 #include "codec/date.h"
 
-#include <stdio.h>
-
 static int64_t days_from_civil(int64_t y, unsigned m, unsigned d)
 {
     int64_t era;
@@ -112,28 +110,4 @@ bool date_parse(const char *text, size_t size, int64_t *ret_us)
     *ret_us = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute - offset) * 60000000 +
               (int64_t)second * 1000000 + us;
     return true;
-}
-
-void date_text(int64_t us, char text[40])
-{
-    int64_t seconds = us / 1000000, days, z, era;
-    unsigned doe, yoe, doy, mp;
-    int64_t rest;
-
-    if (us % 1000000 < 0)
-        seconds--;
-    rest = us - seconds * 1000000;
-    days = seconds / 86400;
-    if (seconds % 86400 < 0)
-        days--;
-    seconds -= days * 86400;
-    z = days + 719468;
-    era = (z >= 0 ? z : z - 146096) / 146097;
-    doe = (unsigned)(z - era * 146097);
-    yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    mp = (5 * doy + 2) / 153;
-    snprintf(text, 40, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", (int)(yoe + era * 400 + (mp >= 10)),
-             mp < 10 ? mp + 3 : mp - 9, doy - (153 * mp + 2) / 5 + 1, (int)(seconds / 3600),
-             (int)(seconds / 60 % 60), (int)(seconds % 60), (int)rest);
 }

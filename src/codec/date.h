@@ -6,6 +6,5 @@
 
 /* T or space between; fraction, seconds, offset and time optional; offset with or without colon. */
 bool date_parse(const char *text, size_t size, int64_t *ret_us);
-void date_text(int64_t us, char text[40]);
 
 #endif

@@ -46,6 +46,7 @@ struct change {
         uint64_t id;
         struct sealed_files files;
         struct segment *opened;  /* made from the files before the swap */
+        lsn since;               /* what was applied when it was reopened */
         const struct segment *same_rows; /* reopened from this one, marks shared */
     } add;
     bool has_add;
@@ -153,6 +154,8 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
 
     if (ch->add.opened && frozen)
         TRY(segment_carry(c, frozen, ch->covers, ch->add.opened));
+    if (ch->add.opened && ch->add.same_rows)
+        TRY(segment_follow(c, ch->add.same_rows, ch->add.since, ch->add.opened));
     if (ch->add.opened && !ch->add.same_rows) {
         for (size_t i = 0; i < ch->remove_count; i++)
             TRY(segment_carry(c, ch->remove[i], ch->covers, ch->add.opened));
@@ -269,6 +272,7 @@ static int finish_pack(struct ctx *c, struct db *db, struct pack_writer *w, stru
         if (ch->has_add && !ch->add.opened) {
             if (ch->add.same_rows) {
                 os_mutex_lock(&ch->s->lock); /* marks must not move while they are shared out */
+                ch->add.since = ch->s->applied;
                 int rc = sealed_reopen(c, db->blobs, ch->s->schema, ch->add.same_rows, &ch->add.files,
                                        &ch->add.opened);
                 os_mutex_unlock(&ch->s->lock);

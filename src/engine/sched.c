@@ -149,16 +149,6 @@ void sched_drain(struct sched *s, struct job *job)
     os_mutex_unlock(&s->mutex);
 }
 
-uint32_t sched_queued(struct sched *s)
-{
-    uint32_t n;
-
-    os_mutex_lock(&s->mutex);
-    n = s->queued[0] + s->queued[1];
-    os_mutex_unlock(&s->mutex);
-    return n;
-}
-
 void sched_pause(struct sched *s, uint32_t ms)
 {
     os_mutex_lock(&s->mutex);

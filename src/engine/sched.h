@@ -56,7 +56,6 @@ void sched_wait(struct sched *s, struct sched_done *d);
 void sched_finish(struct sched *s, struct sched_done *d);
 /* Waits until `job` neither runs nor is queued; with no threads, runs it. */
 void sched_drain(struct sched *s, struct job *job);
-uint32_t sched_queued(struct sched *s);
 /* Sleeps until a job ends, at most `ms`. */
 void sched_pause(struct sched *s, uint32_t ms);
 void sched_wake(struct sched *s);

@@ -289,15 +289,6 @@ const struct schema_field *schema_field(const struct schema *s, const char *path
     return NULL;
 }
 
-const struct schema_field *schema_field_by_id(const struct schema *s, uint32_t id)
-{
-    for (size_t i = 0; i < s->fields_count; i++) {
-        if (s->fields[i].id == id)
-            return &s->fields[i];
-    }
-    return NULL;
-}
-
 struct export {
     char *at;
 };

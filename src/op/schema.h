@@ -54,7 +54,6 @@ void schema_unref(struct schema *s); /* NULL is fine */
 const struct schema_vector *schema_vector(const struct schema *s, const char *name);
 const struct schema_vector *schema_vector_by_id(const struct schema *s, uint32_t id);
 const struct schema_field *schema_field(const struct schema *s, const char *path);
-const struct schema_field *schema_field_by_id(const struct schema *s, uint32_t id);
 /* The schema as kith.h shows it, in one allocation that mem_free releases. */
 int schema_export(struct ctx *c, const struct schema *s, kith_schema *ret_schema);
 

@@ -115,6 +115,20 @@ int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segme
     return 0;
 }
 
+int segment_follow(struct ctx *c, const struct segment *from, lsn since, struct segment *to)
+{
+    uint32_t rows = from->ops->rows(from);
+
+    for (row_id row = 0; row < rows; row++) {
+        lsn dead = from->ops->dead(from, row);
+        if (dead && !to->ops->dead(to, row) && to->ops->mark_dead(to, row, dead) < 0)
+            return err_nomem(c);
+        TRY(segment_copy_docs(c, from, row, since, to, row));
+    }
+    atomic_store(&to->dead_count, atomic_load(&((struct segment *)(uintptr_t)from)->dead_count));
+    return 0;
+}
+
 int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, lsn v, struct buf *out)
 {
     uint32_t rows = s->ops->rows(s), dead_count = 0, docs_count = 0;

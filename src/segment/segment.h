@@ -144,6 +144,8 @@ const struct sealed_files *sealed_files(const struct segment *s);
 int segment_copy_docs(struct ctx *c, const struct segment *from, row_id row, lsn v, struct segment *to, row_id there);
 /* Carries marks and overlays of `from` that are newer than V over to the rows of `to`, by id. */
 int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segment *to);
+/* The same for segments over the same rows: what came to `from` since `to` was opened at LSN `since`. */
+int segment_follow(struct ctx *c, const struct segment *from, lsn since, struct segment *to);
 /* Marks at or below V, and overlays above `docs_lsn` and at or below V, for a manifest; and back. */
 int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, lsn v, struct buf *out);
 int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r);

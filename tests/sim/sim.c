@@ -346,7 +346,7 @@ static void run(struct sim *s)
 int main(int argc, char **argv)
 {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
-    uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0, rows = 0;
+    uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         struct sim s = {.seed = first + i, .rng = first + i};
@@ -362,7 +362,6 @@ int main(int argc, char **argv)
         if (failures >= 5)
             break;
     }
-    UNUSED(rows);
     printf("seeds %llu to %llu, %llu writes\n", (unsigned long long)first, (unsigned long long)(first + count - 1),
            (unsigned long long)writes);
     for (int k = 0; k < INJECT_KINDS; k++) {
