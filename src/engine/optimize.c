@@ -154,7 +154,7 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
 
     if (ch->add.opened && frozen)
         TRY(segment_carry(c, frozen, ch->covers, ch->add.opened));
-    if (ch->add.opened && ch->add.same_rows)
+    if (ch->add.opened && ch->add.same_rows && !MUTANT(MUTANT_FORGET_DURING_REOPEN))
         TRY(segment_follow(c, ch->add.same_rows, ch->add.since, ch->add.opened));
     if (ch->add.opened && !ch->add.same_rows) {
         for (size_t i = 0; i < ch->remove_count; i++)

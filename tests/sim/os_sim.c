@@ -48,6 +48,8 @@ struct sim_world {
     uint32_t fail_sync, fail_write, fail_space, fail_read;
     uint64_t injected[INJECT_KINDS];
     uint32_t generation; /* open files of an earlier one are gone */
+    void (*interlude)(void *arg);
+    void *interlude_arg;
 };
 
 struct sim_file {
@@ -276,11 +278,18 @@ static int sim_read(struct os_file *base, uint64_t offset, void *data, size_t si
     return 0;
 }
 
+static void interlude(struct sim_file *f)
+{
+    if (f->w->interlude && !strstr(f->inode->path, "/log/"))
+        f->w->interlude(f->w->interlude_arg);
+}
+
 static int sim_write(struct os_file *base, uint64_t offset, const void *data, size_t size)
 {
     struct sim_file *f = file_of(base);
     size_t done = 0;
 
+    interlude(f);
     if (gone(f))
         return -EIO;
     if (inject(f->w, f->w->fail_space, INJECT_NO_SPACE))
@@ -305,6 +314,7 @@ static int sim_sync(struct os_file *base)
 {
     struct sim_file *f = file_of(base);
 
+    interlude(f);
     if (gone(f))
         return -EIO;
     TRY(change(f->w));
@@ -610,6 +620,12 @@ uint64_t sim_world_ops(const struct sim_world *w)
 const uint64_t *sim_world_injected(const struct sim_world *w)
 {
     return w->injected;
+}
+
+void sim_world_interlude(struct sim_world *w, void (*run)(void *arg), void *arg)
+{
+    w->interlude = run;
+    w->interlude_arg = arg;
 }
 
 uint8_t *sim_world_file(struct sim_world *w, const char *path, size_t *ret_size)

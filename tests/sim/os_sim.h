@@ -34,6 +34,9 @@ bool sim_world_dead(const struct sim_world *w);
 void sim_world_restart(struct sim_world *w);
 /* One in `n` operations of that kind fails (0: none). */
 void sim_world_faults(struct sim_world *w, uint32_t sync, uint32_t write, uint32_t space, uint32_t read);
+/* `run` is called now and then between disk operations of background work (writes and syncs outside the
+ * log): there other threads would run, and the log and the shards would move on. */
+void sim_world_interlude(struct sim_world *w, void (*run)(void *arg), void *arg);
 uint64_t sim_world_ops(const struct sim_world *w); /* that changed the disk so far */
 const uint64_t *sim_world_injected(const struct sim_world *w);
 /* For corruption tests: the durable bytes of a file, NULL if absent. */

@@ -18,6 +18,7 @@ struct sim {
     struct db *db;
     struct model model;
     bool failed;
+    uint64_t interludes;
 };
 
 static void fail(struct sim *s, const char *what)
@@ -63,10 +64,39 @@ static void close_db(struct sim *s)
     s->db = NULL;
 }
 
+static void submit(struct sim *s);
+
+/* Background work is under way, between two of its disk operations: writers go on. */
+static void interlude(void *arg)
+{
+    struct sim *s = arg;
+
+    if (dice(s, 4))
+        return;
+    sim_world_interlude(s->world, NULL, NULL);
+    for (uint64_t i = 1 + dice(s, 3); i-- && s->model.created && !sim_world_dead(s->world);) {
+        submit(s);
+        for (uint64_t j = dice(s, 4); j-- && sched_run(&s->db->sched, true, 0);)
+            ;
+        s->interludes++;
+    }
+    sim_world_interlude(s->world, interlude, s);
+}
+
+static bool step_job(struct sim *s, bool writers_go_on)
+{
+    bool any;
+
+    sim_world_interlude(s->world, writers_go_on ? interlude : NULL, s);
+    any = db_step(s->db, (uint32_t)dice(s, 4));
+    sim_world_interlude(s->world, NULL, NULL);
+    return any;
+}
+
 /* Runs queued jobs until nothing is left to do. */
 static void settle(struct sim *s)
 {
-    for (int i = 0; i < 5000 && s->db && db_step(s->db, (uint32_t)dice(s, 4)); i++)
+    for (int i = 0; i < 5000 && s->db && step_job(s, false); i++)
         ;
 }
 
@@ -294,7 +324,7 @@ static void step(struct sim *s)
     if (what < 45)
         submit(s);
     else if (what < 85)
-        (void)db_step(s->db, (uint32_t)dice(s, 4));
+        (void)step_job(s, true);
     else if (what < 90)
         upkeep(s, false);
     else if (what < 93)
@@ -346,7 +376,7 @@ static void run(struct sim *s)
 int main(int argc, char **argv)
 {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
-    uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0;
+    uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0, interludes = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         struct sim s = {.seed = first + i, .rng = first + i};
@@ -355,6 +385,7 @@ int main(int argc, char **argv)
         run(&s);
         failures += s.failed;
         writes += s.model.total;
+        interludes += s.interludes;
         for (int k = 0; k < INJECT_KINDS; k++)
             injected[k] += sim_world_injected(s.world)[k];
         model_release(&s.model);
@@ -370,6 +401,11 @@ int main(int argc, char **argv)
             printf("FAILED: \"%s\" never happened\n", injection_names[k]);
             failures++;
         }
+    }
+    printf("    %-16s %llu\n", "write amid job", (unsigned long long)interludes);
+    if (count >= 200 && !interludes) {
+        printf("FAILED: no write came amid background work\n");
+        failures++;
     }
     printf("%llu passed, %llu failed\n", (unsigned long long)(count - MIN(count, failures)),
            (unsigned long long)failures);
