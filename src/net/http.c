@@ -1,7 +1,12 @@
 /* http.c - connections: read, parse, hand to the pool, write the answer, go on.
  *
- * A connection has one request under way at a time; while it has, reading stops, and what was read
- * already waits. So a client that pipelines is served in order and cannot fill our memory. */
+ * A connection has one request under way at a time; while it has, the loop does not read it, and what
+ * was read already waits. So a client that pipelines is served in order and cannot fill our memory.
+ *
+ * The thread that answers sends the bytes itself; the loop is woken only if they do not fit the socket,
+ * or if it left word (ATTENTION) that it has something to do on this connection. And while others of
+ * the pool are idle, the thread that handled a request waits a moment for the next one on the same
+ * connection: a client that asks again and again costs one wake a request, not three. */
 #define _GNU_SOURCE /* libuv needs the full pthread types */
 #include "net/http.h"
 
@@ -11,11 +16,14 @@
 #include "os/sync.h"
 
 #include <llhttp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
-enum { READ_SIZE = 64 << 10, HEAD_MAX = 64 << 10, DISCARD_MAX = 256 << 20, IDLE_MS = 75000, POOL_MAX = 128 };
+enum { BUSY = 1, ATTENTION = 2 };
+enum stage { HANDLING, ANSWERED, LEFT };
+enum { READ_SIZE = 64 << 10, SEND_MAX = 256 << 10, HEAD_MAX = 64 << 10, DISCARD_MAX = 256 << 20, IDLE_MS = 75000, BODY_KEPT = 4 << 20, STAY_MS = 1, POOL_MAX = 128 };
 
 struct http_server {
     struct http_options options;
@@ -35,6 +43,7 @@ struct http_server {
     struct os_cond pool_cond;
     struct conn *waiting, **waiting_tail; /* requests nobody has taken yet; under pool_mutex */
     bool pool_stop;
+    atomic_uint idle;      /* threads of the pool that wait for work */
     struct os_thread *pool[POOL_MAX];
     uint32_t pool_count;
 };
@@ -53,14 +62,20 @@ struct conn {
     uint64_t body_seen;
     size_t target_at, names[HTTP_HEADERS_MAX], values[HTTP_HEADERS_MAX];
     size_t headers;
-    bool in_value, busy, closing, keep_alive, reading;
+    bool in_value, closing, keep_alive, reading;
+    atomic_uint state;  /* BUSY: a request is under way, and all but `next`, `previous` and `reading` is its thread's */
+    _Atomic enum stage stage; /* of the request: who comes second, the answer or the handler's end, goes on */
+    bool complete, bad; /* a request was parsed to its end; what came is no request */
+    uv_os_fd_t fd;
     struct exchange x;
     struct buf out;     /* head and body of the answer */
+    size_t sent;
     uint64_t active_ms;
     char chunk[READ_SIZE];
 };
 
 static void conn_parse(struct conn *n);
+static void pool_put(struct http_server *s, struct conn *n);
 
 const char *http_header(const struct exchange *x, const char *name)
 {
@@ -100,10 +115,19 @@ static void conn_free(uv_handle_t *handle)
     close_wake(s);
 }
 
+/* If a request is under way, its end will wake the loop. */
+static bool still_busy(struct conn *n)
+{
+    if (atomic_fetch_or(&n->state, ATTENTION) & BUSY)
+        return true;
+    atomic_store(&n->state, 0);
+    return false;
+}
+
 static void conn_close(struct conn *n)
 {
     n->closing = true;
-    if (!n->busy && !uv_is_closing((uv_handle_t *)&n->tcp))
+    if (!still_busy(n) && !uv_is_closing((uv_handle_t *)&n->tcp))
         uv_close((uv_handle_t *)&n->tcp, conn_free);
 }
 
@@ -223,62 +247,6 @@ static int on_body(llhttp_t *p, const char *at, size_t size)
     return n->body.failed ? -1 : 0;
 }
 
-/* The pool is our own: libuv's would wake the loop a second time for every request. */
-static void pool_put(struct http_server *s, struct conn *n)
-{
-    n->next_waiting = NULL;
-    os_mutex_lock(&s->pool_mutex);
-    *s->waiting_tail = n;
-    s->waiting_tail = &n->next_waiting;
-    os_cond_signal(&s->pool_cond);
-    os_mutex_unlock(&s->pool_mutex);
-}
-
-static void pool_main(void *arg)
-{
-    struct http_server *s = arg;
-
-    os_mutex_lock(&s->pool_mutex);
-    for (;;) {
-        struct conn *n = s->waiting;
-        if (!n && s->pool_stop)
-            break;
-        if (!n) {
-            os_cond_wait(&s->pool_cond, &s->pool_mutex);
-            continue;
-        }
-        s->waiting = n->next_waiting;
-        if (!s->waiting)
-            s->waiting_tail = &s->waiting;
-        os_mutex_unlock(&s->pool_mutex);
-        s->options.handle(s->options.arg, &n->x); /* n may be gone when this returns */
-        os_mutex_lock(&s->pool_mutex);
-    }
-    os_mutex_unlock(&s->pool_mutex);
-}
-
-static int pool_start(struct ctx *c, struct http_server *s)
-{
-    s->waiting_tail = &s->waiting;
-    for (uint32_t i = 0; i < s->options.threads && i < POOL_MAX; i++) {
-        int rc = os_linux()->thread(os_linux(), "kith-http", false, pool_main, s, &s->pool[i]);
-        if (rc < 0)
-            return os_error(c, rc, "start", "thread");
-        s->pool_count++;
-    }
-    return 0;
-}
-
-static void pool_end(struct http_server *s)
-{
-    os_mutex_lock(&s->pool_mutex);
-    s->pool_stop = true;
-    os_cond_broadcast(&s->pool_cond);
-    os_mutex_unlock(&s->pool_mutex);
-    for (uint32_t i = 0; i < s->pool_count; i++)
-        os_linux()->join(os_linux(), s->pool[i]);
-}
-
 static int on_complete(llhttp_t *p)
 {
     struct conn *n = p->data;
@@ -297,9 +265,26 @@ static int on_complete(llhttp_t *p)
     n->x.body.size = n->x.too_large ? 0 : n->body.size;
     n->x.start_ns = os_linux()->mono_ns(os_linux());
     n->keep_alive = llhttp_should_keep_alive(p);
-    n->busy = true;
-    pool_put(n->server, n);
+    n->sent = 0;
+    n->complete = true;
     return HPE_PAUSED;
+}
+
+/* Takes what `input` holds up to the end of one request. 1: there it is; 0: more is needed; -1: nonsense. */
+static int take_request(struct conn *n)
+{
+    const char *start = (char *)n->input.data + n->parsed;
+    enum llhttp_errno rc;
+
+    n->complete = false;
+    rc = llhttp_execute(&n->parser, start, n->input.size - n->parsed);
+    if (rc == HPE_PAUSED && n->complete) {
+        n->parsed += (size_t)(llhttp_get_error_pos(&n->parser) - start);
+        llhttp_resume(&n->parser);
+        return 1;
+    }
+    n->input.size = n->parsed = 0;
+    return rc == HPE_OK ? 0 : -1;
 }
 
 static void write_error(struct conn *n)
@@ -312,32 +297,25 @@ static void write_error(struct conn *n)
 
 static void write_plain(struct conn *n, const char *text)
 {
-    uv_buf_t data = uv_buf_init((char *)(uintptr_t)text, (unsigned)strlen(text));
-
-    (void)uv_try_write((uv_stream_t *)&n->tcp, &data, 1); /* a hint: if it does not fit, so be it */
+    (void)os_send(n->fd, text, strlen(text)); /* a hint: if it does not fit, so be it */
 }
 
 static void conn_parse(struct conn *n)
 {
-    enum llhttp_errno rc;
-    const char *start = (char *)n->input.data + n->parsed;
+    int rc;
 
-    if (n->busy || n->closing)
+    if (n->closing)
         return;
-    if (n->parsed == n->input.size) {
-        reading(n, true);
-        return;
-    }
-    rc = llhttp_execute(&n->parser, start, n->input.size - n->parsed);
-    if (rc == HPE_PAUSED) {
-        n->parsed += (size_t)(llhttp_get_error_pos(&n->parser) - start);
-        llhttp_resume(&n->parser);
-        reading(n, false);
-    } else if (rc == HPE_OK) {
+    rc = n->parsed < n->input.size ? take_request(n) : 0;
+    if (rc < 0) {
+        write_error(n);
+    } else if (rc == 0) {
         n->input.size = n->parsed = 0;
         reading(n, true);
     } else {
-        write_error(n);
+        reading(n, false);
+        atomic_store(&n->state, BUSY);
+        pool_put(n->server, n);
     }
 }
 
@@ -366,10 +344,23 @@ static const char *reason(int status)
     }
 }
 
+/* The request is at its end, and nobody else knows the connection. */
+static void give_back(struct conn *n)
+{
+    struct http_server *s = n->server;
+
+    os_mutex_lock(&s->mutex);
+    n->next_answered = s->answered;
+    s->answered = n;
+    os_mutex_unlock(&s->mutex);
+    uv_async_send(&s->wake);
+}
+
 void http_answer(struct exchange *x, int status, const char *type, const char *extra, struct buf *body)
 {
     struct conn *n = container_of(x, struct conn, x);
-    struct http_server *s = n->server;
+    enum stage handling = HANDLING;
+    int sent = 0;
 
     n->out.size = 0;
     buf_printf(&n->out, "HTTP/1.1 %d %s\r\ncontent-length: %zu\r\n", status, reason(status), body->size);
@@ -381,28 +372,35 @@ void http_answer(struct exchange *x, int status, const char *type, const char *e
     if (strcmp(x->method, "HEAD") != 0)
         buf_put(&n->out, body->data, body->size);
     buf_release(body);
-    os_mutex_lock(&s->mutex);
-    n->next_answered = s->answered;
-    s->answered = n;
-    os_mutex_unlock(&s->mutex);
-    uv_async_send(&s->wake);
+    if (!n->out.failed && n->out.size <= SEND_MAX)
+        sent = os_send(n->fd, n->out.data, n->out.size);
+    n->sent = sent > 0 ? (size_t)sent : 0;
+    if (!atomic_compare_exchange_strong(&n->stage, &handling, ANSWERED))
+        give_back(n);
 }
 
-static void written(uv_write_t *write, int status)
+static void answered(struct conn *n, int status)
 {
-    struct conn *n = write->data;
-
-    n->busy = false;
+    atomic_store(&n->state, 0);
     n->active_ms = uv_now(&n->server->loop);
+    if (n->bad) {
+        write_error(n);
+        return;
+    }
     if (status < 0 || !n->keep_alive || n->closing || n->server->stopping) {
         conn_close(n);
         return;
     }
     if (n->out.capacity > (1 << 20))
         buf_release(&n->out);
-    if (n->body.capacity > (4 << 20))
+    if (n->body.capacity > BODY_KEPT)
         buf_release(&n->body);
     conn_parse(n);
+}
+
+static void written(uv_write_t *write, int status)
+{
+    answered(write->data, status);
 }
 
 static void finish_stop(struct http_server *s)
@@ -413,7 +411,7 @@ static void finish_stop(struct http_server *s)
     }
     for (struct conn *n = s->conns, *next; n; n = next) {
         next = n->next;
-        if (!n->busy)
+        if (!still_busy(n))
             conn_close(n);
     }
     close_wake(s);
@@ -431,12 +429,14 @@ static void on_wake(uv_async_t *wake)
     os_mutex_unlock(&s->mutex);
     while (n) {
         struct conn *next = n->next_answered;
-        uv_buf_t data = uv_buf_init((char *)n->out.data, (unsigned)n->out.size);
+        uv_buf_t data = uv_buf_init((char *)n->out.data + n->sent, (unsigned)(n->out.size - n->sent));
         n->write.data = n;
-        if (n->out.failed || uv_write(&n->write, (uv_stream_t *)&n->tcp, &data, 1, written) < 0) {
-            n->busy = false;
-            conn_close(n);
-        }
+        if (n->out.failed)
+            answered(n, UV_ENOMEM);
+        else if (!data.len)
+            answered(n, 0);
+        else if (uv_write(&n->write, (uv_stream_t *)&n->tcp, &data, 1, written) < 0)
+            answered(n, UV_EIO);
         n = next;
     }
     if (s->stopping)
@@ -450,7 +450,7 @@ static void on_sweep(uv_timer_t *timer)
 
     for (struct conn *n = s->conns, *next; n; n = next) {
         next = n->next;
-        if (!n->busy && now - n->active_ms > IDLE_MS)
+        if (!(atomic_load(&n->state) & BUSY) && now - n->active_ms > IDLE_MS)
             conn_close(n);
     }
 }
@@ -479,10 +479,108 @@ static void on_connection(uv_stream_t *listener, int status)
         conn_close(n);
         return;
     }
+    uv_fileno((uv_handle_t *)&n->tcp, &n->fd);
     uv_tcp_nodelay(&n->tcp, 1);
     if (uv_tcp_getpeername(&n->tcp, (struct sockaddr *)&peer, &size) == 0)
         uv_ip_name((struct sockaddr *)&peer, n->x.peer, sizeof n->x.peer);
     reading(n, true);
+}
+
+/* ---- the pool ------------------------------------------------------------------------------------------------ */
+
+/* The pool is our own: libuv's would wake the loop a second time for every request. */
+static void pool_put(struct http_server *s, struct conn *n)
+{
+    n->next_waiting = NULL;
+    os_mutex_lock(&s->pool_mutex);
+    *s->waiting_tail = n;
+    s->waiting_tail = &n->next_waiting;
+    os_cond_signal(&s->pool_cond);
+    os_mutex_unlock(&s->pool_mutex);
+}
+
+/* The next request of a connection whose last one was answered here; false: the loop's business. */
+static bool stay(struct http_server *s, struct conn *n)
+{
+    bool plain = n->keep_alive && !n->out.failed && n->sent == n->out.size && n->out.capacity <= SEND_MAX &&
+                 n->body.capacity <= BODY_KEPT;
+
+    while (plain && !(atomic_load(&n->state) & ATTENTION)) {
+        int rc = n->parsed < n->input.size ? take_request(n) : 0;
+        if (rc > 0)
+            return true;
+        n->input.size = n->parsed = 0;
+        n->bad = rc < 0;
+        rc = n->bad || atomic_load(&s->idle) * 4 < s->pool_count ? -1
+             : os_receive(n->fd, n->chunk, sizeof n->chunk, STAY_MS);
+        if (rc <= 0)
+            break;
+        buf_put(&n->input, n->chunk, (size_t)rc);
+        if (n->input.failed)
+            break;
+    }
+    return false;
+}
+
+static void pool_work(struct http_server *s, struct conn *n)
+{
+    enum stage handling;
+
+    do {
+        handling = HANDLING;
+        atomic_store(&n->stage, HANDLING);
+        s->options.handle(s->options.arg, &n->x);
+        if (atomic_compare_exchange_strong(&n->stage, &handling, LEFT))
+            return; /* answered later, elsewhere */
+    } while (stay(s, n));
+    give_back(n);
+}
+
+static void pool_main(void *arg)
+{
+    struct http_server *s = arg;
+
+    os_mutex_lock(&s->pool_mutex);
+    for (;;) {
+        struct conn *n = s->waiting;
+        if (!n && s->pool_stop)
+            break;
+        if (!n) {
+            atomic_fetch_add(&s->idle, 1);
+            os_cond_wait(&s->pool_cond, &s->pool_mutex);
+            atomic_fetch_sub(&s->idle, 1);
+            continue;
+        }
+        s->waiting = n->next_waiting;
+        if (!s->waiting)
+            s->waiting_tail = &s->waiting;
+        os_mutex_unlock(&s->pool_mutex);
+        pool_work(s, n);
+        os_mutex_lock(&s->pool_mutex);
+    }
+    os_mutex_unlock(&s->pool_mutex);
+}
+
+static int pool_start(struct ctx *c, struct http_server *s)
+{
+    s->waiting_tail = &s->waiting;
+    for (uint32_t i = 0; i < s->options.threads && i < POOL_MAX; i++) {
+        int rc = os_linux()->thread(os_linux(), "kith-http", false, pool_main, s, &s->pool[i]);
+        if (rc < 0)
+            return os_error(c, rc, "start", "thread");
+        s->pool_count++;
+    }
+    return 0;
+}
+
+static void pool_end(struct http_server *s)
+{
+    os_mutex_lock(&s->pool_mutex);
+    s->pool_stop = true;
+    os_cond_broadcast(&s->pool_cond);
+    os_mutex_unlock(&s->pool_mutex);
+    for (uint32_t i = 0; i < s->pool_count; i++)
+        os_linux()->join(os_linux(), s->pool[i]);
 }
 
 /* ---- the server ---------------------------------------------------------------------------------------------- */

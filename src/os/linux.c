@@ -10,7 +10,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -359,6 +361,24 @@ uint64_t os_memory_bytes(void)
     uint64_t group = number_in("/sys/fs/cgroup/memory.max");
 
     return group && group < all ? group : all;
+}
+
+int os_send(int fd, const void *data, size_t size)
+{
+    ssize_t sent = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    return sent < 0 ? -errno : (int)sent;
+}
+
+int os_receive(int fd, void *data, size_t size, int ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    ssize_t got;
+
+    if (poll(&p, 1, ms) <= 0)
+        return -EAGAIN;
+    got = recv(fd, data, size, MSG_DONTWAIT);
+    return got < 0 ? -errno : (int)got;
 }
 
 uint64_t os_resident_bytes(void)

@@ -64,6 +64,10 @@ const struct os *os_linux(void);
 unsigned os_cores(void);
 uint64_t os_memory_bytes(void); /* of the machine, or of the cgroup if that is less */
 uint64_t os_resident_bytes(void);
+/* On a socket that does not block: how many bytes went, or a negative errno. No signal is raised. */
+int os_send(int fd, const void *data, size_t size);
+/* Waits at most `ms` for something to read: how many bytes came, 0 at the end, -EAGAIN if nothing did. */
+int os_receive(int fd, void *data, size_t size, int ms);
 
 /* Sets the context's error from a negative errno: `return os_error(c, rc, "write", path)`. */
 int os_error(struct ctx *c, int rc, const char *call, const char *path);
