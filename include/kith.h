@@ -367,7 +367,8 @@ typedef struct kith_names {
 } kith_names;
 
 typedef struct kith_stats {
-    uint64_t collections, log_lsn, log_bytes, memory_bytes, memory_budget_bytes;
+    uint64_t collections, loaded; /* all; those in memory: idle ones are not */
+    uint64_t log_lsn, log_bytes, memory_bytes, memory_budget_bytes;
     uint64_t commits, records, seals, merges, graph_builds, graph_links;
     bool durable; /* false: opened with durability none */
 } kith_stats;
@@ -387,6 +388,9 @@ KITH_API int kith_create(kith_db *db, const char *name, const kith_schema *schem
 KITH_API int kith_drop(kith_db *db, const char *name, kith_err *err);
 /* 1 if the name is a collection or an alias, else 0. */
 KITH_API int kith_exists(kith_db *db, const char *name, kith_err *err);
+/* Live points of a collection that is in memory, or -1: an idle one is not. For those who watch: it loads
+ * nothing, and does not count as use. */
+KITH_API int64_t kith_loaded_points(kith_db *db, const char *name);
 /* The names of all collections, sorted; kith_names_free. */
 KITH_API int kith_list(kith_db *db, kith_names *ret_names, kith_err *err);
 KITH_API void kith_names_free(kith_names *names);

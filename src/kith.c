@@ -362,6 +362,8 @@ void kith_stats_get(kith_db *handle, kith_stats *ret_stats)
 
     os_mutex_lock(&db->catalog);
     s.collections = db->shards_count;
+    for (size_t i = 0; i < db->shards_count; i++)
+        s.loaded += atomic_load(&db->shards[i]->view) != NULL;
     os_mutex_unlock(&db->catalog);
     s.log_lsn = atomic_load(&db->durable_end);
     s.log_bytes = db->log->ops->bytes(db->log);
@@ -482,10 +484,17 @@ static struct snapshot snapshot_of(const kith_view *view)
     return snap;
 }
 
+/* `snap` is the caller's, and what the runner reads. */
+static struct runner runner_on(kith_view *view, struct snapshot *snap)
+{
+    *snap = snapshot_of(view);
+    return (struct runner){snap, view->db->kernels, &view->db->scratch};
+}
+
 kith_result *kith_view_query(kith_view *view, const kith_query *query, kith_err *err)
 {
-    struct snapshot snap = snapshot_of(view);
-    struct runner r = {&snap, view->db->kernels, &view->db->scratch};
+    struct snapshot snap;
+    struct runner r = runner_on(view, &snap);
     kith_result *result = NULL;
     struct ctx c;
 
@@ -514,12 +523,36 @@ kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t 
 
     if (!view)
         return NULL;
-    snap = snapshot_of(view);
-    r = (struct runner){&snap, view->db->kernels, &view->db->scratch};
+    r = runner_on(view, &snap);
     ctx_init(&c, view->db->os);
     (void)finish(&c, query_get(&c, &r, ids, count, select, &result), err);
     kith_view_unpin(view);
     return result;
+}
+
+static int count_in(struct ctx *c, struct db *db, struct view *view, const kith_filter *filter, uint64_t *ret_count)
+{
+    struct snapshot snap = view_snapshot(view);
+    struct runner r = {&snap, db->kernels, &db->scratch};
+
+    return query_count(c, &r, filter, ret_count);
+}
+
+int64_t kith_loaded_points(kith_db *handle, const char *name)
+{
+    struct db *db = db_of(handle);
+    struct view *view = db_pin_loaded(db, name);
+    uint64_t count = 0;
+    struct ctx c;
+    int rc;
+
+    if (!view)
+        return -1;
+    ctx_init(&c, db->os);
+    rc = count_in(&c, db, view, NULL, &count);
+    ctx_release(&c);
+    view_unpin(view);
+    return rc < 0 ? -1 : (int64_t)count;
 }
 
 int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, bool exact, kith_err *err)
@@ -534,8 +567,7 @@ int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, boo
     UNUSED(exact); /* counting is exact and cheap enough either way */
     if (!view)
         return err ? err->code : KITH_NOT_FOUND;
-    snap = snapshot_of(view);
-    r = (struct runner){&snap, view->db->kernels, &view->db->scratch};
+    r = runner_on(view, &snap);
     ctx_init(&c, view->db->os);
     rc = finish(&c, query_count(&c, &r, filter, &count), err);
     kith_view_unpin(view);

@@ -30,8 +30,10 @@ int db_shard(struct ctx *c, struct db *db, const char *name, struct shard **ret_
 
     os_mutex_lock(&db->catalog);
     s = by_name(db, name);
-    if (s)
+    if (s) {
         atomic_fetch_add(&s->refs, 1);
+        s->used_ns = db->os->mono_ns(db->os);
+    }
     os_mutex_unlock(&db->catalog);
     if (!s)
         return not_found(c, name);
@@ -46,6 +48,18 @@ int db_shard(struct ctx *c, struct db *db, const char *name, struct shard **ret_
     }
     *ret_shard = s;
     return 0;
+}
+
+struct view *db_pin_loaded(struct db *db, const char *name)
+{
+    struct view *view;
+    struct shard *s;
+
+    os_mutex_lock(&db->catalog);
+    s = by_name(db, name);
+    view = s ? shard_pin(s) : NULL;
+    os_mutex_unlock(&db->catalog);
+    return view;
 }
 
 bool db_has_name(struct db *db, const char *name)
@@ -592,6 +606,8 @@ int db_open(struct ctx *c, const struct os *os, const char *dir, const kith_opti
     sched_init(&db->sched, os);
     job_init(&db->commit, write_commit_step, true);
     job_init(&db->trim, write_trim_step, false);
+    job_init(&db->idle, idle_step, false);
+    sched_every(&db->sched, &db->idle, 60);
     os_mutex_init(&db->catalog);
     os_mutex_init(&db->blobs_lock);
     rc = db->dir ? open_stores(c, db) : err_nomem(c);

@@ -58,6 +58,7 @@ struct shard {
     atomic_uint refs;
     char *name;             /* of the collection; under catalog */
     uint64_t created_ms;
+    uint64_t used_ns;       /* somebody asked for it then; under catalog */
     bool dropped;
 
     struct os_mutex lock;
@@ -101,7 +102,7 @@ struct db {
     struct scratch_pool scratch;
     struct epoch epoch;
     struct sched sched;
-    struct job commit, trim;
+    struct job commit, trim, idle;
 
     struct os_mutex catalog;
     struct strmap names;    /* collection -> struct shard */
@@ -138,6 +139,8 @@ int db_drop(struct ctx *c, struct db *db, const char *name);
 int db_alias(struct ctx *c, struct db *db, const kith_alias_change *changes, size_t count);
 int db_change_schema(struct ctx *c, struct db *db, const char *name, const struct schema_change *change);
 bool db_has_name(struct db *db, const char *name);
+/* NULL if it is not in memory; view_unpin. Does not count as use. */
+struct view *db_pin_loaded(struct db *db, const char *name);
 
 /* ---- shard.c: state of one shard ---- */
 struct shard *shard_new(struct db *db, uint64_t id, const char *name);
@@ -145,6 +148,7 @@ void shard_unref(struct shard *s);
 int shard_load(struct ctx *c, struct shard *s); /* with s->lock held */
 /* Puts a view of the present segments in place; with s->lock held. */
 int shard_publish(struct ctx *c, struct shard *s);
+void view_retire(struct shard *s, struct view *view); /* freed when its last reader has gone */
 struct view *shard_pin(struct shard *s);
 void view_unpin(struct view *view);
 struct snapshot view_snapshot(struct view *view);
@@ -188,6 +192,15 @@ void optimize_step(struct job *job);
 int optimize_all(struct ctx *c, struct shard *s, bool only_checkpoint);
 /* Freezes what grows; with s->lock held. */
 int optimize_freeze(struct ctx *c, struct shard *s);
+/* Keeps the shard's own job away while another works on it. */
+bool optimize_claim(struct shard *s);
+void optimize_give_back(struct shard *s);
 int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset);
+
+/* ---- idle.c ---- */
+#define IDLE_NS (300ull * 1000000000)
+void idle_step(struct job *job);
+/* Unloads what was last asked for before then: how many. */
+uint32_t idle_sweep(struct db *db, uint64_t before_ns);
 
 #endif

@@ -618,7 +618,7 @@ int optimize_all(struct ctx *c, struct shard *s, bool only_checkpoint)
 }
 
 /* Keeps the shard's own job away while another works on it. */
-static bool claim(struct shard *s)
+bool optimize_claim(struct shard *s)
 {
     struct sched *sched = &s->db->sched;
     bool idle;
@@ -631,7 +631,7 @@ static bool claim(struct shard *s)
     return idle;
 }
 
-static void give_back(struct shard *s)
+void optimize_give_back(struct shard *s)
 {
     struct sched *sched = &s->db->sched;
     bool again;
@@ -660,12 +660,12 @@ int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset)
         os_mutex_lock(&s->lock);
         from = shard_dirty_from(s);
         if (from && from < before_offset && !s->problem[0] && s->loaded && !s->dropped)
-            take = claim(s);
+            take = optimize_claim(s);
         if (take && (s->frozen_count || optimize_freeze(c, s) >= 0)) {
             atomic_fetch_add(&s->refs, 1);
             chosen[n++] = s;
         } else if (take) {
-            give_back(s);
+            optimize_give_back(s);
         }
         os_mutex_unlock(&s->lock);
     }
@@ -673,7 +673,7 @@ int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset)
     if (n)
         rc = checkpoint(c, chosen, n);
     for (size_t i = 0; i < n; i++) {
-        give_back(chosen[i]);
+        optimize_give_back(chosen[i]);
         shard_unref(chosen[i]);
     }
     if (n && rc >= 0)

@@ -165,15 +165,37 @@ void sched_wake(struct sched *s)
     os_mutex_unlock(&s->mutex);
 }
 
+void sched_every(struct sched *s, struct job *job, uint32_t seconds)
+{
+    s->regular = job;
+    s->regular_ns = seconds * 1000000000ull;
+}
+
+/* With the mutex held. */
+static void post_regular(struct sched *s)
+{
+    uint64_t now = s->os->mono_ns(s->os);
+
+    if (!s->regular_next || now < s->regular_next) {
+        s->regular_next = s->regular_next ? s->regular_next : now + s->regular_ns;
+        return;
+    }
+    s->regular_next = now + s->regular_ns;
+    if (s->regular->state == JOB_IDLE)
+        enqueue(s, s->regular);
+}
+
 static void work(struct sched *s, int which)
 {
     os_mutex_lock(&s->mutex);
     while (!s->stopping) { /* urgent jobs have a thread of their own: the others take what is not */
+        if (which == 0 && s->regular)
+            post_regular(s);
         struct job *job = !s->head[which] ? NULL : take(s, which == 1, which == 1 ? 0 : s->queued[1]);
         if (job)
             run(s, job);
         else
-            os_cond_wait(&s->work[which], &s->mutex);
+            (void)os_cond_wait_ms(&s->work[which], &s->mutex, 10000);
     }
     os_mutex_unlock(&s->mutex);
 }

@@ -31,6 +31,8 @@ struct sched {
     uint32_t queued[2], running;
     struct os_thread *threads[SCHED_THREADS_MAX];
     uint32_t threads_count;
+    struct job *regular;      /* posted every so often */
+    uint64_t regular_ns, regular_next;
     bool stopping;
 };
 
@@ -43,6 +45,8 @@ struct sched_done {
 void sched_init(struct sched *s, const struct os *os);
 /* `background` threads, and one for urgent jobs. 0 threads where the world has none. */
 int sched_start(struct ctx *c, struct sched *s, uint32_t background);
+/* Before the start: posts `job` every `seconds`. A world without threads has nobody to do so. */
+void sched_every(struct sched *s, struct job *job, uint32_t seconds);
 /* Ends the threads; what is queued stays queued. */
 void sched_stop(struct sched *s);
 void sched_release(struct sched *s);

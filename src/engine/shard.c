@@ -46,6 +46,11 @@ static void view_retired(struct epoch_item *item)
     view_unpin(container_of(item, struct view, retired));
 }
 
+void view_retire(struct shard *s, struct view *view)
+{
+    epoch_retire(&s->db->epoch, &view->retired, view_retired);
+}
+
 struct view *shard_pin(struct shard *s)
 {
     uint32_t slot = epoch_enter(&s->db->epoch);
@@ -83,7 +88,7 @@ int shard_publish(struct ctx *c, struct shard *s)
         view->segments[n++] = segment_ref(s->growing.segment);
     old = atomic_exchange(&s->view, view);
     if (old)
-        epoch_retire(&s->db->epoch, &old->retired, view_retired);
+        view_retire(s, old);
     shard_count_backlog(s);
     return 0;
 }
@@ -150,7 +155,7 @@ void shard_unref(struct shard *s)
         return;
     view = atomic_exchange(&s->view, NULL);
     if (view)
-        epoch_retire(&s->db->epoch, &view->retired, view_retired);
+        view_retire(s, view);
     for (size_t i = 0; i < s->sealed_count; i++)
         segment_unref(s->sealed[i]);
     for (size_t i = 0; i < s->frozen_count; i++)

@@ -23,7 +23,16 @@
 
 enum { BUSY = 1, ATTENTION = 2 };
 enum stage { HANDLING, ANSWERED, LEFT };
-enum { READ_SIZE = 64 << 10, SEND_MAX = 256 << 10, HEAD_MAX = 64 << 10, DISCARD_MAX = 256 << 20, IDLE_MS = 75000, BODY_KEPT = 4 << 20, STAY_MS = 1, POOL_MAX = 128 };
+enum {
+    READ_SIZE = 64 << 10,
+    SEND_MAX = 256 << 10,
+    HEAD_MAX = 64 << 10,
+    DISCARD_MAX = 256 << 20,
+    IDLE_MS = 75000,
+    BODY_KEPT = 4 << 20,
+    STAY_MS = 1,
+    POOL_MAX = 128
+};
 
 struct http_server {
     struct http_options options;

@@ -58,9 +58,9 @@ static void put_collections(struct server *s, struct buf *out)
 
     if (kith_list(s->db, &names, NULL) < 0)
         return;
-    buf_text(out, "# HELP collection_points live points\n# TYPE collection_points gauge\n");
+    buf_text(out, "# HELP collection_points live points of collections in memory\n# TYPE collection_points gauge\n");
     for (size_t i = 0; i < names.count; i++) {
-        int64_t n = kith_count(s->db, names.names[i], NULL, false, NULL);
+        int64_t n = kith_loaded_points(s->db, names.names[i]);
         if (n < 0)
             continue;
         buf_text(out, "collection_points{id=");
@@ -78,6 +78,7 @@ void metrics_write(struct server *s, struct buf *out)
     buf_printf(out, "# HELP app_info what runs here\n# TYPE app_info gauge\napp_info{name=\"kith\",version=\"%s\"} 1\n",
                kith_version());
     put_gauge(out, "collections_total", "number of collections", (double)st.collections);
+    put_gauge(out, "kith_collections_loaded", "collections in memory; idle ones are not", (double)st.loaded);
     put_collections(s, out);
     put_responses(s, out);
     put_gauge(out, "memory_resident_bytes", "resident set of the process", (double)st.memory_bytes);

@@ -369,6 +369,8 @@ struct model_state *model_applied(const struct model *m)
     return s;
 }
 
+enum { MASKED_MAX = 10 };
+
 static size_t last_answered(const struct model *m)
 {
     size_t n = 0;
@@ -378,20 +380,39 @@ static size_t last_answered(const struct model *m)
     return n;
 }
 
+/* What was open at the crash: with nothing failed, some first part of it reached the disk. A write that
+ * failed (no space, a bad sync) may be missing while a later one is there: then any part may be. */
 size_t model_candidates(const struct model *m)
 {
-    return m->count - last_answered(m);
+    size_t last = last_answered(m), open = m->count - last;
+    bool any_failed = false;
+
+    for (size_t i = last; i < m->count; i++)
+        any_failed = any_failed || m->fate[i] == FAILED;
+    if (!any_failed)
+        return open + 1;
+    return open <= MASKED_MAX ? (size_t)1 << open : (open + 1) * (open + 1);
 }
 
-/* Everything answered, and the first `i` of what was submitted after the last answer. What failed before
- * an answer did not happen; what failed after the last one may have reached the disk all the same. */
-struct model_state *model_candidate(const struct model *m, size_t i)
+/* Whether the i-th open write is among those of candidate n. */
+static bool is_chosen(size_t open, size_t candidates, size_t n, size_t i)
+{
+    if (candidates == open + 1)
+        return i < n;
+    if (open <= MASKED_MAX)
+        return n >> i & 1;
+    return i >= n / (open + 1) && i < n / (open + 1) + n % (open + 1); /* a run of them */
+}
+
+/* Everything answered, and what candidate `n` takes of the rest. What failed before an answer did not
+ * happen. */
+struct model_state *model_candidate(const struct model *m, size_t n)
 {
     struct model_state *s = copy(&m->base);
-    size_t last = last_answered(m);
+    size_t last = last_answered(m), open = m->count - last, candidates = model_candidates(m);
 
-    for (size_t j = 0; j < last + i; j++) {
-        if (m->fate[j] == ANSWERED || (j >= last && m->fate[j] != REFUSED))
+    for (size_t j = 0; j < m->count; j++) {
+        if (j < last ? m->fate[j] == ANSWERED : m->fate[j] != REFUSED && is_chosen(open, candidates, n, j - last))
             apply(s, m->list[j]);
     }
     return s;

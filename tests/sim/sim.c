@@ -18,7 +18,7 @@ struct sim {
     struct db *db;
     struct model model;
     bool failed;
-    uint64_t interludes;
+    uint64_t interludes, unloads;
 };
 
 static void fail(struct sim *s, const char *what)
@@ -244,7 +244,7 @@ static void check_recovered(struct sim *s)
             fail(s, "the collection is lost");
         return;
     }
-    for (size_t i = 0; !found && i <= model_candidates(&s->model); i++) {
+    for (size_t i = 0; !found && i < model_candidates(&s->model); i++) {
         struct model_state *want = model_candidate(&s->model, i);
         if (same_points(s, want, why, sizeof why))
             found = want;
@@ -258,6 +258,8 @@ static void check_recovered(struct sim *s)
                     (unsigned long long)shard->id, s->db->shards_count, (unsigned long long)shard->covers, (unsigned long long)shard->applied,
                     (unsigned long long)s->db->log->ops->end(s->db->log, 0), s->model.count,
                     model_candidates(&s->model));
+        for (size_t i = 0; getenv("SIM_TRACE") && i < s->model.count; i++)
+            fprintf(stderr, "write %zu: fate %d\n", i, (int)s->model.fate[i]);
         fail(s, why);
         return;
     }
@@ -333,6 +335,8 @@ static void step(struct sim *s)
         sched_post(&s->db->sched, &s->db->trim, false);
     else if (what < 97)
         settle(s);
+    else if (what < 98)
+        s->unloads += idle_sweep(s->db, UINT64_MAX);
 }
 
 static void run(struct sim *s)
@@ -376,7 +380,7 @@ static void run(struct sim *s)
 int main(int argc, char **argv)
 {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
-    uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0, interludes = 0;
+    uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0, interludes = 0, unloads = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         struct sim s = {.seed = first + i, .rng = first + i};
@@ -386,6 +390,7 @@ int main(int argc, char **argv)
         failures += s.failed;
         writes += s.model.total;
         interludes += s.interludes;
+        unloads += s.unloads;
         for (int k = 0; k < INJECT_KINDS; k++)
             injected[k] += sim_world_injected(s.world)[k];
         model_release(&s.model);
@@ -403,8 +408,9 @@ int main(int argc, char **argv)
         }
     }
     printf("    %-16s %llu\n", "write amid job", (unsigned long long)interludes);
-    if (count >= 200 && !interludes) {
-        printf("FAILED: no write came amid background work\n");
+    printf("    %-16s %llu\n", "unloaded", (unsigned long long)unloads);
+    if (count >= 200 && (!interludes || !unloads)) {
+        printf("FAILED: no write came amid background work, or nothing was ever unloaded\n");
         failures++;
     }
     printf("%llu passed, %llu failed\n", (unsigned long long)(count - MIN(count, failures)),

@@ -75,6 +75,15 @@ static void many_collections(void)
         snprintf(name, sizeof name, "c%d", i);
         CHECK(kith_count(db, name, NULL, true, &err) == (i == 7 ? 50 : 1));
     }
+    for (int i = 0; i < 2; i++) { /* idle: first what is only in memory is sealed, then all is let go */
+        idle_sweep((struct db *)(void *)db, UINT64_MAX);
+        settle(db);
+    }
+    kith_stats_get(db, &stats);
+    CHECK(stats.collections == 2000 && stats.loaded == 0);
+    CHECK(kith_count(db, "c7", NULL, true, &err) == 50);
+    kith_stats_get(db, &stats);
+    CHECK(stats.loaded == 1);
     kith_close(db);
     sim_world_free(w);
 }
