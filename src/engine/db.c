@@ -394,6 +394,7 @@ int db_change_schema(struct ctx *c, struct db *db, const char *name, const struc
 struct opening {
     struct ctx *c;
     struct db *db;
+    bool secured;
 };
 
 static int load_collection(void *arg, const struct meta_item *item)
@@ -472,7 +473,7 @@ static int load_next(void *arg, const struct meta_item *item)
 
 static int load_catalog(struct ctx *c, struct db *db)
 {
-    struct opening o = {c, db};
+    struct opening o = {c, db, false};
     const struct meta_ops *m = db->meta->ops;
 
     TRY(m->scan(c, db->meta, "next-shard", load_next, &o));
@@ -488,6 +489,9 @@ static int sweep_blob(void *arg, const char *key)
 
     if (strmap_get(&o->db->blob_refs, key) && !MUTANT(MUTANT_SWEEP_NAMED_BLOBS))
         return 0;
+    if (!o->secured) /* the names that count may not be durable yet: a power failure would bring back older ones */
+        TRY(o->db->meta->ops->secure(o->c, o->db->meta));
+    o->secured = true;
     return o->db->blobs->ops->remove(o->c, o->db->blobs, key);
 }
 
@@ -513,7 +517,7 @@ static int lock_directory(struct ctx *c, struct db *db)
 static int open_stores(struct ctx *c, struct db *db)
 {
     struct wal_options wal = {db->options.log_file_bytes, db->options.durability == KITH_DURABLE_NONE};
-    struct opening o = {c, db};
+    struct opening o = {c, db, false};
     char *log_dir = os_path(&c->arena, db->dir, "log"), *blob_dir = os_path(&c->arena, db->dir, "blobs");
 
     if (!log_dir || !blob_dir)

@@ -38,6 +38,8 @@ struct meta_ops {
                 const struct meta_change *changes, size_t changes_count);
     /* `fn` is called after each change to a key with the prefix, by whoever made it. */
     int (*watch)(struct ctx *c, struct meta *m, const char *prefix, meta_watch_fn fn, void *arg);
+    /* Writes everything anew: what is read is durable then, also if an earlier process could not make it so. */
+    int (*secure)(struct ctx *c, struct meta *m);
     int (*check)(struct ctx *c, struct meta *m); /* reads everything; KITH_CORRUPT says what is wrong */
     void (*close)(struct meta *m);
 };

@@ -162,12 +162,20 @@ static void mem_close(struct meta *base)
     mem_free(m);
 }
 
+static int mem_secure(struct ctx *c, struct meta *base)
+{
+    UNUSED(c);
+    UNUSED(base);
+    return 0;
+}
+
 static const struct meta_ops mem_ops = {
     .name = "memory",
     .scan = mem_scan,
     .get = mem_get,
     .swap = mem_swap,
     .watch = mem_watch,
+    .secure = mem_secure,
     .check = mem_check,
     .close = mem_close,
 };

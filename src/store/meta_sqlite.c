@@ -262,6 +262,17 @@ static int sqlite_check(struct ctx *c, struct meta *base)
     return rc;
 }
 
+static int sqlite_secure(struct ctx *c, struct meta *base)
+{
+    struct meta_sqlite *m = sqlite_of(base);
+    int rc;
+
+    os_mutex_lock(&m->mutex);
+    rc = exec(c, m->db, "VACUUM");
+    os_mutex_unlock(&m->mutex);
+    return rc;
+}
+
 static void sqlite_close(struct meta *base)
 {
     struct meta_sqlite *m = sqlite_of(base);
@@ -281,6 +292,7 @@ static const struct meta_ops sqlite_ops = {
     .get = sqlite_get,
     .swap = sqlite_swap,
     .watch = sqlite_watch,
+    .secure = sqlite_secure,
     .check = sqlite_check,
     .close = sqlite_close,
 };

@@ -26,7 +26,11 @@ enum pack_kind {
     PACK_CODE_META = 13,
     PACK_SLOTS = 14,
     PACK_SEGMENT = 15, /* counts and kinds */
-    PACK_LINKS = 16
+    PACK_LINKS = 16,
+    PACK_GRID = 17,    /* bounds of each dimension */
+    PACK_TOP = 18,     /* upper nibbles */
+    PACK_REST = 19,    /* lower nibbles */
+    PACK_NORMS = 20    /* squared lengths */
 };
 
 struct pack_section {

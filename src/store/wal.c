@@ -64,6 +64,7 @@ struct wal {
     bool must_roll;
     uint64_t last;   /* last offset written and acknowledged */
     uint64_t synced; /* as claimed in the frames */
+    size_t tail_end; /* of the last file's frames as found; 0: it was closed, or has none */
     struct log_damage damage;
     struct buf batch;
     atomic_ullong bytes; /* on disk, as of the last commit or trim */
@@ -509,6 +510,8 @@ static int wal_scan(struct ctx *c, struct wal *w, uint64_t from,
             return rc;
         }
         w->last = s.next - 1;
+        if (tail)
+            w->tail_end = s.closed || s.next == expected ? 0 : MIN(s.at, file.size);
         proof = s.closed || s.next == stop ? 0 : tail ? proof_after(file, salt, s.at) : stop - 1;
         ctx_release(&file_ctx);
         if (proof >= s.next) {
@@ -639,6 +642,25 @@ static const struct log_ops wal_ops = {
     .close = wal_close,
 };
 
+/* What an open reads may be in the system's memory only: a sync of it failed, and the process ended. Before
+ * anything is built on it, it is written again, into a file of its own. */
+static int secure_tail(struct ctx *c, struct wal *w)
+{
+    uint64_t first = w->files_count ? w->files[w->files_count - 1].first : 0;
+    char name[32], *path = file_path(c, w, first);
+    struct bytes file;
+
+    if (!w->tail_end || w->damage.from)
+        return 0;
+    if (!path)
+        return err_nomem(c);
+    TRY(os_read_file(c, path, SIZE_MAX / 2, &file));
+    snprintf(name, sizeof name, "%016llx.log", (unsigned long long)first);
+    TRY(os_write_file(c, w->dir, name, file.data, MIN(w->tail_end, file.size)));
+    w->files[w->files_count - 1].bytes = MIN(w->tail_end, file.size);
+    return 0;
+}
+
 int wal_open(struct ctx *c, const char *dir, const struct wal_options *options, struct log **ret_log)
 {
     struct wal *w = mem_zalloc(sizeof *w);
@@ -666,6 +688,8 @@ int wal_open(struct ctx *c, const char *dir, const struct wal_options *options, 
     if (w->files_count)
         qsort(w->files, w->files_count, sizeof *w->files, by_first);
     rc = wal_scan(c, w, UINT64_MAX, NULL, NULL);
+    if (rc >= 0)
+        rc = secure_tail(c, w);
     if (rc < 0) {
         wal_free(w);
         return rc;

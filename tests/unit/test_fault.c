@@ -102,8 +102,11 @@ static void scenario(struct sim_world *w, struct outcome *out)
     kith_close(db);
 }
 
+/* Opens it again; all that was acknowledged is there, and a write more is taken. */
 static bool holds(struct sim_world *w, const struct outcome *out, const char *what, uint64_t n)
 {
+    kith_op more = {.kind = KITH_SET_DOC, .filter = &(kith_filter){.kind = KITH_COND_ALL},
+                    .doc = {KITH_DOC_JSON, 7, "{\"b\":2}"}};
     struct db *inner = open_db(w);
     kith_db *db = (kith_db *)(void *)inner;
     bool ok = db != NULL;
@@ -114,6 +117,8 @@ static bool holds(struct sim_world *w, const struct outcome *out, const char *wh
         ok = r && (r->count || !out->acked[i]);
         kith_result_free(r);
     }
+    if (ok && out->created)
+        ok = kith_write(db, "c", &more, 1, KITH_WAIT_APPLIED, NULL, NULL) >= 0;
     if (!ok)
         printf("     %s %llu\n", what, (unsigned long long)n);
     kith_close(db);
