@@ -220,7 +220,7 @@ static void count_indexed(const struct view *view, kith_collection_info *info)
         const struct segment *s = view->segments[i];
         for (size_t j = 0; j < view->schema->vectors_count; j++) {
             const struct segment_graph *g = s->ops->graph(s, view->schema->vectors[j].id);
-            info->indexed_vectors += g ? g->graph.codes.count : 0;
+            info->indexed_vectors += g ? g->graph.count : 0;
         }
     }
 }

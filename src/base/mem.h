@@ -7,7 +7,7 @@
 void *mem_alloc(size_t size) MUST_USE;
 void *mem_zalloc(size_t size) MUST_USE;
 void *mem_realloc(void *p, size_t size) MUST_USE;
-/* Aligned to 64 bytes, zeroed, large ones on huge pages; mem_free_aligned. */
+/* Aligned to 64 bytes, zeroed; mem_free_aligned. For large pieces see os/pages.h. */
 void *mem_aligned(size_t size) MUST_USE;
 void mem_free_aligned(void *p);
 void mem_free(void *p);

@@ -331,6 +331,7 @@ static bool give_way(void *arg)
 static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const struct schema_vector *graph_of)
 {
     struct change *ch = change_new(c, s);
+    struct graph_plan plan = {.threads = s->db->options.threads, .stop = give_way, .arg = s};
     struct pack_writer w;
     char key[48];
     int rc;
@@ -352,7 +353,7 @@ static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const st
         uint32_t n = ch->add.files.graphs_count++;
         ch->add.files.graphs[n].vector_id = graph_of->id;
         snprintf(ch->add.files.graphs[n].key, sizeof ch->add.files.graphs[n].key, "%s", key);
-        rc = seal_write_graph(c, &w, graph_of, seg, s->db->kernels, give_way, s);
+        rc = seal_write_graph(c, &w, graph_of, seg, s->db->kernels, &plan);
         atomic_fetch_add(&s->db->graph_builds, rc == 0);
         atomic_fetch_add(&s->db->graph_links, rc == 0 ? seg->ops->rows(seg) : 0);
     } else {

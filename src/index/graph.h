@@ -1,33 +1,32 @@
-/* graph.h - a flat proximity graph over 8-bit codes (src/index/README.md).
+/* graph.h - a flat proximity graph (src/index/README.md).
  *
- * An index sees data only: codes, links, a mask over its slots, limits. What a filter is, what a
- * segment is, it never learns. */
+ * An index sees data only: a scorer, links, a mask, limits. What a filter is, what a segment is, it
+ * never learns. */
 #ifndef INDEX_GRAPH_H
 #define INDEX_GRAPH_H
 
 #include "base/bits.h"
 #include "vec/codes.h"
 
-enum { GRAPH_DEGREE = 32, GRAPH_ENTRIES = 16, GRAPH_EF_MAX = 4096 };
+#include <stdatomic.h>
 
-struct graph_params {
-    uint32_t ef_build; /* 0 = 160 */
-};
+enum { GRAPH_DEGREE = 32, GRAPH_DEGREE_MAX = 64, GRAPH_ENTRIES = 16, GRAPH_EF_MAX = 4096 };
+#define GRAPH_NONE UINT32_MAX
 
 struct graph {
-    struct codes codes;
-    const uint32_t *links;  /* count * GRAPH_DEGREE, nearest first; unused ones are UINT32_MAX */
+    uint32_t count, degree;
+    const uint32_t *links;  /* count * degree, 64-byte aligned; unused ones, at the end, are GRAPH_NONE */
     uint32_t entries[GRAPH_ENTRIES];
     uint32_t entries_count;
 };
 
 /* Per-search memory, reused from query to query by whoever owns it. */
 struct graph_scratch {
-    uint16_t *seen; /* a stamp per slot */
-    uint32_t seen_count;
-    uint16_t stamp;
+    uint8_t *seen; /* a bit a slot */
+    size_t seen_size;
+    uint8_t *beams;
+    size_t beams_size;
 };
-int graph_scratch_fit(struct graph_scratch *s, uint32_t count);
 void graph_scratch_release(struct graph_scratch *s);
 
 struct found {
@@ -36,8 +35,9 @@ struct found {
 };
 
 struct graph_search {
-    uint32_t ef;
-    const struct bits *allow; /* over slots; NULL: all */
+    uint32_t ef;              /* rounded up to 16 */
+    const struct bits *allow; /* over rows; NULL: all */
+    const uint32_t *rows;     /* slot -> row, for the mask; NULL: the same */
     bool hop_over;            /* with allow: score only allowed slots, reach them over two links */
     uint32_t visits_max;      /* give up after so many distances; 0: never */
     /* out */
@@ -45,13 +45,56 @@ struct graph_search {
     bool gave_up;
 };
 
-/* Writes at most `ef` slots, nearest first by codes. Returns how many, or a negative code. */
+/* Writes at most `ef` slots (rounded up to 16), nearest first by codes. Returns how many, or a negative code. */
 int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, struct graph_scratch *scratch,
                  struct graph_search *search, struct found *out);
+static inline uint32_t graph_found_max(uint32_t ef)
+{
+    return (uint32_t)align_up(MIN(MAX(ef, 1u), (uint32_t)GRAPH_EF_MAX), 16);
+}
 
-/* Builds links over g->codes into `links` (count * GRAPH_DEGREE). `stop` is asked now and then. */
-int graph_build(struct ctx *c, struct graph *g, const struct kernels *k, const struct graph_params *params,
-                uint32_t *links, bool (*stop)(void *arg), void *arg);
+/* ---- building: slot after slot, by one thread or several ------------------------------------------ */
+
+struct graph_params {
+    uint32_t ef;     /* 0 = 160 */
+    uint32_t degree; /* 0 = GRAPH_DEGREE */
+};
+
+/* Links that grow while others walk over them. A slot's record must be in place before it is inserted. */
+struct graph_builder {
+    const struct codes *codes;
+    const struct kernels *kernels;
+    uint32_t *links;  /* 64-byte aligned */
+    uint32_t capacity, degree, ef;
+    atomic_uint inserted;
+    _Atomic uint32_t entries[GRAPH_ENTRIES];
+    atomic_uint entries_count;
+    atomic_uchar *locks; /* one a slot */
+};
+/* `codes->base` has records for `capacity` slots; it must not move. */
+int graph_builder_init(struct ctx *c, struct graph_builder *b, const struct codes *codes, const struct kernels *k,
+                       uint32_t capacity, const struct graph_params *params);
+void graph_builder_release(struct graph_builder *b);
+/* What can be searched now. */
+void graph_builder_view(struct graph_builder *b, struct graph *ret_graph);
+
+struct graph_worker {
+    struct graph_builder *b;
+    struct ctx *c;
+    struct scorer search, pair;
+    struct graph_scratch scratch;
+    struct found *found;
+};
+int graph_worker_init(struct ctx *c, struct graph_worker *w, struct graph_builder *b);
+void graph_worker_release(struct graph_worker *w);
+int graph_insert(struct graph_worker *w, uint32_t slot);
+
+/* Inserts all slots of `codes` with `threads` threads. `stop` is asked now and then. */
+int graph_build(struct ctx *c, struct graph_builder *b, uint32_t threads, bool (*stop)(void *arg), void *arg);
+/* Entry points for a finished graph: slots spread evenly. */
+void graph_choose_entries(struct graph *g);
+/* An order of slots in which neighbours lie near each other: order[new] = old. */
+int graph_order(struct ctx *c, const struct graph *g, uint32_t *order);
 /* True if all links and entries are in bounds. */
 bool graph_check(const struct graph *g);
 

@@ -15,7 +15,7 @@
 
 #include <math.h>
 
-enum { EF_DEFAULT = 128, SCAN_ALWAYS = 2000, RERANK_MORE = 32 };
+enum { EF_DEFAULT = 128, SCAN_ALWAYS = 2000, RANK_MORE = 32 };
 
 void scratch_pool_release(struct scratch_pool *p)
 {
@@ -60,17 +60,19 @@ struct searching {
     row_id leave_out;
 };
 
-static int score_row(struct searching *g, row_id row)
+static int score_row(struct searching *g, row_id row, float *ret_distance)
 {
     const float *data;
     float d;
 
+    *ret_distance = 0;
     if (row == g->leave_out)
         return 0;
     TRY(g->s->ops->vector(g->c, g->s, row, g->v->id, &data));
     if (!data)
         return 0;
     d = vec_distance(g->r->kernels, g->v->metric, g->query, data, g->v->dim);
+    *ret_distance = d;
     if (isnan(d)) /* the sum left the range of f32: as far away as can be */
         d = INFINITY;
     if (!g->q->has_threshold || d < g->q->threshold)
@@ -80,27 +82,72 @@ static int score_row(struct searching *g, row_id row)
 
 static int scan(struct searching *g, const struct bits *mask, struct plan_note *note)
 {
+    float d;
+
     for (row_id row = bits_next(mask, 0); row != ROW_NONE; row = bits_next(mask, row + 1)) {
-        TRY(score_row(g, row));
+        TRY(score_row(g, row, &d));
         note->distances++;
     }
     return 0;
 }
 
-/* The mask over slots; the same words if slots are rows. */
-static int slot_mask(struct ctx *c, const struct segment_graph *x, const struct bits *rows, struct bits *ret)
+static void sort_found(struct found *f, int n)
 {
-    uint32_t count = x->graph.codes.count;
-
-    if (count == rows->size) {
-        *ret = *rows;
-        return 0;
+    for (int i = 1; i < n; i++) { /* nearly sorted */
+        struct found x = f[i];
+        int j = i;
+        for (; j > 0 && f[j - 1].distance > x.distance; j--)
+            f[j] = f[j - 1];
+        f[j] = x;
     }
-    if (bits_new(&c->arena, count, ret) < 0)
-        return err_nomem(c);
-    for (uint32_t slot = 0; slot < count; slot++) {
-        if (bits_get(rows, x->slots[slot]))
-            bits_set(ret, slot);
+}
+
+/* The best of a walk, put in order by the lower plane of the grid: so few originals are read. */
+static void refine(const struct scorer *s, struct found *found, int n)
+{
+    for (int i = 0; i < n; i++) {
+        for (size_t at = 0; at < s->stride && at < 512; at += 64)
+            __builtin_prefetch(s->rest + (size_t)found[i].slot * s->stride + at);
+    }
+    for (int i = 0; i < n; i += 4) {
+        uint32_t slots[4];
+        float d[4];
+        for (int j = 0; j < 4; j++) {
+            slots[j] = found[MIN(i + j, n - 1)].slot;
+            d[j] = found[MIN(i + j, n - 1)].distance;
+        }
+        scorer_refine(s, slots, d);
+        for (int j = 0; j < 4 && i + j < n; j++)
+            found[i + j].distance = d[j];
+    }
+    sort_found(found, n);
+}
+
+static void prefetch_originals(const struct searching *g, const struct segment_graph *x, const struct found *found,
+                               int n)
+{
+    for (int i = 0; i < n; i++) {
+        const float *data;
+        if (g->s->ops->vector(g->c, g->s, x->slots[found[i].slot], g->v->id, &data) < 0 || !data)
+            continue;
+        for (uint32_t at = 0; at < g->v->dim && at < 512; at += 16)
+            __builtin_prefetch(data + at);
+    }
+}
+
+/* Ranks by the originals as many as are wanted, and then those that the codes' error, as seen on the way,
+ * may have put behind them. */
+static int rank(struct searching *g, const struct segment_graph *x, const struct found *found, int n, bool refined)
+{
+    int sure = refined ? MIN(n, (int)g->want + 1) : n;
+    float error = 0, d;
+
+    prefetch_originals(g, x, found, MIN(n, sure + 2));
+    for (int i = 0; i < n; i++) {
+        if (i >= sure && found[i].distance - 2 * error > topk_worst(&g->best))
+            break;
+        TRY(score_row(g, x->slots[found[i].slot], &d));
+        error = MAX(error, fabsf(d - found[i].distance));
     }
     return 0;
 }
@@ -108,30 +155,24 @@ static int slot_mask(struct ctx *c, const struct segment_graph *x, const struct 
 static int walk(struct searching *g, const struct segment_graph *x, struct graph_search *search,
                 struct graph_scratch *scratch, struct plan_note *note)
 {
-    struct found *found = arena_alloc(&g->c->arena, (size_t)search->ef * sizeof *found);
+    struct found *found = arena_alloc(&g->c->arena, graph_found_max(search->ef) * sizeof *found);
     struct scorer scorer;
-    int n;
+    bool refined;
+    int n, most;
 
-    if (!found || scorer_init(&scorer, &g->c->arena, &x->graph.codes, g->r->kernels) < 0)
+    if (!found || segment_scorer(&g->c->arena, x, g->v, g->query, g->r->kernels, &scorer) < 0)
         return err_nomem(g->c);
-    scorer_query(&scorer, g->query);
     n = graph_search(g->c, &x->graph, &scorer, scratch, search, found);
     if (n < 0)
         return n;
     note->distances += search->distances;
     note->hops += search->hops;
     note->ef = search->ef;
-    n = MIN(n, (int)MIN(g->want * 2 + RERANK_MORE, (uint32_t)GRAPH_EF_MAX));
-    for (int i = 0; i < n; i++) {
-        const float *data;
-        row_id row = x->slots[found[i].slot];
-        if (g->s->ops->vector(g->c, g->s, row, g->v->id, &data) >= 0 && data) {
-            for (uint32_t at = 0; at < g->v->dim && at < 512; at += 16)
-                __builtin_prefetch(data + at);
-        }
-    }
-    for (int i = 0; i < n; i++)
-        TRY(score_row(g, x->slots[found[i].slot]));
+    refined = scorer.form == CODE_NIBBLES && scorer.rest;
+    most = MIN(n, (int)MIN(g->want * (refined ? 3 : 2) + RANK_MORE, (uint32_t)GRAPH_EF_MAX));
+    if (refined)
+        refine(&scorer, found, most);
+    TRY(rank(g, x, found, most, refined));
     return n;
 }
 
@@ -139,17 +180,16 @@ static int by_graph(struct searching *g, const struct segment_graph *x, const st
                     bool all, struct plan_note *note)
 {
     uint32_t ef = g->q->ef ? g->q->ef : MAX((uint32_t)EF_DEFAULT, g->want * 2);
-    double share = (double)matches / (double)MAX(x->graph.codes.count, 1u);
+    double share = (double)matches / (double)MAX(x->graph.count, 1u);
     struct graph_search search = {0};
     struct graph_scratch *scratch;
-    struct bits slots;
     int n;
 
     search.ef = MIN(MAX(ef, g->want + (g->leave_out != ROW_NONE)), (uint32_t)GRAPH_EF_MAX);
     note->strategy = "walk";
     if (!all) {
-        TRY(slot_mask(g->c, x, mask, &slots));
-        search.allow = &slots;
+        search.allow = mask;
+        search.rows = x->slots;
         search.hop_over = share < 0.4;
         note->strategy = search.hop_over ? "hop" : "filter";
         if (!search.hop_over)

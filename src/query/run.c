@@ -76,6 +76,8 @@ static int sort_hits(struct ctx *c, const struct snapshot *snap, const kith_quer
 
     if (!s)
         return err_nomem(c);
+    for (size_t i = 0; i < l->count && i < 64; i++)
+        snap->segments[l->at[i].segment]->ops->prefetch(snap->segments[l->at[i].segment], l->at[i].row);
     for (size_t i = 0; i < l->count; i++) {
         const struct segment *seg = snap->segments[l->at[i].segment];
         s[i].hit = l->at[i];

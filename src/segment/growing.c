@@ -302,6 +302,12 @@ static void grow_free(struct segment *s)
     mem_free(g);
 }
 
+static void grow_prefetch(const struct segment *s, row_id row)
+{
+    UNUSED(s);
+    UNUSED(row);
+}
+
 static const struct segment_ops grow_ops = {
     .rows = grow_rows,
     .born = grow_born,
@@ -315,6 +321,7 @@ static const struct segment_ops grow_ops = {
     .vector = grow_vector,
     .seek = grow_seek,
     .after = grow_after,
+    .prefetch = grow_prefetch,
     .graph = grow_graph,
     .field = grow_field,
     .mark_dead = grow_mark_dead,

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "segment/sealed.h"
 
-#include <math.h>
 #include <lz4.h>
 
 struct picked {
@@ -328,90 +327,4 @@ int seal_write_docs(struct ctx *c, struct pack_writer *w, const struct schema *s
     for (row_id row = 0; row < z.count; row++)
         z.rows[row] = (struct picked){s, row};
     return write_docs(&z);
-}
-
-/* ---- graphs --------------------------------------------------------------------------------------------- */
-
-static float common_scale(const struct segment *s, struct ctx *c, uint32_t vector_id, uint32_t dim,
-                          const uint32_t *slots, uint32_t count)
-{
-    float largest = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        const float *v;
-        if (s->ops->vector(c, s, slots[i], vector_id, &v) < 0 || !v)
-            continue;
-        for (uint32_t j = 0; j < dim; j++)
-            largest = fmaxf(largest, fabsf(v[j]));
-    }
-    return largest / 127;
-}
-
-struct graph_memory {
-    uint8_t *codes;
-    uint32_t *links, *slots;
-};
-
-static int fill_codes(struct ctx *c, const struct segment *s, const struct schema_vector *v, const struct kernels *k,
-                      struct codes *codes, struct graph_memory *m)
-{
-    for (uint32_t i = 0; i < codes->count; i++) {
-        const float *data;
-        TRY(s->ops->vector(c, s, m->slots[i], v->id, &data));
-        kassert(data);
-        codes_encode(codes, k, data, m->codes + (size_t)i * codes->stride);
-    }
-    codes->base = m->codes;
-    return 0;
-}
-
-static int write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
-                       const struct graph *g, const struct graph_memory *m)
-{
-    struct graph_head head = {.dim = v->dim, .metric = (uint32_t)v->metric, .count = g->codes.count,
-                              .common_scale = g->codes.common_scale, .entries_count = g->entries_count};
-
-    memcpy(head.entries, g->entries, sizeof g->entries);
-    TRY(pack_put(c, w, PACK_CODES, v->id, s->id, m->codes, (size_t)g->codes.count * g->codes.stride));
-    TRY(pack_put(c, w, PACK_LINKS, v->id, s->id, m->links, (size_t)g->codes.count * GRAPH_DEGREE * 4));
-    TRY(pack_put(c, w, PACK_SLOTS, v->id, s->id, m->slots, (size_t)g->codes.count * 4));
-    return pack_put(c, w, PACK_GRAPH, v->id, s->id, &head, sizeof head);
-}
-
-int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
-                     const struct kernels *k, bool (*stop)(void *arg), void *arg)
-{
-    uint32_t rows = s->ops->rows(s);
-    struct graph g = {0};
-    struct graph_memory m = {0};
-    struct graph_params params = {0};
-    int rc = 0;
-
-    m.slots = mem_alloc((size_t)MAX(rows, 1u) * 4);
-    if (!m.slots)
-        return err_nomem(c);
-    codes_layout(&g.codes, v->metric, v->dim);
-    for (row_id row = 0; row < rows && rc >= 0; row++) {
-        const float *data = NULL;
-        rc = s->ops->vector(c, s, row, v->id, &data);
-        if (rc >= 0 && data)
-            m.slots[g.codes.count++] = row;
-    }
-    if (rc >= 0 && g.codes.count) {
-        if (v->metric == KITH_MANHATTAN)
-            g.codes.common_scale = common_scale(s, c, v->id, v->dim, m.slots, g.codes.count);
-        m.codes = mem_aligned((size_t)g.codes.count * g.codes.stride);
-        m.links = mem_alloc((size_t)g.codes.count * GRAPH_DEGREE * 4);
-        rc = m.codes && m.links ? fill_codes(c, s, v, k, &g.codes, &m) : err_nomem(c);
-        if (rc >= 0)
-            rc = graph_build(c, &g, k, &params, m.links, stop, arg);
-        if (rc >= 0)
-            rc = write_graph(c, w, v, s, &g, &m);
-    } else if (rc >= 0) {
-        rc = 1;
-    }
-    mem_free(m.slots);
-    mem_free_aligned(m.codes);
-    mem_free(m.links);
-    return rc;
 }

@@ -9,12 +9,6 @@
 
 #include <lz4.h>
 
-/* A container shared by segments that have rows in common. */
-struct part {
-    atomic_uint refs;
-    struct pack *pack;
-};
-
 /* Death marks: shared by all segments over the same rows. */
 struct deads {
     atomic_uint refs;
@@ -65,37 +59,6 @@ struct sealed {
 static struct sealed *sealed_of(const struct segment *s)
 {
     return container_of(s, struct sealed, base);
-}
-
-static void part_unref(struct part *p)
-{
-    if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
-        return;
-    pack_close(p->pack);
-    mem_free(p);
-}
-
-static struct part *part_ref(struct part *p)
-{
-    atomic_fetch_add(&p->refs, 1);
-    return p;
-}
-
-static int part_open(struct ctx *c, struct blob_store *blobs, const char *key, struct part **ret_part)
-{
-    struct part *p = mem_zalloc(sizeof *p);
-    int rc;
-
-    if (!p)
-        return err_nomem(c);
-    atomic_init(&p->refs, 1);
-    rc = pack_open(c, blobs, key, &p->pack);
-    if (rc < 0) {
-        mem_free(p);
-        return rc == KITH_NOT_FOUND ? err_set(c, KITH_CORRUPT, "blob %s is missing", key) : rc;
-    }
-    *ret_part = p;
-    return 0;
 }
 
 /* ---- the read interface ------------------------------------------------------------------------- */
@@ -273,6 +236,16 @@ static row_id sealed_after(const struct segment *s, row_id row)
     return row + 1 < sealed_of(s)->rows ? row + 1 : ROW_NONE;
 }
 
+static void sealed_prefetch(const struct segment *s, row_id row)
+{
+    const struct sealed *z = sealed_of(s);
+
+    if (z->numbers)
+        __builtin_prefetch(z->numbers + row);
+    __builtin_prefetch(z->born + row);
+    __builtin_prefetch(z->doc_lsns + row);
+}
+
 static const struct segment_graph *sealed_graph(const struct segment *s, uint32_t vector_id)
 {
     const struct sealed *z = sealed_of(s);
@@ -383,6 +356,7 @@ static const struct segment_ops sealed_ops = {
     .vector = sealed_vector,
     .seek = sealed_seek,
     .after = sealed_after,
+    .prefetch = sealed_prefetch,
     .graph = sealed_graph,
     .field = sealed_field,
     .mark_dead = sealed_mark_dead,
@@ -501,50 +475,6 @@ static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schem
     return 0;
 }
 
-static int open_graph(struct ctx *c, struct sealed *z, struct sealed_graph *x, const struct schema_vector *v)
-{
-    struct bytes head_bytes, codes, links, slots;
-    struct graph *g = &x->g.graph;
-    struct graph_head head;
-    const struct pack *p = x->part->pack;
-
-    TRY(pack_get(c, p, PACK_GRAPH, v->id, z->base.id, &head_bytes));
-    TRY(pack_get(c, p, PACK_CODES, v->id, z->base.id, &codes));
-    TRY(pack_get(c, p, PACK_LINKS, v->id, z->base.id, &links));
-    TRY(pack_get(c, p, PACK_SLOTS, v->id, z->base.id, &slots));
-    if (head_bytes.size != sizeof head)
-        return malformed(c, z, "graph head");
-    memcpy(&head, head_bytes.data, sizeof head);
-    codes_layout(&g->codes, v->metric, v->dim);
-    g->codes.count = head.count;
-    g->codes.common_scale = head.common_scale;
-    g->codes.base = codes.data;
-    g->links = (const void *)links.data;
-    g->entries_count = head.entries_count;
-    memcpy(g->entries, head.entries, sizeof g->entries);
-    x->g.slots = (const void *)slots.data;
-    if (head.dim != v->dim || head.metric != (uint32_t)v->metric || codes.size != g->codes.stride * head.count ||
-        links.size != (size_t)head.count * GRAPH_DEGREE * 4 || slots.size != (size_t)head.count * 4 || !graph_check(g))
-        return malformed(c, z, "graph");
-    for (uint32_t i = 0; i < head.count; i++) {
-        if (x->g.slots[i] >= z->rows)
-            return malformed(c, z, "graph slots");
-    }
-    return 0;
-}
-
-static int take_part(struct ctx *c, struct blob_store *blobs, const char *key, struct part *const *known, size_t count,
-                     struct part **ret_part)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (known[i] && strcmp(known[i]->pack->key, key) == 0) {
-            *ret_part = part_ref(known[i]);
-            return 0;
-        }
-    }
-    return part_open(c, blobs, key, ret_part);
-}
-
 static int open_all(struct ctx *c, struct blob_store *blobs, const struct schema *schema, struct sealed *z,
                     const struct sealed *old)
 {
@@ -557,9 +487,9 @@ static int open_all(struct ctx *c, struct blob_store *blobs, const struct schema
         for (uint32_t i = 0; i < old->graphs_count; i++)
             known[count++] = old->graphs[i].part;
     }
-    TRY(take_part(c, blobs, z->files.base, known, count, &z->cols));
+    TRY(part_take(c, blobs, z->files.base, known, count, &z->cols));
     known[count++] = z->cols;
-    TRY(take_part(c, blobs, z->files.docs, known, count, &z->docs));
+    TRY(part_take(c, blobs, z->files.docs, known, count, &z->docs));
     TRY(open_columns(c, z, schema));
     TRY(open_docs(c, z, schema));
     z->graphs = mem_zalloc(MAX(z->files.graphs_count, 1u) * sizeof *z->graphs);
@@ -571,9 +501,9 @@ static int open_all(struct ctx *c, struct blob_store *blobs, const struct schema
         if (!v)
             continue;
         x->vector_id = v->id;
-        TRY(take_part(c, blobs, z->files.graphs[i].key, known, count, &x->part));
+        TRY(part_take(c, blobs, z->files.graphs[i].key, known, count, &x->part));
         z->graphs_count++;
-        TRY(open_graph(c, z, x, v));
+        TRY(sealed_graph_open(c, x->part, z->base.id, z->rows, v, &x->g));
     }
     return 0;
 }

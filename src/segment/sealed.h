@@ -17,12 +17,32 @@ struct doc_block {
     uint32_t first_row, rows;
 };
 
+enum { GRAPH_BYTES = 0, GRAPH_GRID = 1 }; /* what the walk reads */
+
 struct graph_head {
     uint32_t dim, metric, count, entries_count;
     float common_scale;
-    uint32_t unused[3];
+    uint32_t form, degree, unused; /* degree 0: 32 */
     uint32_t entries[GRAPH_ENTRIES];
 };
+
+/* A container shared by segments that have rows in common. */
+struct part {
+    atomic_uint refs;
+    struct pack *pack;
+    struct copied *copies;
+};
+/* The one of this key among `known`, or opened anew. */
+int part_take(struct ctx *c, struct blob_store *blobs, const char *key, struct part *const *known, size_t count,
+              struct part **ret_part);
+struct part *part_ref(struct part *p);
+void part_unref(struct part *p); /* NULL is fine */
+/* A copy of part of the file, made once; the file's own bytes if there is no memory for one. */
+const void *part_copy(struct part *p, const void *data, size_t size);
+
+/* The graph of a vector of segment `owner`, which has `rows` rows. */
+int sealed_graph_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t rows, const struct schema_vector *v,
+                      struct segment_graph *ret_graph);
 
 /* A blocked Bloom filter: one 64-bit word an id, five bits in it; 12 bits a row. */
 static inline uint32_t filter_words(uint32_t rows)

@@ -195,3 +195,13 @@ int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r)
                                (unsigned long long)s->id)
                      : 0;
 }
+
+int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const float *query,
+                   const struct kernels *k, struct scorer *ret_scorer)
+{
+    if (x->by_grid)
+        return scorer_grid(ret_scorer, a, &x->grid, x->top, x->rest, x->norms, v->metric, query, k);
+    TRY(scorer_init(ret_scorer, a, &x->codes, k));
+    scorer_query(ret_scorer, query);
+    return 0;
+}

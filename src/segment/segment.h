@@ -28,8 +28,16 @@ struct docver {
 /* A vector index as a segment carries it. */
 struct segment_graph {
     struct graph graph;
-    const uint32_t *slots; /* slot -> row */
+    const uint32_t *slots;     /* slot -> row */
+    bool by_grid;              /* walked over `top`, else over `codes` */
+    struct codes codes;
+    struct grid grid;
+    const uint8_t *top, *rest;
+    const float *norms;        /* euclid */
 };
+/* A scorer of the query over the graph's slots. */
+int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const float *query,
+                   const struct kernels *k, struct scorer *ret_scorer);
 
 struct segment_ops {
     uint32_t (*rows)(const struct segment *s);
@@ -51,6 +59,7 @@ struct segment_ops {
      * growing segments may give dead versions in between */
     row_id (*seek)(const struct segment *s, const kith_id *id);
     row_id (*after)(const struct segment *s, row_id row);
+    void (*prefetch)(const struct segment *s, row_id row); /* id and LSNs will be asked for soon */
     const struct segment_graph *(*graph)(const struct segment *s, uint32_t vector_id);
     const struct field_index *(*field)(const struct segment *s, uint32_t field_id);
     /* the writer's part */
@@ -128,8 +137,14 @@ int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct s
 /* Only documents and field indexes of the rows of `s`, at V. */
 int seal_write_docs(struct ctx *c, struct pack_writer *w, const struct schema *schema, const struct segment *s, lsn v);
 /* The graph of one vector. `stop` as in graph_build. Returns 0, or 1 if no row has the vector. */
+struct graph_plan {
+    struct graph_params params;
+    uint32_t threads;
+    bool (*stop)(void *arg);
+    void *arg;
+};
 int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
-                     const struct kernels *k, bool (*stop)(void *arg), void *arg);
+                     const struct kernels *k, const struct graph_plan *plan);
 
 struct blob_store;
 int sealed_open(struct ctx *c, struct blob_store *blobs, const struct schema *schema, uint64_t id,

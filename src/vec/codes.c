@@ -45,6 +45,11 @@ void codes_encode(const struct codes *codes, const struct kernels *k, const floa
 
 int scorer_init(struct scorer *s, struct arena *a, const struct codes *codes, const struct kernels *k)
 {
+    memset(s, 0, sizeof *s);
+    s->form = codes->metric == KITH_MANHATTAN ? CODE_L1 : CODE_BYTES;
+    s->base = codes->base;
+    s->stride = codes->stride;
+    s->length = codes->padded;
     s->codes = codes;
     s->kernels = k;
     s->query = arena_alloc(a, codes->padded);
@@ -54,7 +59,7 @@ int scorer_init(struct scorer *s, struct arena *a, const struct codes *codes, co
 static void set_factors(struct scorer *s, float query_scale)
 {
     s->norm_factor = s->codes->metric == KITH_EUCLID ? 1 : 0;
-    s->dot_factor = s->codes->metric == KITH_EUCLID ? 2 * query_scale : query_scale;
+    s->factor = s->codes->metric == KITH_EUCLID ? 2 * query_scale : query_scale;
 }
 
 void scorer_query(struct scorer *s, const float *query)
@@ -87,24 +92,61 @@ void scorer_slot(struct scorer *s, uint32_t slot)
     set_factors(s, tail_of(s->codes, record).scale);
 }
 
+int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const uint8_t *top, const uint8_t *rest,
+                const float *norms, kith_metric metric, const float *query, const struct kernels *k)
+{
+    struct grid_query q;
+    memset(s, 0, sizeof *s);
+    s->form = CODE_NIBBLES;
+    s->base = top;
+    s->stride = s->length = g->stride;
+    s->rest = rest;
+    s->norms = metric == KITH_EUCLID ? norms : NULL;
+    s->kernels = k;
+    s->query = arena_alloc(a, 2 * (size_t)g->padded);
+    if (!s->query)
+        return KITH_NOMEM;
+    q = grid_prepare(g, k, query, (int8_t *)s->query);
+    s->factor = metric == KITH_EUCLID ? 2 * q.factor : q.factor;
+    s->offset = metric == KITH_EUCLID ? 2 * q.offset : q.offset;
+    if (metric == KITH_EUCLID)
+        s->offset -= k->dot(query, query, g->dim); /* so that distances are |q - v|^2 */
+    s->rest_offset = q.sum * 7.5f / 16; /* a walk takes the middle of 16 steps for the lower nibble */
+    return 0;
+}
+
+void scorer_refine(const struct scorer *s, const uint32_t slots[4], float distances[4])
+{
+    const int8_t *query = (const int8_t *)s->query, *fine = query + 2 * s->length;
+    const uint8_t *top[4], *rest[4];
+    int32_t top_fine[4], rest_sum[4], rest_fine[4];
+
+    for (int j = 0; j < 4; j++) {
+        top[j] = s->base + (size_t)slots[j] * s->stride;
+        rest[j] = s->rest + (size_t)slots[j] * s->stride;
+    }
+    s->kernels->dot4x4(fine, top, s->length, top_fine);
+    s->kernels->dot4x4(query, rest, s->length, rest_sum);
+    s->kernels->dot4x4(fine, rest, s->length, rest_fine);
+    for (int j = 0; j < 4; j++) {
+        float low = ((float)rest_sum[j] + (float)rest_fine[j] / GRID_FINE) / 16;
+        distances[j] -= s->factor * ((float)top_fine[j] / GRID_FINE + low - s->rest_offset);
+    }
+}
+
 void scorer_four(const struct scorer *s, const uint32_t slots[4], float out[4])
 {
-    const struct codes *codes = s->codes;
-    const int8_t *v[4];
+    const uint8_t *v[4];
     int32_t sums[4];
 
     for (int j = 0; j < 4; j++)
-        v[j] = (const int8_t *)codes_at(codes, slots[j]);
-    if (codes->metric == KITH_MANHATTAN) {
-        s->kernels->l1x4(s->query, v, codes->padded, sums);
-        for (int j = 0; j < 4; j++)
-            out[j] = (float)sums[j];
-        return;
-    }
-    s->kernels->dot8x4(s->query, v, codes->padded, sums);
-    for (int j = 0; j < 4; j++) {
-        struct code_tail tail;
-        memcpy(&tail, (const uint8_t *)v[j] + codes->padded, sizeof tail);
-        out[j] = s->norm_factor * tail.norm2 - s->dot_factor * (tail.scale * (float)sums[j] - tail.shift);
-    }
+        v[j] = s->base + (size_t)slots[j] * s->stride;
+    if (s->form == CODE_L1)
+        s->kernels->l1x4(s->query, v, s->length, sums);
+    else if (s->form == CODE_NIBBLES)
+        s->kernels->dot4x4((const int8_t *)s->query, v, s->length, sums);
+    else
+        s->kernels->dot8x4(s->query, v, s->length, sums);
+    for (int j = 0; j < 4; j++)
+        out[j] = scorer_distance(s, s->form, slots[j], v[j], sums[j]);
 }

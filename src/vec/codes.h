@@ -5,7 +5,7 @@
 #ifndef VEC_CODES_H
 #define VEC_CODES_H
 
-#include "vec/kernel.h"
+#include "vec/grid.h"
 
 struct code_tail {
     float norm2; /* of the original */
@@ -27,20 +27,53 @@ void codes_layout(struct codes *codes, kith_metric metric, uint32_t dim);
 /* Writes one record of `stride` bytes. */
 void codes_encode(const struct codes *codes, const struct kernels *k, const float *v, uint8_t *record);
 
-/* A query against codes. Owns its biased copy in the arena. */
+/* How a record is read. */
+enum code_form {
+    CODE_BYTES,   /* struct codes, by inner product */
+    CODE_L1,      /* struct codes, by absolute differences */
+    CODE_NIBBLES, /* the upper plane of a grid, by inner product */
+    CODE_FORMS
+};
+
+/* A query against records: all that a walk knows of vectors. Distances are approximate and ordered like
+ * the true ones. */
 struct scorer {
-    const struct codes *codes;
+    enum code_form form;
+    const uint8_t *base; /* record of slot i: base + i * stride */
+    size_t stride, length; /* length: bytes of a record that the kernel reads */
+    const uint8_t *rest; /* nibbles: the lower plane; may be NULL */
+    const float *norms;  /* nibbles, euclid: squared length of each; else NULL */
+    uint8_t *query;      /* bytes: biased to unsigned; nibbles: signed */
+    float factor, norm_factor, offset, rest_offset;
     const struct kernels *kernels;
-    uint8_t *query; /* biased to unsigned */
-    float norm_factor, dot_factor;
+    const struct codes *codes; /* bytes and l1 */
 };
 
 int scorer_init(struct scorer *s, struct arena *a, const struct codes *codes, const struct kernels *k);
 void scorer_query(struct scorer *s, const float *query);
 /* The query is the record of `slot`. */
 void scorer_slot(struct scorer *s, uint32_t slot);
-/* Distances (approximate, ordered like the true ones) of up to 4 slots; unused places repeat slot 0. */
+/* A query against the upper plane of a grid. `norms` as above. */
+int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const uint8_t *top, const uint8_t *rest,
+                const float *norms, kith_metric metric, const float *query, const struct kernels *k);
+/* Puts right, by the lower plane, the distances that scorer_four or a walk gave for up to 4 slots. */
+void scorer_refine(const struct scorer *s, const uint32_t slots[4], float distances[4]);
+/* Up to 4 slots; unused places repeat another. */
 void scorer_four(const struct scorer *s, const uint32_t slots[4], float out[4]);
+
+/* From the kernel's sum to the distance; `record` is what it was taken of. */
+static inline float scorer_distance(const struct scorer *s, enum code_form form, uint32_t slot, const uint8_t *record,
+                                    int32_t sum)
+{
+    struct code_tail tail;
+
+    if (form == CODE_L1)
+        return (float)sum;
+    if (form == CODE_NIBBLES)
+        return (s->norms ? s->norms[slot] : 0) - (s->offset + s->factor * (float)sum);
+    memcpy(&tail, record + s->length, sizeof tail);
+    return s->norm_factor * tail.norm2 - s->factor * (tail.scale * (float)sum - tail.shift);
+}
 
 static inline const uint8_t *codes_at(const struct codes *codes, uint32_t slot)
 {

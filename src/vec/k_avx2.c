@@ -1,4 +1,5 @@
 /* k_avx2.c - AVX2 and FMA; compiled with those flags and nothing else. */
+#include "vec/four_avx2.h"
 #include "vec/kernel.h"
 
 #include <immintrin.h>
@@ -67,43 +68,51 @@ static float l1(const float *a, const float *b, size_t n)
     return sum8(_mm256_add_ps(s0, s1)) + tail;
 }
 
-static inline int32_t sum_i32(__m256i v)
+static float most_product(const float *a, const float *b, size_t n)
 {
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    __m256 most = _mm256_setzero_ps();
+    float lanes[8], m = 0;
+    size_t i = 0;
 
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
-    return _mm_cvtsi128_si32(s);
+    for (; i + 8 <= n; i += 8)
+        most = _mm256_max_ps(
+            most, _mm256_andnot_ps(sign, _mm256_mul_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i))));
+    _mm256_storeu_ps(lanes, most);
+    for (int j = 0; j < 8; j++)
+        m = lanes[j] > m ? lanes[j] : m;
+    for (; i < n; i++)
+        m = fabsf(a[i] * b[i]) > m ? fabsf(a[i] * b[i]) : m;
+    return m;
 }
 
-/* vpmaddubsw would saturate with 8-bit operands on both sides, so widen to 16 bits first. */
-static void dot8x4(const uint8_t *q, const int8_t *const v[4], size_t n, int32_t out[4])
+static float round_product(const float *a, const float *b, float scale, size_t n, int8_t *whole, int8_t *fine)
 {
-    for (int j = 0; j < 4; j++) {
-        __m256i s = _mm256_setzero_si256();
-        for (size_t i = 0; i < n; i += 16) {
-            __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(q + i)));
-            __m256i y = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(v[j] + i)));
-            s = _mm256_add_epi32(s, _mm256_madd_epi16(x, y));
-        }
-        out[j] = sum_i32(s);
-    }
-}
+    double sum = 0, sum_fine = 0;
 
-static void l1x4(const uint8_t *q, const int8_t *const v[4], size_t n, int32_t out[4])
-{
-    const __m256i bias = _mm256_set1_epi8(-128);
-
-    for (int j = 0; j < 4; j++) {
-        __m256i s = _mm256_setzero_si256();
-        for (size_t i = 0; i < n; i += 32) {
-            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(q + i));
-            __m256i y = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(v[j] + i)), bias);
-            s = _mm256_add_epi64(s, _mm256_sad_epu8(x, y));
+    for (size_t i = 0; i < n; i += 8) {
+        float x[8] = {0};
+        int32_t r[8], f[8];
+        size_t count = n - i < 8 ? n - i : 8;
+        __m256 v;
+        __m256i w;
+        for (size_t j = 0; j < count; j++)
+            x[j] = a[i + j] * b[i + j] * scale;
+        v = _mm256_loadu_ps(x);
+        w = _mm256_cvtps_epi32(v);
+        _mm256_storeu_si256((__m256i *)(void *)r, w);
+        v = _mm256_mul_ps(_mm256_sub_ps(v, _mm256_cvtepi32_ps(w)), _mm256_set1_ps(GRID_FINE));
+        _mm256_storeu_si256((__m256i *)(void *)f, _mm256_cvtps_epi32(v));
+        for (size_t j = 0; j < count; j++) {
+            whole[i + j] = (int8_t)r[j];
+            fine[i + j] = (int8_t)f[j];
+            sum += r[j];
+            sum_fine += f[j];
         }
-        out[j] = sum_i32(s);
     }
+    return (float)(sum + sum_fine / GRID_FINE);
 }
 
 const struct kernels kernels_avx2 = {
-    .name = "avx2", .dot = dot, .l2 = l2, .l1 = l1, .dot8x4 = dot8x4, .l1x4 = l1x4};
+    .name = "avx2", .dot = dot, .l2 = l2, .l1 = l1, .dot8x4 = four_dot8, .l1x4 = four_l1,
+    .dot4x4 = four_dot4, .most_product = most_product, .round_product = round_product};

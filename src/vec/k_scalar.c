@@ -1,4 +1,5 @@
 /* k_scalar.c - the reference that every other kernel is tested against. */
+#include "vec/four_scalar.h"
 #include "vec/kernel.h"
 
 #include <math.h>
@@ -32,27 +33,31 @@ static float l1(const float *a, const float *b, size_t n)
     return (float)s;
 }
 
-static void dot8x4(const uint8_t *q, const int8_t *const v[4], size_t n, int32_t out[4])
+static float most_product(const float *a, const float *b, size_t n)
 {
-    for (int j = 0; j < 4; j++) {
-        int32_t s = 0;
-        for (size_t i = 0; i < n; i++)
-            s += q[i] * v[j][i];
-        out[j] = s;
+    float most = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        float w = fabsf(a[i] * b[i]);
+        most = w > most ? w : most;
     }
+    return most;
 }
 
-static void l1x4(const uint8_t *q, const int8_t *const v[4], size_t n, int32_t out[4])
+static float round_product(const float *a, const float *b, float scale, size_t n, int8_t *whole, int8_t *fine)
 {
-    for (int j = 0; j < 4; j++) {
-        int32_t s = 0;
-        for (size_t i = 0; i < n; i++) {
-            int d = (int)q[i] - 128 - v[j][i];
-            s += d < 0 ? -d : d;
-        }
-        out[j] = s;
+    int64_t sum = 0, sum_fine = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        float x = a[i] * b[i] * scale;
+        whole[i] = (int8_t)rintf(x);
+        fine[i] = (int8_t)rintf((x - (float)whole[i]) * GRID_FINE);
+        sum += whole[i];
+        sum_fine += fine[i];
     }
+    return (float)((double)sum + (double)sum_fine / GRID_FINE);
 }
 
 const struct kernels kernels_scalar = {
-    .name = "scalar", .dot = dot, .l2 = l2, .l1 = l1, .dot8x4 = dot8x4, .l1x4 = l1x4};
+    .name = "scalar", .dot = dot, .l2 = l2, .l1 = l1, .dot8x4 = four_dot8, .l1x4 = four_l1,
+    .dot4x4 = four_dot4, .most_product = most_product, .round_product = round_product};

@@ -8,16 +8,29 @@
 #include "base/base.h"
 
 typedef float (*kernel_f32)(const float *a, const float *b, size_t n);
-/* inner products of one biased query with four codes: sum (q - 128 + 128) * v, bias not yet removed */
-typedef void (*kernel_dot8x4)(const uint8_t *q, const int8_t *const v[4], size_t n, int32_t out[4]);
+/* inner products of one biased query with four codes of signed bytes, bias not yet removed */
+typedef void (*kernel_dot8x4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
 /* sums of absolute differences of (q - 128) and v */
-typedef void (*kernel_l1x4)(const uint8_t *q, const int8_t *const v[4], size_t n, int32_t out[4]);
+typedef void (*kernel_l1x4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
+/* inner products of one query of signed bytes with four records of nibbles (grid.h), n bytes each */
+typedef void (*kernel_dot4x4)(const int8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
+
+/* the largest |a * b| of n products */
+typedef float (*kernel_most_product)(const float *a, const float *b, size_t n);
+/* a * b * scale rounded to signed bytes, and what is left of it in units of 1 / GRID_FINE; returns the sum of
+ * what was written */
+enum { GRID_FINE = 254 };
+typedef float (*kernel_round_product)(const float *a, const float *b, float scale, size_t n, int8_t *whole,
+                                      int8_t *fine);
 
 struct kernels {
     const char *name;
     kernel_f32 dot, l2, l1;
     kernel_dot8x4 dot8x4;
     kernel_l1x4 l1x4;
+    kernel_dot4x4 dot4x4;
+    kernel_most_product most_product;
+    kernel_round_product round_product;
 };
 
 extern const struct kernels kernels_scalar;

@@ -48,24 +48,28 @@ static void kernels_agree(void)
 static void byte_kernels_agree(void)
 {
     static uint8_t q[4096];
-    static int8_t v[4][4096];
+    static uint8_t v[4][4096];
 
     for (size_t t = 0; t < 3; t++) {
         const struct kernels *k = table(t);
         for (int round = 0; k && round < 100; round++) {
             size_t n = 64 * (1 + test_dice(60));
-            const int8_t *four[4] = {v[0], v[1], v[2], v[3]};
+            const uint8_t *four[4] = {v[0], v[1], v[2], v[3]};
             int32_t got[4], want[4];
             for (size_t i = 0; i < n; i++) {
                 q[i] = (uint8_t)(round ? 1 + test_dice(255) : 255);
                 for (int j = 0; j < 4; j++)
-                    v[j][i] = (int8_t)(round ? (int)test_dice(255) - 127 : j % 2 ? 127 : -127);
+                    v[j][i] = (uint8_t)(round ? (int)test_dice(255) - 127 : j % 2 ? 127 : -127);
             }
             k->dot8x4(q, four, n, got);
             kernels_scalar.dot8x4(q, four, n, want);
             CHECK(memcmp(got, want, sizeof got) == 0);
             k->l1x4(q, four, n, got);
             kernels_scalar.l1x4(q, four, n, want);
+            CHECK(memcmp(got, want, sizeof got) == 0);
+            n = align_up(n, 128) / 2;
+            k->dot4x4((const int8_t *)q, four, n, got);
+            kernels_scalar.dot4x4((const int8_t *)q, four, n, want);
             CHECK(memcmp(got, want, sizeof got) == 0);
         }
     }
@@ -109,6 +113,62 @@ static void codes_order(void)
                 agree += (d[i] < d[j]) == (approx[i] < approx[j]);
         }
         CHECK(agree > pairs * 97 / 100);
+        arena_release(&arena);
+    }
+}
+
+/* What a scorer says of a grid's records is the product with what the records decode to. */
+static void grid_scores(void)
+{
+    enum { DIM = 200, ROWS = 64 };
+    static float v[ROWS][DIM], query[DIM], low[DIM], step[DIM], decoded[DIM];
+
+    for (kith_metric metric = KITH_COSINE; metric <= KITH_EUCLID; metric++) {
+        struct grid g;
+        struct scorer s;
+        struct arena arena;
+        uint8_t *top, *rest;
+        float norms[ROWS];
+        arena_init(&arena);
+        grid_layout(&g, DIM);
+        CHECK(g.padded == 256 && g.stride == 128);
+        for (int i = 0; i < ROWS; i++) {
+            for (int j = 0; j < DIM; j++)
+                v[i][j] = (float)(test_dice(1000) + test_dice(1000)) / 1000 + (float)(j % 7) / 10 - 1;
+        }
+        for (int j = 0; j < DIM; j++)
+            query[j] = (float)test_dice(2000) / 1000 - 1;
+        grid_train(&g, v[0], ROWS, low, step);
+        g.low = low;
+        g.step = step;
+        top = arena_alloc(&arena, ROWS * g.stride);
+        rest = arena_alloc(&arena, ROWS * g.stride);
+        for (size_t i = 0; i < ROWS; i++) {
+            grid_encode(&g, v[i], top + i * g.stride, rest + i * g.stride);
+            norms[i] = kernels_scalar.dot(v[i], v[i], DIM);
+        }
+        CHECK(scorer_grid(&s, &arena, &g, top, rest, norms, metric, query, kernels_best(NULL)) == 0);
+        for (uint32_t i = 0; i < ROWS; i += 4) {
+            uint32_t slots[4] = {i, i + 1, i + 2, i + 3};
+            float d[4], fine[4];
+            scorer_four(&s, slots, d);
+            memcpy(fine, d, sizeof d);
+            scorer_refine(&s, slots, fine);
+            for (size_t j = 0; j < 4; j++) {
+                float exact = vec_distance(&kernels_scalar, metric, query, v[i + j], DIM), dot;
+                grid_decode(&g, top + (i + j) * g.stride, NULL, decoded);
+                dot = kernels_scalar.dot(query, decoded, DIM);
+                if (metric == KITH_EUCLID)
+                    dot = 2 * dot - norms[i + j] - kernels_scalar.dot(query, query, DIM);
+                CHECK(fabsf(-dot - d[j]) < 0.15f);
+                grid_decode(&g, top + (i + j) * g.stride, rest + (i + j) * g.stride, decoded);
+                dot = kernels_scalar.dot(query, decoded, DIM);
+                if (metric == KITH_EUCLID)
+                    dot = 2 * dot - norms[i + j] - kernels_scalar.dot(query, query, DIM);
+                CHECK(fabsf(-dot - fine[j]) < 0.002f);
+                CHECK(fabsf(exact - fine[j]) < 0.15f);
+            }
+        }
         arena_release(&arena);
     }
 }
@@ -215,6 +275,7 @@ static const struct test tests[] = {
     {"vec: kernels agree with the scalar ones", kernels_agree},
     {"vec: 8-bit kernels agree exactly", byte_kernels_agree},
     {"vec: codes order as the originals do", codes_order},
+    {"vec: a grid scores what its records say", grid_scores},
     {"codec: floats read back the same", floats_read_back},
     {"codec: dates", dates},
     {"doc: changes by path", documents},

@@ -1,0 +1,191 @@
+/* walk_body.h - the walk itself. Who includes it has defined: four_dot8, four_l1, four_dot4 (vec/four_*.h),
+ * beam_insert, beam_next, links_read. */
+
+static ALWAYS_INLINE void four(const struct scorer *s, enum code_form form, const uint32_t *slots, float *out)
+{
+    const uint8_t *v[4];
+    int32_t sums[4];
+
+    for (int j = 0; j < 4; j++)
+        v[j] = s->base + (size_t)slots[j] * s->stride;
+    if (form == CODE_L1)
+        four_l1(s->query, v, s->length, sums);
+    else if (form == CODE_NIBBLES)
+        four_dot4((const int8_t *)s->query, v, s->length, sums);
+    else
+        four_dot8(s->query, v, s->length, sums);
+    for (int j = 0; j < 4; j++)
+        out[j] = scorer_distance(s, form, slots[j], v[j], sums[j]);
+}
+
+static ALWAYS_INLINE bool allowed(const struct walk *w, uint32_t slot)
+{
+    return bits_get(w->search->allow, w->search->rows ? w->search->rows[slot] : slot);
+}
+
+/* Appends the slots that are new; no branch on whether they are. */
+static ALWAYS_INLINE uint32_t add_unseen(struct walk *w, const uint32_t *links, uint32_t n, uint32_t count)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t slot = links[i];
+        uint8_t *at = &w->seen[slot >> 3], bit = (uint8_t)(1u << (slot & 7));
+        w->slots[count] = slot;
+        count += !(*at & bit);
+        *at |= bit;
+    }
+    return count;
+}
+
+static ALWAYS_INLINE const uint32_t *links_of(const struct walk *w, uint32_t slot)
+{
+    return w->g->links + (size_t)slot * w->g->degree;
+}
+
+/* True: not seen before. */
+static ALWAYS_INLINE bool see(struct walk *w, uint32_t slot)
+{
+    uint8_t *at = &w->seen[slot >> 3], bit = (uint8_t)(1u << (slot & 7));
+    bool fresh = !(*at & bit);
+
+    *at |= bit;
+    return fresh;
+}
+
+/* Only what the mask allows is scored; a link that is not allowed is looked through to its own links
+ * (the two-hop idea of ACORN-1, Patel et al. 2024), until there is enough to score. */
+static ALWAYS_INLINE uint32_t add_over(struct walk *w, const uint32_t *links, uint32_t n, uint32_t count)
+{
+    uint32_t most = count + 2 * w->g->degree;
+
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(links_of(w, links[i]));
+    for (uint32_t i = 0; i < n && count < most; i++) {
+        uint32_t far[GRAPH_DEGREE_MAX], far_n;
+        if (!see(w, links[i]))
+            continue;
+        if (allowed(w, links[i])) {
+            w->slots[count++] = links[i];
+            continue;
+        }
+        far_n = links_read(links_of(w, links[i]), w->g->degree, far);
+        for (uint32_t j = 0; j < far_n && count < most; j++) {
+            if (allowed(w, far[j]) && see(w, far[j]))
+                w->slots[count++] = far[j];
+        }
+    }
+    return count;
+}
+
+static ALWAYS_INLINE void prefetch_records(const struct walk *w, uint32_t from, uint32_t count)
+{
+    for (uint32_t i = from; i < count; i++) {
+        const uint8_t *record = w->s->base + (size_t)w->slots[i] * w->s->stride;
+        for (size_t at = 0; at < w->s->stride && at < 512; at += 64)
+            __builtin_prefetch(record + at);
+    }
+}
+
+/* What enters the front of the beam is likely to be walked soon: its links are fetched now. */
+static ALWAYS_INLINE void go_there(struct walk *w, float distance, uint32_t slot)
+{
+    if (distance < w->to_go.d[15]) {
+        __builtin_prefetch(links_of(w, slot));
+        __builtin_prefetch(links_of(w, slot) + 16);
+    }
+    beam_insert(&w->to_go, distance, slot);
+}
+
+static ALWAYS_INLINE void score(struct walk *w, enum code_form form, enum walk_mode mode, uint32_t count)
+{
+    const float *worst = &w->to_go.d[w->to_go.size - 1];
+
+    for (uint32_t i = count; i < count + 3; i++)
+        w->slots[i] = w->slots[0];
+    for (uint32_t i = 0; i < count; i += 4)
+        four(w->s, form, w->slots + i, w->distances + i);
+    for (uint32_t i = 0; i < count; i++) {
+        if (w->distances[i] < *worst)
+            go_there(w, w->distances[i], w->slots[i]);
+        if (mode == WALK_KEEP && w->distances[i] < w->kept.d[w->kept.size - 1] && allowed(w, w->slots[i]))
+            beam_insert(&w->kept, w->distances[i], w->slots[i]);
+    }
+    w->search->distances += count;
+}
+
+/* Some of the allowed slots, spread over all. */
+static ALWAYS_INLINE uint32_t add_allowed(struct walk *w, uint32_t count)
+{
+    uint32_t n = w->g->count, probes = 4096;
+
+    for (uint32_t i = 0; i < GRAPH_ENTRIES; i++) {
+        uint32_t slot = (uint32_t)((uint64_t)i * n / GRAPH_ENTRIES);
+        while (slot < n && probes && !allowed(w, slot)) {
+            slot++;
+            probes--;
+        }
+        if (slot < n && probes)
+            count = add_unseen(w, &slot, 1, count);
+    }
+    return count;
+}
+
+static ALWAYS_INLINE void enter(struct walk *w, enum code_form form, enum walk_mode mode)
+{
+    uint32_t count = mode == WALK_HOP ? add_allowed(w, 0) : add_unseen(w, w->g->entries, w->g->entries_count, 0);
+
+    prefetch_records(w, 0, count);
+    if (count)
+        score(w, form, mode, count);
+}
+
+static ALWAYS_INLINE void walk_body(struct walk *w, enum code_form form, enum walk_mode mode)
+{
+    struct beam *b = &w->to_go;
+    int at;
+
+    enter(w, form, mode);
+    while ((at = beam_next(b)) >= 0) {
+        uint32_t count = 0;
+        for (int pops = 0; pops < 2 && at >= 0; pops++) { /* two at once: more misses under way together */
+            uint32_t slot = b->id[at], before = count;
+            uint32_t links[GRAPH_DEGREE_MAX], n = links_read(links_of(w, slot), w->g->degree, links);
+            b->id[at] = slot | WALKED;
+            w->search->hops++;
+            count = mode == WALK_HOP ? add_over(w, links, n, count) : add_unseen(w, links, n, count);
+            prefetch_records(w, before, count);
+            at = beam_next(b);
+        }
+        if (at >= 0) {
+            __builtin_prefetch(links_of(w, b->id[at]));
+            __builtin_prefetch(links_of(w, b->id[at]) + 16);
+        }
+        if (count)
+            score(w, form, mode, count);
+        if (w->search->visits_max && w->search->distances > w->search->visits_max) {
+            w->search->gave_up = true;
+            break;
+        }
+    }
+}
+
+#define WALK(name, form, mode)                   \
+    static void name(struct walk *w)             \
+    {                                            \
+        walk_body(w, form, mode);                \
+    }
+WALK(bytes_all, CODE_BYTES, WALK_ALL)
+WALK(bytes_keep, CODE_BYTES, WALK_KEEP)
+WALK(bytes_hop, CODE_BYTES, WALK_HOP)
+WALK(l1_all, CODE_L1, WALK_ALL)
+WALK(l1_keep, CODE_L1, WALK_KEEP)
+WALK(l1_hop, CODE_L1, WALK_HOP)
+WALK(nibbles_all, CODE_NIBBLES, WALK_ALL)
+WALK(nibbles_keep, CODE_NIBBLES, WALK_KEEP)
+WALK(nibbles_hop, CODE_NIBBLES, WALK_HOP)
+#define WALKS                                                                              \
+    {                                                                                      \
+        {                                                                                  \
+            {bytes_all, bytes_keep, bytes_hop}, {l1_all, l1_keep, l1_hop},                 \
+            {nibbles_all, nibbles_keep, nibbles_hop},                                      \
+        }                                                                                  \
+    }
