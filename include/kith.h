@@ -342,7 +342,7 @@ typedef struct kith_options {
     kith_durability durability;
     uint32_t threads;           /* background threads; 0 = one per core */
     uint64_t memory_bytes;      /* bounds growing data (1/16 a segment); 0 = half of RAM */
-    uint32_t growing_rows_max;  /* rows scanned exactly before they get a graph; 0 = 20,000 */
+    uint32_t growing_rows_max;  /* rows in memory before they are sealed; 0 = 50,000 */
     uint64_t log_file_bytes;    /* 0 = 64 MiB */
 } kith_options;
 
@@ -388,9 +388,9 @@ KITH_API int kith_create(kith_db *db, const char *name, const kith_schema *schem
 KITH_API int kith_drop(kith_db *db, const char *name, kith_err *err);
 /* 1 if the name is a collection or an alias, else 0. */
 KITH_API int kith_exists(kith_db *db, const char *name, kith_err *err);
-/* Live points of a collection that is in memory, or -1: an idle one is not. For those who watch: it loads
- * nothing, and does not count as use. */
-KITH_API int64_t kith_loaded_points(kith_db *db, const char *name);
+/* For those who watch: 1, live points and rows that wait for a graph, of a collection in memory; 0 if it is
+ * not there, or idle. It loads nothing, and does not count as use. */
+KITH_API int kith_watch(kith_db *db, const char *name, uint64_t *ret_points, uint64_t *ret_backlog);
 /* The names of all collections, sorted; kith_names_free. */
 KITH_API int kith_list(kith_db *db, kith_names *ret_names, kith_err *err);
 KITH_API void kith_names_free(kith_names *names);

@@ -220,7 +220,7 @@ static void count_indexed(const struct view *view, kith_collection_info *info)
         const struct segment *s = view->segments[i];
         for (size_t j = 0; j < view->schema->vectors_count; j++) {
             const struct segment_graph *g = s->ops->graph(s, view->schema->vectors[j].id);
-            info->indexed_vectors += g ? g->graph.count : 0;
+            info->indexed_vectors += !g ? 0 : g->live ? atomic_load(g->live_count) : g->graph.count;
         }
     }
 }
@@ -277,7 +277,7 @@ static int fill_info(struct ctx *c, struct db *db, struct shard *s, kith_collect
     info->id = s->id;
     info->lsn = snap.v;
     info->segments = MAX(snap.count, (size_t)1);
-    info->backlog_rows = atomic_load(&s->backlog);
+    info->backlog_rows = view_backlog(view, db->graph_rows_min);
     info->created_ms = s->created_ms;
     count_indexed(view, info);
     os_mutex_lock(&db->sched.mutex);
@@ -538,21 +538,21 @@ static int count_in(struct ctx *c, struct db *db, struct view *view, const kith_
     return query_count(c, &r, filter, ret_count);
 }
 
-int64_t kith_loaded_points(kith_db *handle, const char *name)
+int kith_watch(kith_db *handle, const char *name, uint64_t *ret_points, uint64_t *ret_backlog)
 {
     struct db *db = db_of(handle);
     struct view *view = db_pin_loaded(db, name);
-    uint64_t count = 0;
     struct ctx c;
     int rc;
 
     if (!view)
-        return -1;
+        return 0;
     ctx_init(&c, db->os);
-    rc = count_in(&c, db, view, NULL, &count);
+    rc = count_in(&c, db, view, NULL, ret_points);
+    *ret_backlog = view_backlog(view, db->graph_rows_min);
     ctx_release(&c);
     view_unpin(view);
-    return rc < 0 ? -1 : (int64_t)count;
+    return rc < 0 ? 0 : 1;
 }
 
 int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, bool exact, kith_err *err)

@@ -27,8 +27,6 @@ typedef uint32_t row_id; /* position in a segment */
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define MUST_USE __attribute__((warn_unused_result))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-/* For loads that race on purpose and are whole in hardware, but not in the language. */
-#define NO_SANITIZE_THREAD __attribute__((no_sanitize("thread")))
 #define container_of(p, type, member) ((type *)((uintptr_t)(p)-offsetof(type, member)))
 
 /* Returns early with the failure of an int function. */

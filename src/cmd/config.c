@@ -53,7 +53,7 @@ void config_defaults(struct config *config)
     config->grpc_port = 6334;
     config->milvus_port = 19530;
     config->metrics_port = 9091;
-    config->growing_rows_max = 20000;
+    config->growing_rows_max = 50000;
     config->log_file_mb = 64;
 }
 

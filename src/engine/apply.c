@@ -327,7 +327,7 @@ int apply_record(struct ctx *c, struct shard *s, const struct record *record, ls
     written->code = 0;
     if (!s->growing.segment) {
         int rc;
-        TRY(growing_new(c, s->id << 24 | ++s->segment_seq, s->schema, &s->growing.segment));
+        TRY(shard_growing_new(c, s, &s->growing.segment));
         rc = shard_publish(c, s);
         if (rc < 0) { /* rows must never go where readers do not look */
             segment_unref(s->growing.segment);

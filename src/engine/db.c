@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { GROWING_ROWS = 20000, GRAPH_ROWS = 2000 };
+enum { GROWING_ROWS = 50000, GRAPH_ROWS = 2000 };
 
 /* ---- names ---------------------------------------------------------------------------------------- */
 
@@ -237,6 +237,7 @@ int db_drop(struct ctx *c, struct db *db, const char *name)
     os_mutex_lock(&s->lock);
     s->dropped = true;
     os_mutex_unlock(&s->lock);
+    sched_drain(&db->sched, &s->link);
     sched_drain(&db->sched, &s->maintain); /* what it publishes now fails: its pointer is gone */
     blobs_let_go(db, &s->blobs);
     shard_unref(s);

@@ -82,8 +82,9 @@ struct shard {
 
     struct os_mutex queue_lock;
     struct request *queue, **queue_tail;
-    struct job apply, maintain;
+    struct job apply, maintain, link;
     bool want_checkpoint, want_all; /* asked for by a caller */
+    bool link_failed;       /* sealing does not wait for it then */
     bool maintain_failed;
     char maintain_error[160];
     atomic_uint backlog;    /* rows without a graph */
@@ -152,8 +153,10 @@ void view_retire(struct shard *s, struct view *view); /* freed when its last rea
 struct view *shard_pin(struct shard *s);
 void view_unpin(struct view *view);
 struct snapshot view_snapshot(struct view *view);
+/* Rows that wait for their place in a graph. */
+uint32_t view_backlog(const struct view *view, uint32_t graph_rows_min);
+int shard_growing_new(struct ctx *c, struct shard *s, struct segment **ret_segment);
 uint64_t shard_dirty_from(struct shard *s); /* first log offset it still needs; 0: none */
-void shard_count_backlog(struct shard *s);
 
 /* ---- write.c ---- */
 int write_submit(struct ctx *c, struct db *db, const char *name, const kith_op *ops, size_t count, kith_wait wait,
@@ -196,6 +199,11 @@ int optimize_freeze(struct ctx *c, struct shard *s);
 bool optimize_claim(struct shard *s);
 void optimize_give_back(struct shard *s);
 int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset);
+
+/* ---- link.c: graphs of growing segments ---- */
+void link_step(struct job *job);
+/* Posts the job if there is enough to do; with s->lock held. */
+void link_post(struct shard *s);
 
 /* ---- idle.c ---- */
 #define IDLE_NS (300ull * 1000000000)

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MERGE_MIN = 4, BUNDLE_MAX = 256, SEGMENTS_SOFT = 12 };
+enum { MERGE_MIN = 4, BUNDLE_MAX = 256, SEGMENTS_SOFT = 12, BUSY_ROWS = 2000 };
 #define SEGMENT_BYTES_MAX (4ull << 30)
 
 int optimize_freeze(struct ctx *c, struct shard *s)
@@ -26,7 +26,7 @@ int optimize_freeze(struct ctx *c, struct shard *s)
     f = &s->frozen[s->frozen_count];
     *f = s->growing;
     if (!f->segment) /* only marks, or nothing: an empty one carries the LSN */
-        TRY(growing_new(c, s->id << 24 | ++s->segment_seq, s->schema, &f->segment));
+        TRY(shard_growing_new(c, s, &f->segment));
     f->upto = s->applied;
     s->frozen_count++;
     memset(&s->growing, 0, sizeof s->growing);
@@ -236,15 +236,39 @@ static struct change *change_new(struct ctx *c, struct shard *s)
 /* ---- checkpoints: the oldest frozen segment becomes a sealed one ------------------------------------------ */
 
 /* The rows just written, if any, become a segment of the change; then the manifest. */
-static int add_written(struct ctx *c, struct pack_writer *w, struct change *ch, const char *key, uint32_t rows)
+static int add_written(struct ctx *c, struct pack_writer *w, struct change *ch, const char *key, uint32_t rows,
+                       const struct sealed_graphs *graphs)
 {
     if (rows) {
         ch->has_add = true;
         snprintf(ch->add.files.base, sizeof ch->add.files.base, "%s", key);
         snprintf(ch->add.files.docs, sizeof ch->add.files.docs, "%s", key);
         ch->add.files.docs_lsn = ch->covers;
+        ch->add.files.graphs_count = graphs->count;
+        for (uint32_t i = 0; i < graphs->count; i++) {
+            ch->add.files.graphs[i].vector_id = graphs->vectors[i];
+            snprintf(ch->add.files.graphs[i].key, sizeof ch->add.files.graphs[i].key, "%s", key);
+        }
     }
     return put_manifest(c, w, ch);
+}
+
+/* A long build gives way when the database closes, and when sealing, which writers wait for, is due. */
+static bool give_way(void *arg)
+{
+    struct shard *s = arg;
+    bool urgent;
+
+    os_mutex_lock(&s->lock);
+    urgent = s->frozen_count >= FROZEN_MAX / 2;
+    os_mutex_unlock(&s->lock);
+    return urgent || atomic_load(&s->db->closing);
+}
+
+static struct graph_plan graph_plan_of(struct shard *s)
+{
+    return (struct graph_plan){.kernels = s->db->kernels, .threads = s->db->options.threads,
+                               .rows_min = s->db->graph_rows_min, .stop = give_way, .arg = s};
 }
 
 static int write_checkpoint(struct ctx *c, struct pack_writer *w, struct change *ch, const char *key)
@@ -252,13 +276,15 @@ static int write_checkpoint(struct ctx *c, struct pack_writer *w, struct change 
     struct shard *s = ch->s;
     struct unsealed *f = &s->frozen[0];
     struct seal_source from = {&f->segment, 1};
+    struct graph_plan plan = graph_plan_of(s);
+    struct sealed_graphs graphs;
     uint32_t rows = 0;
 
     ch->covers = f->upto;
     ch->unfreeze = true;
     ch->add.id = s->id << 24 | ++s->segment_seq;
-    TRY(seal_write(c, w, ch->add.id, s->schema, &from, ch->covers, &rows));
-    return add_written(c, w, ch, key, rows);
+    TRY(seal_write(c, w, ch->add.id, s->schema, &from, ch->covers, &plan, &rows, &graphs));
+    return add_written(c, w, ch, key, rows, &graphs);
 }
 
 static int finish_pack(struct ctx *c, struct db *db, struct pack_writer *w, struct change **changes, size_t count,
@@ -315,23 +341,11 @@ static int checkpoint(struct ctx *c, struct shard **shards, size_t count)
 
 /* ---- graphs, documents, merges ---------------------------------------------------------------------------- */
 
-/* A long build gives way when the database closes, and when sealing, which writers wait for, is due. */
-static bool give_way(void *arg)
-{
-    struct shard *s = arg;
-    bool urgent;
-
-    os_mutex_lock(&s->lock);
-    urgent = s->frozen_count >= FROZEN_MAX / 2;
-    os_mutex_unlock(&s->lock);
-    return urgent || atomic_load(&s->db->closing);
-}
-
 /* One new file for one segment with the same rows: a graph, or documents with field indexes. */
 static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const struct schema_vector *graph_of)
 {
     struct change *ch = change_new(c, s);
-    struct graph_plan plan = {.threads = s->db->options.threads, .stop = give_way, .arg = s};
+    struct graph_plan plan = graph_plan_of(s);
     struct pack_writer w;
     char key[48];
     int rc;
@@ -353,7 +367,7 @@ static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const st
         uint32_t n = ch->add.files.graphs_count++;
         ch->add.files.graphs[n].vector_id = graph_of->id;
         snprintf(ch->add.files.graphs[n].key, sizeof ch->add.files.graphs[n].key, "%s", key);
-        rc = seal_write_graph(c, &w, graph_of, seg, s->db->kernels, &plan);
+        rc = seal_write_graph(c, &w, graph_of, seg, &plan);
         atomic_fetch_add(&s->db->graph_builds, rc == 0);
         atomic_fetch_add(&s->db->graph_links, rc == 0 ? seg->ops->rows(seg) : 0);
     } else {
@@ -371,17 +385,6 @@ static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const st
     return rc;
 }
 
-/* Whether any row has the vector: a graph over nothing is never built. */
-static bool has_vectors(struct ctx *c, const struct segment *seg, uint32_t vector_id)
-{
-    for (row_id row = 0; row < seg->ops->rows(seg); row++) {
-        const float *data = NULL;
-        if (seg->ops->vector(c, seg, row, vector_id, &data) >= 0 && data)
-            return true;
-    }
-    return false;
-}
-
 static uint64_t row_bytes(const struct schema *schema)
 {
     uint64_t bytes = 256;
@@ -395,12 +398,16 @@ static int write_merge(struct ctx *c, struct pack_writer *w, struct change *ch, 
 {
     struct shard *s = ch->s;
     struct seal_source from = {ch->remove, ch->remove_count};
+    struct graph_plan plan = graph_plan_of(s);
+    struct sealed_graphs graphs;
     uint32_t rows = 0;
 
     ch->add.id = s->id << 24 | ++s->segment_seq;
     TRY(seal_write(c, w, ch->add.id, s->schema, &from,
-                   MUTANT(MUTANT_MERGE_DROPS_NEWER_DEATHS) ? s->applied : ch->covers, &rows));
-    return add_written(c, w, ch, key, rows);
+                   MUTANT(MUTANT_MERGE_DROPS_NEWER_DEATHS) ? s->applied : ch->covers, &plan, &rows, &graphs));
+    atomic_fetch_add(&s->db->graph_builds, graphs.count);
+    atomic_fetch_add(&s->db->graph_links, (uint64_t)graphs.count * rows);
+    return add_written(c, w, ch, key, rows, &graphs);
 }
 
 static int merge(struct ctx *c, struct shard *s, struct segment **which, size_t count)
@@ -431,14 +438,14 @@ static int merge(struct ctx *c, struct shard *s, struct segment **which, size_t 
 
 /* ---- what to do next ----------------------------------------------------------------------------------------- */
 
-static bool wants_graph(struct ctx *c, const struct shard *s, const struct segment *seg,
+static bool wants_graph(const struct shard *s, const struct segment *seg,
                         const struct schema_vector **ret_vector)
 {
     if (seg->ops->rows(seg) < s->db->graph_rows_min)
         return false;
     for (size_t i = 0; i < s->schema->vectors_count; i++) {
         const struct schema_vector *v = &s->schema->vectors[i];
-        if (!seg->ops->graph(seg, v->id) && has_vectors(c, seg, v->id)) {
+        if (!seg->ops->graph(seg, v->id) && seg->ops->any_vector(seg, v->id)) {
             *ret_vector = v;
             return true;
         }
@@ -510,6 +517,17 @@ static size_t choose_merge(struct shard *s, bool all, struct segment **out)
     return n >= MERGE_MIN || (s->sealed_count > SEGMENTS_SOFT && n > 1) ? n : 0;
 }
 
+/* Rows come faster than graphs take them in: merging waits, it would take the processor from both. */
+static bool is_busy(struct shard *s)
+{
+    bool busy;
+
+    os_mutex_lock(&s->lock);
+    busy = s->growing.segment && growing_unlinked(s->growing.segment) > BUSY_ROWS;
+    os_mutex_unlock(&s->lock);
+    return busy;
+}
+
 /* One unit of work. 1: something was done; 0: nothing to do. */
 static int optimize_once(struct ctx *c, struct shard *s, bool all, bool only_checkpoint)
 {
@@ -523,7 +541,7 @@ static int optimize_once(struct ctx *c, struct shard *s, bool all, bool only_che
     }
     if (only_checkpoint)
         return 0;
-    n = s->sealed_count > 1 || s->sealed_count == 1 ? choose_merge(s, all, which) : 0;
+    n = all || s->sealed_count > SEGMENTS_SOFT || !is_busy(s) ? choose_merge(s, all, which) : 0;
     if (n) {
         TRY(merge(c, s, which, n));
         return 1;
@@ -534,7 +552,7 @@ static int optimize_once(struct ctx *c, struct shard *s, bool all, bool only_che
             TRY(rewrite(c, s, seg, NULL));
             return 1;
         }
-        if (wants_graph(c, s, seg, &v)) {
+        if (wants_graph(s, seg, &v)) {
             TRY(rewrite(c, s, seg, v));
             return 1;
         }
@@ -567,6 +585,13 @@ void optimize_step(struct job *job)
     else if (!s->frozen_count && s->applied > s->covers &&
              (s->want_checkpoint || s->want_all || overlays_above_covers(s)))
         rc = optimize_freeze(&c, s);
+    if (rc >= 0 && !s->link_failed && s->frozen_count && s->frozen_count < FROZEN_MAX / 2 &&
+        growing_unlinked(s->frozen[0].segment)) {
+        link_post(s); /* it posts this job again: a segment sealed with its graph need not be built again */
+        os_mutex_unlock(&s->lock);
+        ctx_release(&c);
+        return;
+    }
     all = s->want_all;
     only_checkpoint = s->want_checkpoint && !all;
     os_mutex_unlock(&s->lock);
@@ -601,6 +626,8 @@ int optimize_all(struct ctx *c, struct shard *s, bool only_checkpoint)
             s->want_all = true;
         os_mutex_unlock(&s->lock);
         sched_post(&s->db->sched, &s->maintain, false);
+        sched_drain(&s->db->sched, &s->maintain);
+        sched_drain(&s->db->sched, &s->link); /* it may have had to wait for this one */
         sched_drain(&s->db->sched, &s->maintain);
         os_mutex_lock(&s->lock);
         more = only_checkpoint ? s->want_checkpoint : s->want_all;

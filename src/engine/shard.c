@@ -24,6 +24,7 @@ struct shard *shard_new(struct db *db, uint64_t id, const char *name)
     s->queue_tail = &s->queue;
     job_init(&s->apply, write_apply_step, true);
     job_init(&s->maintain, optimize_step, false);
+    job_init(&s->link, link_step, false);
     return s;
 }
 
@@ -89,25 +90,40 @@ int shard_publish(struct ctx *c, struct shard *s)
     old = atomic_exchange(&s->view, view);
     if (old)
         view_retire(s, old);
-    shard_count_backlog(s);
+    atomic_store(&s->backlog, view_backlog(view, s->db->graph_rows_min));
     return 0;
 }
 
-void shard_count_backlog(struct shard *s)
+static bool lacks_graph(const struct segment *seg, const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->vectors_count; i++) {
+        uint32_t id = schema->vectors[i].id;
+        if (seg->ops->any_vector(seg, id) && !seg->ops->graph(seg, id))
+            return true;
+    }
+    return false;
+}
+
+uint32_t view_backlog(const struct view *view, uint32_t graph_rows_min)
 {
     uint32_t rows = 0;
 
-    for (size_t i = 0; i < s->sealed_count; i++) {
-        const struct segment *seg = s->sealed[i];
-        bool all = true;
-        for (size_t j = 0; j < s->schema->vectors_count; j++)
-            all = all && seg->ops->graph(seg, s->schema->vectors[j].id);
-        if (!all && seg->ops->rows(seg) >= s->db->graph_rows_min)
-            rows += seg->ops->rows(seg);
+    for (size_t i = 0; i < view->count; i++) {
+        const struct segment *seg = view->segments[i];
+        uint32_t n = seg->ops->rows(seg);
+        if (segment_is_growing(seg))
+            rows += growing_unlinked(seg);
+        else if (n >= graph_rows_min && lacks_graph(seg, view->schema))
+            rows += n;
     }
-    for (size_t i = 0; i < s->frozen_count; i++)
-        rows += s->frozen[i].segment->ops->rows(s->frozen[i].segment);
-    atomic_store(&s->backlog, rows);
+    return rows;
+}
+
+int shard_growing_new(struct ctx *c, struct shard *s, struct segment **ret_segment)
+{
+    struct growing_limits limits = {s->db->options.growing_rows_max, s->db->graph_rows_min};
+
+    return growing_new(c, s->id << 24 | ++s->segment_seq, s->schema, &limits, ret_segment);
 }
 
 uint64_t shard_dirty_from(struct shard *s)

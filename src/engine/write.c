@@ -155,6 +155,7 @@ static void after_apply(struct ctx *c, struct shard *s)
     if (growing_is_full(s) && (s->frozen_count == FROZEN_MAX || optimize_freeze(c, s) >= 0))
         sched_post(&s->db->sched, &s->maintain, false);
     atomic_store(&s->choked, s->frozen_count == FROZEN_MAX && growing_is_full(s));
+    link_post(s);
 }
 
 static struct request *queue_first(struct shard *s)

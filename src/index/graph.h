@@ -70,6 +70,8 @@ struct graph_builder {
     _Atomic uint32_t entries[GRAPH_ENTRIES];
     atomic_uint entries_count;
     atomic_uchar *locks; /* one a slot */
+    struct bits done;    /* adopted: not to be inserted */
+    bool entries_stay;   /* adopted ones: slots are not inserted in the order of their numbers */
 };
 /* `codes->base` has records for `capacity` slots; it must not move. */
 int graph_builder_init(struct ctx *c, struct graph_builder *b, const struct codes *codes, const struct kernels *k,
@@ -88,6 +90,11 @@ struct graph_worker {
 int graph_worker_init(struct ctx *c, struct graph_worker *w, struct graph_builder *b);
 void graph_worker_release(struct graph_worker *w);
 int graph_insert(struct graph_worker *w, uint32_t slot);
+
+/* Before the build: links of `from`, whose slot i is slot map[i] here, or none (GRAPH_NONE). */
+void graph_adopt(struct graph_worker *w, const struct graph *from, const uint32_t *map);
+/* The slot's links anew, chosen from `offered` (with room for 3 more). */
+void graph_relink(struct graph_worker *w, uint32_t slot, uint32_t *offered, uint32_t count);
 
 /* Inserts all slots of `codes` with `threads` threads. `stop` is asked now and then. */
 int graph_build(struct ctx *c, struct graph_builder *b, uint32_t threads, bool (*stop)(void *arg), void *arg);

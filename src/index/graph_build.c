@@ -147,12 +147,33 @@ static int find_near(struct graph_worker *w, uint32_t slot)
     return n;
 }
 
+void graph_relink(struct graph_worker *w, uint32_t slot, uint32_t *offered, uint32_t count)
+{
+    uint32_t *links = links_at(w->b, slot), kept[GRAPH_DEGREE_MAX], n;
+    float own = norm_of(w->b, slot);
+
+    for (uint32_t i = count; i < count + 3; i++)
+        offered[i] = offered[0];
+    scorer_slot(&w->search, slot);
+    count = MIN(count, graph_found_max(w->b->ef));
+    for (uint32_t i = 0; i < count; i += 4) {
+        float d[4];
+        scorer_four(&w->search, offered + i, d);
+        for (uint32_t j = 0; j < 4 && i + j < count; j++)
+            w->found[i + j] = (struct found){d[j] + own, offered[i + j]};
+    }
+    sort_found(w->found, count);
+    n = prune(w, slot, w->found, count, kept);
+    for (uint32_t i = 0; i < w->b->degree; i++)
+        set_link(links + i, i < n ? kept[i] : GRAPH_NONE);
+}
+
 /* Entry points follow the growth: whoever inserts a power of two spreads them anew. */
 static void spread_entries(struct graph_builder *b, uint32_t slot)
 {
     uint32_t count = slot + 1, n = MIN(count, (uint32_t)GRAPH_ENTRIES);
 
-    if (count & slot)
+    if (count & slot || b->entries_stay)
         return;
     for (uint32_t i = 0; i < n; i++)
         atomic_store(&b->entries[i], (uint32_t)((uint64_t)i * slot / n));
@@ -163,7 +184,7 @@ int graph_insert(struct graph_worker *w, uint32_t slot)
 {
     struct graph_builder *b = w->b;
     uint32_t *links = links_at(b, slot), kept[GRAPH_DEGREE_MAX], count;
-    int n = slot ? find_near(w, slot) : 0;
+    int n = slot || b->entries_stay ? find_near(w, slot) : 0;
 
     if (n < 0)
         return n;
@@ -197,12 +218,13 @@ int graph_builder_init(struct ctx *c, struct graph_builder *b, const struct code
     b->ef = MIN(params->ef ? params->ef : EF_BUILD, (uint32_t)EF_BUILD_MAX);
     b->links = pages_alloc(links_bytes(b));
     b->locks = mem_zalloc(MAX(capacity, 1u));
-    if (!b->links || !b->locks) {
+    b->done.size = capacity;
+    b->done.words = mem_zalloc(((size_t)bits_words(capacity) + 1) * sizeof *b->done.words);
+    if (!b->links || !b->locks || !b->done.words) {
         graph_builder_release(b);
         return err_nomem(c);
     }
     memset(b->links, 0xff, (size_t)capacity * b->degree * sizeof *b->links);
-    atomic_store(&b->entries_count, MIN(capacity, 1u));
     return 0;
 }
 
@@ -210,6 +232,7 @@ void graph_builder_release(struct graph_builder *b)
 {
     pages_free(b->links, links_bytes(b));
     mem_free(b->locks);
+    mem_free(b->done.words);
     memset(b, 0, sizeof *b);
 }
 
@@ -259,7 +282,7 @@ static int insert_turns(struct build *x, struct graph_worker *w)
         if (x->stop && x->stop(x->arg))
             return KITH_CLOSED;
         for (uint32_t slot = from; slot < to; slot++)
-            TRY(graph_insert(w, slot));
+            TRY(bits_get(&x->b->done, slot) ? 0 : graph_insert(w, slot));
     }
 }
 

@@ -1,5 +1,6 @@
 /* walk_avx512.c - walks with AVX-512: distances, and a beam kept sorted without branches. */
-#include "index/walk.h"
+#define WALK_ISA
+#include "index/walk_links.h"
 #include "vec/four_avx512.h"
 
 /* new[i] = min(old[i], max(d, old[i - 1])), sixteen at a time: what is nearer stays, d goes in where the
@@ -39,21 +40,6 @@ static ALWAYS_INLINE int beam_next(const struct beam *b)
             return (int)(i + (uint32_t)__builtin_ctz(~walked));
     }
     return -1;
-}
-
-/* Links may be written meanwhile: each is read whole, old or new, and once. */
-NO_SANITIZE_THREAD static inline uint32_t links_read(const uint32_t *links, uint32_t degree, uint32_t *copy)
-{
-    const __m512i none = _mm512_set1_epi32(-1);
-
-    for (uint32_t i = 0; i < degree; i += 16) {
-        __m512i some = _mm512_loadu_si512(links + i);
-        uint32_t unused = _mm512_cmpeq_epi32_mask(some, none);
-        _mm512_storeu_si512(copy + i, some);
-        if (unused)
-            return i + (uint32_t)__builtin_ctz(unused);
-    }
-    return degree;
 }
 
 #include "index/walk_body.h"

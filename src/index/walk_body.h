@@ -1,5 +1,12 @@
 /* walk_body.h - the walk itself. Who includes it has defined: four_dot8, four_l1, four_dot4 (vec/four_*.h),
- * beam_insert, beam_next, links_read. */
+ * beam_insert, beam_next, links_read. Alone it is plain C. */
+#ifndef INDEX_WALK_BODY_H
+#define INDEX_WALK_BODY_H
+
+#ifndef WALK_ISA
+#include "index/walk_scalar.h"
+#include "vec/four_scalar.h"
+#endif
 
 static ALWAYS_INLINE void four(const struct scorer *s, enum code_form form, const uint32_t *slots, float *out)
 {
@@ -20,7 +27,9 @@ static ALWAYS_INLINE void four(const struct scorer *s, enum code_form form, cons
 
 static ALWAYS_INLINE bool allowed(const struct walk *w, uint32_t slot)
 {
-    return bits_get(w->search->allow, w->search->rows ? w->search->rows[slot] : slot);
+    uint32_t row = w->search->rows ? w->search->rows[slot] : slot;
+
+    return row < w->search->allow->size && bits_get(w->search->allow, row); /* rows may come while we walk */
 }
 
 /* Appends the slots that are new; no branch on whether they are. */
@@ -189,3 +198,5 @@ WALK(nibbles_hop, CODE_NIBBLES, WALK_HOP)
             {nibbles_all, nibbles_keep, nibbles_hop},                                      \
         }                                                                                  \
     }
+
+#endif

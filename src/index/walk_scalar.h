@@ -2,7 +2,7 @@
 #ifndef INDEX_WALK_SCALAR_H
 #define INDEX_WALK_SCALAR_H
 
-#include "index/walk.h"
+#include "index/walk_links.h"
 
 static inline void beam_insert(struct beam *b, float d, uint32_t id)
 {
@@ -31,16 +31,6 @@ static inline int beam_next(const struct beam *b)
             return (int)i;
     }
     return -1;
-}
-
-/* Links may be written meanwhile: each is read once. */
-static inline uint32_t links_read(const uint32_t *links, uint32_t degree, uint32_t *copy)
-{
-    uint32_t n = 0;
-
-    while (n < degree && (copy[n] = __atomic_load_n(links + n, __ATOMIC_ACQUIRE)) != GRAPH_NONE)
-        n++;
-    return n;
 }
 
 #endif

@@ -363,6 +363,13 @@ uint64_t os_memory_bytes(void)
     return group && group < all ? group : all;
 }
 
+void os_pause(uint32_t us)
+{
+    struct timespec t = {us / 1000000, (long)(us % 1000000) * 1000};
+
+    (void)nanosleep(&t, NULL);
+}
+
 int os_send(int fd, const void *data, size_t size)
 {
     ssize_t sent = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -381,15 +388,31 @@ int os_receive(int fd, void *data, size_t size, int ms)
     return got < 0 ? -errno : (int)got;
 }
 
-uint64_t os_resident_bytes(void)
+/* Pages in memory: all, and those of files. */
+static void count_pages(unsigned long long *ret_all, unsigned long long *ret_of_files)
 {
     FILE *f = fopen("/proc/self/statm", "re");
-    unsigned long long all = 0, resident = 0;
+    unsigned long long size;
 
-    if (!f)
-        return 0;
-    if (fscanf(f, "%llu %llu", &all, &resident) != 2)
-        resident = 0;
-    fclose(f);
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    *ret_all = *ret_of_files = 0;
+    if (f && fscanf(f, "%llu %llu %llu", &size, ret_all, ret_of_files) != 3)
+        *ret_all = *ret_of_files = 0;
+    if (f)
+        fclose(f);
+}
+
+uint64_t os_resident_bytes(void)
+{
+    unsigned long long all, of_files;
+
+    count_pages(&all, &of_files);
+    return all * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t os_anonymous_bytes(void)
+{
+    unsigned long long all, of_files;
+
+    count_pages(&all, &of_files);
+    return (all - of_files) * (uint64_t)sysconf(_SC_PAGESIZE);
 }

@@ -64,6 +64,9 @@ const struct os *os_linux(void);
 unsigned os_cores(void);
 uint64_t os_memory_bytes(void); /* of the machine, or of the cgroup if that is less */
 uint64_t os_resident_bytes(void);
+uint64_t os_anonymous_bytes(void); /* resident, and not of a file */
+/* Sleeps for so many microseconds. */
+void os_pause(uint32_t us);
 /* On a socket that does not block: how many bytes went, or a negative errno. No signal is raised. */
 int os_send(int fd, const void *data, size_t size);
 /* Waits at most `ms` for something to read: how many bytes came, 0 at the end, -EAGAIN if nothing did. */

@@ -58,6 +58,7 @@ struct searching {
     struct topk best;
     uint32_t want;
     row_id leave_out;
+    row_id upto; /* rows from here on are not the graph's business: they are scanned */
 };
 
 static int score_row(struct searching *g, row_id row, float *ret_distance)
@@ -80,11 +81,11 @@ static int score_row(struct searching *g, row_id row, float *ret_distance)
     return 0;
 }
 
-static int scan(struct searching *g, const struct bits *mask, struct plan_note *note)
+static int scan(struct searching *g, const struct bits *mask, row_id from, struct plan_note *note)
 {
     float d;
 
-    for (row_id row = bits_next(mask, 0); row != ROW_NONE; row = bits_next(mask, row + 1)) {
+    for (row_id row = bits_next(mask, from); row != ROW_NONE; row = bits_next(mask, row + 1)) {
         TRY(score_row(g, row, &d));
         note->distances++;
     }
@@ -146,6 +147,8 @@ static int rank(struct searching *g, const struct segment_graph *x, const struct
     for (int i = 0; i < n; i++) {
         if (i >= sure && found[i].distance - 2 * error > topk_worst(&g->best))
             break;
+        if (x->slots[found[i].slot] >= g->upto)
+            continue;
         TRY(score_row(g, x->slots[found[i].slot], &d));
         error = MAX(error, fabsf(d - found[i].distance));
     }
@@ -157,12 +160,16 @@ static int walk(struct searching *g, const struct segment_graph *x, struct graph
 {
     struct found *found = arena_alloc(&g->c->arena, graph_found_max(search->ef) * sizeof *found);
     struct scorer scorer;
+    struct graph graph;
     bool refined;
     int n, most;
 
     if (!found || segment_scorer(&g->c->arena, x, g->v, g->query, g->r->kernels, &scorer) < 0)
         return err_nomem(g->c);
-    n = graph_search(g->c, &x->graph, &scorer, scratch, search, found);
+    graph = x->graph;
+    if (x->live)
+        graph_builder_view(x->live, &graph);
+    n = graph_search(g->c, &graph, &scorer, scratch, search, found);
     if (n < 0)
         return n;
     note->distances += search->distances;
@@ -180,7 +187,7 @@ static int by_graph(struct searching *g, const struct segment_graph *x, const st
                     bool all, struct plan_note *note)
 {
     uint32_t ef = g->q->ef ? g->q->ef : MAX((uint32_t)EF_DEFAULT, g->want * 2);
-    double share = (double)matches / (double)MAX(x->graph.count, 1u);
+    double share = (double)matches / (double)note->rows;
     struct graph_search search = {0};
     struct graph_scratch *scratch;
     int n;
@@ -206,9 +213,9 @@ static int by_graph(struct searching *g, const struct segment_graph *x, const st
     if ((uint32_t)n < MIN(g->want, matches)) {
         note->strategy = "hop, then scan";
         g->best.size = 0;
-        return scan(g, mask, note);
+        return scan(g, mask, 0, note);
     }
-    return 0;
+    return x->live ? scan(g, mask, g->upto, note) : 0;
 }
 
 int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
@@ -217,11 +224,13 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
 {
     const struct segment *s = r->snap->segments[segment];
     const struct segment_graph *x = q->exact ? NULL : s->ops->graph(s, v->id);
-    struct searching g = {c, r, q, v, query, s, {0}, q->limit + q->offset, ROW_NONE};
+    struct searching g = {c, r, q, v, query, s, {0}, q->limit + q->offset, ROW_NONE, ROW_NONE};
     struct bits mask = {0};
     uint32_t matches;
     bool all;
 
+    if (x && x->live) /* before the rows are counted: what is linked is there */
+        g.upto = atomic_load(x->live_rows);
     note->rows = s->ops->rows(s);
     if (!note->rows)
         return 0;
@@ -238,7 +247,7 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
     if (!x || g.want > GRAPH_EF_MAX / 2 || matches <= SCAN_ALWAYS ||
         (matches < note->rows / 4 && matches < MAX(q->ef, (uint32_t)EF_DEFAULT) * 40)) {
         note->strategy = !x ? "exact" : "scan";
-        TRY(scan(&g, &mask, note));
+        TRY(scan(&g, &mask, 0, note));
     } else {
         TRY(by_graph(&g, x, &mask, matches, all, note));
     }

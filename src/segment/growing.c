@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "segment/segment.h"
+#include "segment/growing.h"
 
 enum { CHUNKS = 20, CHUNK_FIRST = 64, LEVELS = 12 };
 
@@ -29,6 +29,9 @@ struct grow_row {
 
 struct grow_column {
     uint32_t vector_id, dim;
+    kith_metric metric;
+    atomic_bool any;   /* some row has it */
+    struct growing_graph *_Atomic graph; /* NULL until there are rows enough */
     float *_Atomic data[CHUNKS];
     uint8_t *_Atomic present[CHUNKS];
 };
@@ -44,6 +47,7 @@ struct growing {
     uint32_t columns_count;
     struct id_node *head;
     uint64_t seed;
+    struct growing_limits limits;
     atomic_ullong bytes;
 };
 
@@ -205,6 +209,17 @@ static int grow_vector(struct ctx *c, const struct segment *s, row_id row, uint3
     return 0;
 }
 
+static bool grow_any_vector(const struct segment *s, uint32_t vector_id)
+{
+    const struct growing *g = grow_of(s);
+
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        if (g->columns[i].vector_id == vector_id)
+            return atomic_load(&g->columns[i].any);
+    }
+    return false;
+}
+
 static row_id node_row(const struct id_node *n)
 {
     return n ? atomic_load_explicit(&((struct id_node *)(uintptr_t)n)->row, memory_order_acquire) : ROW_NONE;
@@ -237,8 +252,13 @@ static row_id grow_after(const struct segment *s, row_id row)
 
 static const struct segment_graph *grow_graph(const struct segment *s, uint32_t vector_id)
 {
-    UNUSED(s);
-    UNUSED(vector_id);
+    const struct growing *g = grow_of(s);
+
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        struct growing_graph *x = atomic_load_explicit(&g->columns[i].graph, memory_order_acquire);
+        if (g->columns[i].vector_id == vector_id)
+            return x ? &x->shown : NULL;
+    }
     return NULL;
 }
 
@@ -287,6 +307,8 @@ static void grow_free(struct segment *s)
     struct growing *g = grow_of(s);
     uint32_t rows = grow_rows(s);
 
+    for (uint32_t i = 0; i < g->columns_count; i++)
+        growing_graph_free(atomic_load(&g->columns[i].graph));
     for (row_id row = 0; row < rows; row++) {
         struct docver *d = atomic_load(&row_at(g, row)->doc);
         while (d) {
@@ -321,6 +343,7 @@ static const struct segment_ops grow_ops = {
     .vector = grow_vector,
     .seek = grow_seek,
     .after = grow_after,
+    .any_vector = grow_any_vector,
     .prefetch = grow_prefetch,
     .graph = grow_graph,
     .field = grow_field,
@@ -339,7 +362,8 @@ uint64_t growing_bytes(const struct segment *s)
     return atomic_load(&grow_of(s)->bytes);
 }
 
-int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, struct segment **ret_segment)
+int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const struct growing_limits *limits,
+                struct segment **ret_segment)
 {
     struct growing *g = mem_zalloc(sizeof *g);
 
@@ -349,6 +373,7 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, struct 
     atomic_init(&g->base.refs, 1);
     g->base.id = id;
     g->seed = id;
+    g->limits = *limits;
     arena_init(&g->arena);
     g->columns = mem_zalloc(MAX(schema->vectors_count, 1u) * sizeof *g->columns);
     g->columns_count = g->columns ? (uint32_t)schema->vectors_count : 0;
@@ -360,6 +385,7 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, struct 
     for (uint32_t i = 0; i < g->columns_count; i++) {
         g->columns[i].vector_id = schema->vectors[i].id;
         g->columns[i].dim = schema->vectors[i].dim;
+        g->columns[i].metric = schema->vectors[i].metric;
     }
     *ret_segment = &g->base;
     return 0;
@@ -440,6 +466,8 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
             memcpy(atomic_load_explicit(&col->data[k], memory_order_relaxed) + (size_t)at * col->dim, vectors[j].data,
                    (size_t)col->dim * sizeof(float));
             *present = 1;
+            if (!atomic_load_explicit(&col->any, memory_order_relaxed))
+                atomic_store(&col->any, true);
         }
     }
     atomic_fetch_add(&g->bytes, sizeof *d + d->size + sizeof *node + 32);
@@ -447,4 +475,47 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
     atomic_store_explicit(&node->row, row, memory_order_release);
     *ret_row = row;
     return 0;
+}
+
+/* ---- graphs --------------------------------------------------------------------------------------- */
+
+uint32_t growing_unlinked(const struct segment *s)
+{
+    const struct growing *g = grow_of(s);
+    uint32_t rows = grow_rows(s), most = 0;
+
+    for (uint32_t i = 0; i < g->columns_count && rows >= g->limits.graph_rows_min; i++) {
+        struct growing_graph *x = atomic_load(&g->columns[i].graph);
+        if (!atomic_load(&g->columns[i].any))
+            continue;
+        most = MAX(most, x ? rows - atomic_load(&x->rows) : rows);
+        if (x && atomic_load(&x->count) == x->capacity)
+            most = 0; /* full: the rest is scanned */
+    }
+    return most;
+}
+
+int growing_link(struct ctx *c, struct segment *s, const struct kernels *k, uint32_t most)
+{
+    struct growing *g = grow_of(s);
+    int done = 0;
+
+    for (uint32_t i = 0; i < g->columns_count && grow_rows(s) >= g->limits.graph_rows_min; i++) {
+        struct grow_column *col = &g->columns[i];
+        struct growing_graph *x = atomic_load(&col->graph);
+        int n;
+        if (!atomic_load(&col->any))
+            continue;
+        if (!x) {
+            TRY(growing_graph_new(c, s, col->vector_id, col->dim, col->metric, k,
+                                  MAX(g->limits.rows_max + g->limits.rows_max / 8, grow_rows(s)), &x));
+            atomic_store_explicit(&col->graph, x, memory_order_release);
+            atomic_fetch_add(&g->bytes, x->records_size + (uint64_t)x->capacity * GRAPH_DEGREE * sizeof(uint32_t));
+        }
+        n = growing_graph_link(c, s, col->vector_id, x, most);
+        if (n < 0)
+            return n;
+        done += n;
+    }
+    return done;
 }

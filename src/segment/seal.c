@@ -8,11 +8,6 @@
 
 #include <lz4.h>
 
-struct picked {
-    const struct segment *s;
-    row_id row;
-};
-
 struct sealing {
     struct ctx *c;
     struct pack_writer *w;
@@ -295,14 +290,40 @@ static int write_docs(struct sealing *z)
     return rc;
 }
 
+/* With a plan, graphs too: of every vector if the rows come from sealed segments, of those whose graph is
+ * whole already if not, because sealing must be quick. */
+static int write_graphs(struct sealing *z, const struct seal_source *from, const struct graph_plan *plan,
+                        struct sealed_graphs *ret_graphs)
+{
+    ret_graphs->count = 0;
+    if (!plan || z->count < plan->rows_min)
+        return 0;
+    for (size_t i = 0; i < z->schema->vectors_count; i++) {
+        const struct schema_vector *v = &z->schema->vectors[i];
+        bool known = true;
+        int rc;
+        for (size_t j = 0; j < from->count; j++)
+            known = known && (!segment_is_growing(from->segments[j]) || segment_graph_whole(from->segments[j], v->id));
+        if (!known)
+            continue;
+        rc = seal_graph(z->c, z->w, z->owner, v, z->rows, z->count, plan);
+        if (rc == 0)
+            ret_graphs->vectors[ret_graphs->count++] = v->id;
+        TRY(rc);
+    }
+    return 0;
+}
+
 int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct schema *schema,
-               const struct seal_source *from, lsn v, uint32_t *ret_rows)
+               const struct seal_source *from, lsn v, const struct graph_plan *plan, uint32_t *ret_rows,
+               struct sealed_graphs *ret_graphs)
 {
     struct sealing z = {.c = c, .w = w, .owner = id, .schema = schema, .v = v};
     struct segment_head head = {0};
 
     TRY(pick_rows(&z, from));
     head.rows = z.count;
+    ret_graphs->count = 0;
     if (z.count) {
         TRY(write_ids(&z, &head.ids_form));
         TRY(write_filter(&z));
@@ -310,6 +331,7 @@ int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct s
         for (size_t i = 0; i < schema->vectors_count; i++)
             TRY(write_vector(&z, &schema->vectors[i]));
         TRY(write_docs(&z));
+        TRY(write_graphs(&z, from, plan, ret_graphs));
         TRY(pack_put(c, w, PACK_SEGMENT, 0, id, &head, sizeof head));
     }
     *ret_rows = z.count;

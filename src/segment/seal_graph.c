@@ -14,7 +14,9 @@ enum { SAMPLE = 1024 };
 struct sealing_graph {
     struct ctx *c;
     const struct schema_vector *v;
-    const struct segment *s;
+    uint64_t owner;
+    const struct picked *picked; /* the rows of the segment to be */
+    uint32_t picked_count;
     const struct kernels *kernels;
     uint32_t count;
     uint32_t *rows;  /* of the slots as they are built: ascending */
@@ -27,25 +29,24 @@ struct sealing_graph {
 
 static const float *vector_of(const struct sealing_graph *g, uint32_t slot)
 {
+    const struct picked *p = &g->picked[g->rows[slot]];
     const float *data = NULL;
 
-    if (g->s->ops->vector(g->c, g->s, g->rows[slot], g->v->id, &data) < 0)
+    if (p->s->ops->vector(g->c, p->s, p->row, g->v->id, &data) < 0)
         return NULL;
     return data;
 }
 
 static int find_rows(struct sealing_graph *g)
 {
-    uint32_t rows = g->s->ops->rows(g->s);
-
-    g->rows = mem_alloc((size_t)MAX(rows, 1u) * sizeof *g->rows);
+    g->rows = mem_alloc((size_t)MAX(g->picked_count, 1u) * sizeof *g->rows);
     if (!g->rows)
         return err_nomem(g->c);
-    for (row_id row = 0; row < rows; row++) {
+    for (uint32_t i = 0; i < g->picked_count; i++) {
         const float *data = NULL;
-        TRY(g->s->ops->vector(g->c, g->s, row, g->v->id, &data));
+        TRY(g->picked[i].s->ops->vector(g->c, g->picked[i].s, g->picked[i].row, g->v->id, &data));
         if (data)
-            g->rows[g->count++] = row;
+            g->rows[g->count++] = i;
     }
     return 0;
 }
@@ -83,6 +84,85 @@ static int encode_bytes(struct sealing_graph *g)
     return 0;
 }
 
+/* ---- what sources know already ------------------------------------------------------------------------------ */
+
+/* The graph of a source with all that can be searched in it now. */
+static struct graph graph_of(const struct segment_graph *x)
+{
+    struct graph view = x->graph;
+
+    if (x->live)
+        graph_builder_view(x->live, &view);
+    return view;
+}
+
+/* Of the sources that have a graph over all their rows, the one with most rows among the picked; NULL: none. */
+static const struct segment *best_source(const struct sealing_graph *g)
+{
+    const struct segment *best = NULL, *sources[256];
+    uint32_t counts[256] = {0}, n = 0, most = 0;
+
+    for (uint32_t i = 0; i < g->count; i++) {
+        const struct segment *s = g->picked[g->rows[i]].s;
+        uint32_t at = 0;
+        while (at < n && sources[at] != s)
+            at++;
+        if (at == n && n < ARRAY_SIZE(sources))
+            sources[n++] = s;
+        if (at < n && ++counts[at] > most && segment_graph_whole(s, g->v->id)) {
+            most = counts[at];
+            best = s;
+        }
+    }
+    return best;
+}
+
+/* new slot of each slot of the source */
+static uint32_t *map_slots(const struct sealing_graph *g, const struct segment *source, const struct segment_graph *x)
+{
+    uint32_t rows = source->ops->rows(source), count = graph_of(x).count;
+    uint32_t *of_row = mem_alloc((size_t)MAX(rows, 1u) * sizeof *of_row);
+    uint32_t *map = mem_alloc((size_t)MAX(count, 1u) * sizeof *map);
+
+    if (of_row && map) {
+        memset(of_row, 0xff, (size_t)rows * sizeof *of_row);
+        for (uint32_t i = 0; i < g->count; i++) {
+            if (g->picked[g->rows[i]].s == source)
+                of_row[g->picked[g->rows[i]].row] = i;
+        }
+        for (uint32_t i = 0; i < count; i++)
+            map[i] = x->slots[i] < rows ? of_row[x->slots[i]] : GRAPH_NONE;
+    } else {
+        mem_free(map);
+        map = NULL;
+    }
+    mem_free(of_row);
+    return map;
+}
+
+/* A graph of which much is gone is not worth healing: half of it must still be there. */
+static int adopt(struct sealing_graph *g, const struct segment *source)
+{
+    const struct segment_graph *x = source->ops->graph(source, g->v->id);
+    struct graph from = graph_of(x);
+    struct graph_worker w;
+    uint32_t *map, kept = 0;
+    int rc;
+
+    from.count = x->live ? atomic_load(x->live_count) : from.count;
+    map = map_slots(g, source, x);
+    if (!map)
+        return err_nomem(g->c);
+    for (uint32_t i = 0; i < from.count; i++)
+        kept += map[i] != GRAPH_NONE;
+    rc = graph_worker_init(g->c, &w, &g->builder);
+    if (rc >= 0 && kept * 2 > from.count)
+        graph_adopt(&w, &from, map);
+    graph_worker_release(&w);
+    mem_free(map);
+    return rc;
+}
+
 static int choose_order(struct sealing_graph *g)
 {
     struct graph view;
@@ -104,7 +184,7 @@ static int write_links(const struct sealing_graph *g, struct pack_writer *w)
 {
     uint32_t degree = g->builder.degree, links[GRAPH_DEGREE_MAX];
 
-    TRY(pack_begin(g->c, w, PACK_LINKS, g->v->id, g->s->id));
+    TRY(pack_begin(g->c, w, PACK_LINKS, g->v->id, g->owner));
     for (uint32_t i = 0; i < g->count; i++) {
         const uint32_t *from = g->builder.links + (size_t)g->order[i] * degree;
         for (uint32_t j = 0; j < degree; j++)
@@ -116,7 +196,7 @@ static int write_links(const struct sealing_graph *g, struct pack_writer *w)
 
 static int write_bytes(const struct sealing_graph *g, struct pack_writer *w)
 {
-    TRY(pack_begin(g->c, w, PACK_CODES, g->v->id, g->s->id));
+    TRY(pack_begin(g->c, w, PACK_CODES, g->v->id, g->owner));
     for (uint32_t i = 0; i < g->count; i++)
         TRY(pack_write(g->c, w, g->records + (size_t)g->order[i] * g->codes.stride, g->codes.stride));
     return pack_end(g->c, w);
@@ -148,7 +228,7 @@ static int train(const struct sealing_graph *g, struct grid *grid, float *bounds
 static int write_plane(const struct sealing_graph *g, struct pack_writer *w, const struct grid *grid, bool upper,
                        uint8_t *records)
 {
-    TRY(pack_begin(g->c, w, upper ? PACK_TOP : PACK_REST, g->v->id, g->s->id));
+    TRY(pack_begin(g->c, w, upper ? PACK_TOP : PACK_REST, g->v->id, g->owner));
     for (uint32_t i = 0; i < g->count; i++) {
         const float *v = vector_of(g, g->order[i]);
         if (!v)
@@ -161,7 +241,7 @@ static int write_plane(const struct sealing_graph *g, struct pack_writer *w, con
 
 static int write_norms(const struct sealing_graph *g, struct pack_writer *w)
 {
-    TRY(pack_begin(g->c, w, PACK_NORMS, g->v->id, g->s->id));
+    TRY(pack_begin(g->c, w, PACK_NORMS, g->v->id, g->owner));
     for (uint32_t i = 0; i < g->count; i++) {
         const float *v = vector_of(g, g->order[i]);
         float norm = v ? g->kernels->dot(v, v, g->v->dim) : 0;
@@ -181,7 +261,7 @@ static int write_grid(const struct sealing_graph *g, struct pack_writer *w)
     if (!bounds || !records)
         return err_nomem(g->c);
     TRY(train(g, &grid, bounds));
-    TRY(pack_put(g->c, w, PACK_GRID, g->v->id, g->s->id, bounds, (size_t)g->v->dim * 2 * sizeof *bounds));
+    TRY(pack_put(g->c, w, PACK_GRID, g->v->id, g->owner, bounds, (size_t)g->v->dim * 2 * sizeof *bounds));
     TRY(write_plane(g, w, &grid, true, records));
     TRY(write_plane(g, w, &grid, false, records));
     return g->v->metric == KITH_EUCLID ? write_norms(g, w) : 0;
@@ -189,7 +269,7 @@ static int write_grid(const struct sealing_graph *g, struct pack_writer *w)
 
 static int write_slots(const struct sealing_graph *g, struct pack_writer *w)
 {
-    TRY(pack_begin(g->c, w, PACK_SLOTS, g->v->id, g->s->id));
+    TRY(pack_begin(g->c, w, PACK_SLOTS, g->v->id, g->owner));
     for (uint32_t i = 0; i < g->count; i++)
         TRY(pack_write(g->c, w, &g->rows[g->order[i]], sizeof *g->rows));
     return pack_end(g->c, w);
@@ -208,21 +288,29 @@ static int write_graph(const struct sealing_graph *g, struct pack_writer *w)
     TRY(head.form == GRAPH_GRID ? write_grid(g, w) : write_bytes(g, w));
     TRY(write_links(g, w));
     TRY(write_slots(g, w));
-    return pack_put(g->c, w, PACK_GRAPH, g->v->id, g->s->id, &head, sizeof head);
+    return pack_put(g->c, w, PACK_GRAPH, g->v->id, g->owner, &head, sizeof head);
 }
 
-int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
-                     const struct kernels *k, const struct graph_plan *plan)
+static int build(struct sealing_graph *g, const struct graph_plan *plan)
 {
-    struct sealing_graph g = {.c = c, .v = v, .s = s, .kernels = k};
+    const struct segment *source = best_source(g);
+
+    TRY(encode_bytes(g));
+    TRY(graph_builder_init(g->c, &g->builder, &g->codes, g->kernels, g->count, &plan->params));
+    if (source)
+        TRY(adopt(g, source));
+    return graph_build(g->c, &g->builder, plan->threads, plan->stop, plan->arg);
+}
+
+int seal_graph(struct ctx *c, struct pack_writer *w, uint64_t owner, const struct schema_vector *v,
+               const struct picked *picked, uint32_t count, const struct graph_plan *plan)
+{
+    struct sealing_graph g = {.c = c, .v = v, .owner = owner, .picked = picked, .picked_count = count,
+                              .kernels = plan->kernels};
     int rc = find_rows(&g);
 
     if (rc >= 0 && g.count)
-        rc = encode_bytes(&g);
-    if (rc >= 0 && g.count)
-        rc = graph_builder_init(c, &g.builder, &g.codes, k, g.count, &plan->params);
-    if (rc >= 0 && g.count)
-        rc = graph_build(c, &g.builder, plan->threads, plan->stop, plan->arg);
+        rc = build(&g, plan);
     if (rc >= 0 && g.count)
         rc = choose_order(&g);
     if (rc >= 0 && g.count)
@@ -234,4 +322,17 @@ int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_v
     mem_free(g.order);
     mem_free(g.back);
     return rc;
+}
+
+int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
+                     const struct graph_plan *plan)
+{
+    uint32_t rows = s->ops->rows(s);
+    struct picked *picked = arena_alloc(&c->arena, (size_t)MAX(rows, 1u) * sizeof *picked);
+
+    if (!picked)
+        return err_nomem(c);
+    for (row_id row = 0; row < rows; row++)
+        picked[row] = (struct picked){s, row};
+    return seal_graph(c, w, s->id, v, picked, rows, plan);
 }

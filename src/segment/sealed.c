@@ -236,6 +236,17 @@ static row_id sealed_after(const struct segment *s, row_id row)
     return row + 1 < sealed_of(s)->rows ? row + 1 : ROW_NONE;
 }
 
+static bool sealed_any_vector(const struct segment *s, uint32_t vector_id)
+{
+    const struct sealed *z = sealed_of(s);
+
+    for (uint32_t i = 0; i < z->vectors_count; i++) {
+        if (z->vectors[i].id == vector_id)
+            return z->vectors[i].section != NULL;
+    }
+    return false;
+}
+
 static void sealed_prefetch(const struct segment *s, row_id row)
 {
     const struct sealed *z = sealed_of(s);
@@ -356,6 +367,7 @@ static const struct segment_ops sealed_ops = {
     .vector = sealed_vector,
     .seek = sealed_seek,
     .after = sealed_after,
+    .any_vector = sealed_any_vector,
     .prefetch = sealed_prefetch,
     .graph = sealed_graph,
     .field = sealed_field,

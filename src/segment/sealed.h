@@ -40,6 +40,16 @@ void part_unref(struct part *p); /* NULL is fine */
 /* A copy of part of the file, made once; the file's own bytes if there is no memory for one. */
 const void *part_copy(struct part *p, const void *data, size_t size);
 
+/* A row of a segment to be, where it is now. */
+struct picked {
+    const struct segment *s;
+    row_id row;
+};
+/* Builds and writes the graph of one vector over the picked rows, beginning with what their segments know.
+ * 1: no row has the vector. */
+int seal_graph(struct ctx *c, struct pack_writer *w, uint64_t owner, const struct schema_vector *v,
+               const struct picked *picked, uint32_t count, const struct graph_plan *plan);
+
 /* The graph of a vector of segment `owner`, which has `rows` rows. */
 int sealed_graph_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t rows, const struct schema_vector *v,
                       struct segment_graph *ret_graph);

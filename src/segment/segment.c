@@ -196,6 +196,13 @@ int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r)
                      : 0;
 }
 
+bool segment_graph_whole(const struct segment *s, uint32_t vector_id)
+{
+    const struct segment_graph *x = s->ops->graph(s, vector_id);
+
+    return x && (!x->live || atomic_load(x->live_rows) >= s->ops->rows(s));
+}
+
 int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const float *query,
                    const struct kernels *k, struct scorer *ret_scorer)
 {

@@ -34,7 +34,12 @@ struct segment_graph {
     struct grid grid;
     const uint8_t *top, *rest;
     const float *norms;        /* euclid */
+    struct graph_builder *live; /* growing: links come while it is searched */
+    atomic_uint *live_count;    /* slots that are linked */
+    atomic_uint *live_rows;     /* rows before this one are linked, or lack the vector */
 };
+/* Whether the graph covers all rows of the segment. */
+bool segment_graph_whole(const struct segment *s, uint32_t vector_id);
 /* A scorer of the query over the graph's slots. */
 int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const float *query,
                    const struct kernels *k, struct scorer *ret_scorer);
@@ -55,6 +60,7 @@ struct segment_ops {
     bool (*overlaid)(const struct segment *s, row_id row, lsn v);
     /* in place; NULL: the row has no such vector. Checks what it touches for the first time. */
     int (*vector)(struct ctx *c, const struct segment *s, row_id row, uint32_t vector_id, const float **ret_data);
+    bool (*any_vector)(const struct segment *s, uint32_t vector_id); /* false: no row has it */
     /* rows in id order: the first at or after `id` (NULL: the first), and the one after a row;
      * growing segments may give dead versions in between */
     row_id (*seek)(const struct segment *s, const kith_id *id);
@@ -103,7 +109,11 @@ bool row_has_vector(void *arg, const char *name);
 /* ---- growing: in memory, one writer ------------------------------------------------------------ */
 
 struct growing;
-int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, struct segment **ret_segment);
+struct growing_limits {
+    uint32_t rows_max, graph_rows_min;
+};
+int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const struct growing_limits *limits,
+                struct segment **ret_segment);
 /* Makes room for `rows` more, so that adding them cannot fail. */
 int growing_reserve(struct ctx *c, struct segment *s, uint64_t rows);
 /* A new row; visible once the view's LSN reaches `born`. `vectors` may repeat an id: the last counts.
@@ -111,6 +121,10 @@ int growing_reserve(struct ctx *c, struct segment *s, uint64_t rows);
 int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, struct bytes doc, lsn doc_lsn,
                 const struct rec_vector *vectors, uint32_t count, row_id *ret_row);
 uint64_t growing_bytes(const struct segment *s);
+/* Links up to `most` more rows into the graphs of a growing segment; how many. By one thread at a time. */
+int growing_link(struct ctx *c, struct segment *s, const struct kernels *k, uint32_t most);
+/* Rows that no graph has yet and one should. */
+uint32_t growing_unlinked(const struct segment *s);
 bool segment_is_growing(const struct segment *s);
 
 /* ---- sealed: immutable files, read through maps ------------------------------------------------- */
@@ -132,19 +146,25 @@ struct seal_source {
     size_t count;
 };
 struct pack_writer;
-int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct schema *schema,
-               const struct seal_source *from, lsn v, uint32_t *ret_rows);
-/* Only documents and field indexes of the rows of `s`, at V. */
-int seal_write_docs(struct ctx *c, struct pack_writer *w, const struct schema *schema, const struct segment *s, lsn v);
-/* The graph of one vector. `stop` as in graph_build. Returns 0, or 1 if no row has the vector. */
 struct graph_plan {
     struct graph_params params;
-    uint32_t threads;
-    bool (*stop)(void *arg);
+    const struct kernels *kernels;
+    uint32_t threads, rows_min; /* fewer rows have no graph */
+    bool (*stop)(void *arg);    /* as in graph_build */
     void *arg;
 };
+struct sealed_graphs {
+    uint32_t vectors[VECTORS_MAX];
+    uint32_t count;
+};
+int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct schema *schema,
+               const struct seal_source *from, lsn v, const struct graph_plan *plan, uint32_t *ret_rows,
+               struct sealed_graphs *ret_graphs);
+/* Only documents and field indexes of the rows of `s`, at V. */
+int seal_write_docs(struct ctx *c, struct pack_writer *w, const struct schema *schema, const struct segment *s, lsn v);
+/* The graph of one vector. Returns 0, or 1 if no row has the vector. */
 int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
-                     const struct kernels *k, const struct graph_plan *plan);
+                     const struct graph_plan *plan);
 
 struct blob_store;
 int sealed_open(struct ctx *c, struct blob_store *blobs, const struct schema *schema, uint64_t id,

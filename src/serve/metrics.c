@@ -54,19 +54,28 @@ static void put_responses(struct server *s, struct buf *out)
 
 static void put_collections(struct server *s, struct buf *out)
 {
+    struct buf backlogs = {0};
     kith_names names;
 
     if (kith_list(s->db, &names, NULL) < 0)
         return;
     buf_text(out, "# HELP collection_points live points of collections in memory\n# TYPE collection_points gauge\n");
     for (size_t i = 0; i < names.count; i++) {
-        int64_t n = kith_loaded_points(s->db, names.names[i]);
-        if (n < 0)
+        uint64_t points, backlog;
+        if (!kith_watch(s->db, names.names[i], &points, &backlog))
             continue;
         buf_text(out, "collection_points{id=");
         json_put_str(out, names.names[i], strlen(names.names[i]));
-        buf_printf(out, "} %lld\n", (long long)n);
+        buf_printf(out, "} %llu\n", (unsigned long long)points);
+        buf_text(&backlogs, "kith_collection_backlog_rows{id=");
+        json_put_str(&backlogs, names.names[i], strlen(names.names[i]));
+        buf_printf(&backlogs, "} %llu\n", (unsigned long long)backlog);
     }
+    buf_text(out, "# HELP kith_collection_backlog_rows rows that wait for their place in a graph\n"
+                  "# TYPE kith_collection_backlog_rows gauge\n");
+    if (backlogs.size)
+        buf_put(out, backlogs.data, backlogs.size);
+    buf_release(&backlogs);
     kith_names_free(&names);
 }
 

@@ -344,6 +344,99 @@ static void threads(void)
     CHECK(system(command) == 0);
 }
 
+/* ---- graphs that grow while they are searched ------------------------------------------------------------ */
+
+enum { LINKED_DIM = 24, LINKED_ROWS = 9000 };
+
+static void random_vector(uint64_t *seed, float *v)
+{
+    for (int i = 0; i < LINKED_DIM; i++)
+        v[i] = (float)(splitmix(seed) % 2000) / 1000 - 1;
+}
+
+static void insert_rows(void *arg)
+{
+    struct worker *w = arg;
+    uint64_t seed = 77 + (uint64_t)w->lane;
+
+    for (int i = 0; i < LINKED_ROWS / 2 && w->rc >= 0; i++) {
+        float data[LINKED_DIM];
+        kith_vector v = {"", LINKED_DIM, data};
+        kith_point p = {kith_id_num((uint64_t)(w->lane * LINKED_ROWS + i)), {KITH_DOC_NONE, 0, NULL}, &v, 1};
+        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+        random_vector(&seed, data);
+        w->rc = kith_write(w->db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);
+        if (i % 50 == 0) { /* found at once, linked or not */
+            kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"", LINKED_DIM, data}};
+            kith_result *r = kith_query_run(w->db, "c", &q, NULL);
+            CHECK(r && r->count == 1 && r->hits[0].distance < 1e-6f);
+            kith_result_free(r);
+        }
+    }
+}
+
+/* Share of the true 10 nearest that searches find. */
+static double recall_now(kith_db *db, uint64_t seed)
+{
+    int hits = 0;
+
+    for (int i = 0; i < 50; i++) {
+        float data[LINKED_DIM];
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = {"", LINKED_DIM, data}};
+        kith_result *got, *want;
+        random_vector(&seed, data);
+        got = kith_query_run(db, "c", &q, NULL);
+        q.exact = true;
+        want = kith_query_run(db, "c", &q, NULL);
+        CHECK(got && want && got->count == 10 && want->count == 10);
+        for (size_t j = 0; got && want && j < got->count; j++)
+            hits += got->hits[j].distance <= want->hits[9].distance;
+        kith_result_free(got);
+        kith_result_free(want);
+    }
+    return hits / 500.0;
+}
+
+static void live_links(void)
+{
+    static const kith_vector_params params = {"", LINKED_DIM, KITH_EUCLID, NULL};
+    static const kith_schema schema = {&params, 1, NULL, 0, NULL};
+    kith_options o = {.growing_rows_max = 4000, .threads = 2};
+    char dir[] = "/tmp/kith-test-XXXXXX", command[64];
+    struct os_thread *t[2];
+    struct worker w[2];
+    kith_stats stats;
+    kith_db *db;
+    kith_err err;
+
+    CHECK(mkdtemp(dir) != NULL);
+    db = kith_open(dir, &o, &err);
+    CHECK(db && kith_create(db, "c", &schema, &err) == 0);
+    for (int i = 0; i < 2; i++) {
+        w[i] = (struct worker){db, i, 0};
+        CHECK(os_linux()->thread(os_linux(), "test", false, insert_rows, &w[i], &t[i]) == 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        os_linux()->join(os_linux(), t[i]);
+        CHECK(w[i].rc >= 0);
+    }
+    CHECK(recall_now(db, 5) > 0.95);
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    CHECK(recall_now(db, 6) > 0.95);
+    kith_stats_get(db, &stats);
+    CHECK(stats.graph_links >= LINKED_ROWS);
+    for (uint64_t id = 0; id < LINKED_ROWS; id += 3) { /* much is gone: what remains is found */
+        kith_id x = kith_id_num(id);
+        kith_op op = {.kind = KITH_DELETE, .ids = &x, .ids_count = 1};
+        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_DURABLE, NULL, &err) == 0);
+    }
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    CHECK(recall_now(db, 7) > 0.95);
+    kith_close(db);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
 static const struct test tests[] = {
     {"engine: 2,000 collections, and the log stays bounded", many_collections},
     {"engine: corrupted sectors are found or have no effect", every_sector},
@@ -352,5 +445,6 @@ static const struct test tests[] = {
     {"engine: declared fields", declared_fields},
     {"engine: a pinned view stays as it was", pinned_view},
     {"engine: threads that write and search", threads},
+    {"engine: threads that link and search", live_links},
 };
 TEST_MAIN(tests)
