@@ -296,8 +296,10 @@ typedef struct kith_query {
     float threshold;           /* distances must be below it */
     uint32_t limit;            /* 1..; 0 = 10 */
     uint32_t offset;
-    uint32_t ef;               /* search width; 0 = from target recall */
+    uint32_t ef;               /* search width; 0 = from target_recall */
+    float target_recall;       /* share of the true nearest to find, 0.5 to 0.999; 0 = 0.95 */
     bool exact;
+    bool indexed_only;         /* leave out what would be scanned because it has no graph yet */
     bool explain;              /* fill kith_result.explain */
     const kith_id *from;       /* scroll: first id, inclusive; NULL: from the start */
     const char *order_path;
@@ -388,9 +390,16 @@ KITH_API int kith_create(kith_db *db, const char *name, const kith_schema *schem
 KITH_API int kith_drop(kith_db *db, const char *name, kith_err *err);
 /* 1 if the name is a collection or an alias, else 0. */
 KITH_API int kith_exists(kith_db *db, const char *name, kith_err *err);
-/* For those who watch: 1, live points and rows that wait for a graph, of a collection in memory; 0 if it is
- * not there, or idle. It loads nothing, and does not count as use. */
-KITH_API int kith_watch(kith_db *db, const char *name, uint64_t *ret_points, uint64_t *ret_backlog);
+/* For those who watch a collection in memory. Recall is what the monitor found by running some of the
+ * searches that named neither a width nor exact again, exactly; low and high bound it at 95 %. */
+typedef struct kith_watched {
+    uint64_t points, backlog;  /* live points; rows that wait for a graph */
+    uint64_t recall_samples;   /* searches checked since the effort was last changed */
+    double recall, recall_low, recall_high;
+    double effort;             /* factor of all widths, 1 unless the monitor had to correct */
+} kith_watched;
+/* 1; 0 if it is not there, or idle. Loads nothing, and does not count as use. */
+KITH_API int kith_watch(kith_db *db, const char *name, kith_watched *ret_watched);
 /* The names of all collections, sorted; kith_names_free. */
 KITH_API int kith_list(kith_db *db, kith_names *ret_names, kith_err *err);
 KITH_API void kith_names_free(kith_names *names);

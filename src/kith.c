@@ -271,7 +271,7 @@ static int fill_info(struct ctx *c, struct db *db, struct shard *s, kith_collect
 {
     struct view *view = shard_pin(s);
     struct snapshot snap = view_snapshot(view);
-    struct runner r = {&snap, db->kernels, &db->scratch};
+    struct runner r = {&snap, db->kernels, &db->scratch, 1};
     int rc = query_count(c, &r, NULL, &info->points);
 
     info->id = s->id;
@@ -437,6 +437,23 @@ int kith_write_async(kith_db *handle, const char *name, const kith_op *ops, size
 
 /* ---- reads ------------------------------------------------------------------------------------------------ */
 
+static int view_of(struct ctx *c, struct db *db, struct shard *s, kith_view **ret_view)
+{
+    kith_view *view = mem_zalloc(sizeof *view);
+
+    if (!view)
+        return err_nomem(c);
+    view->db = db;
+    view->view = shard_pin(s);
+    view->v = atomic_load(&view->view->v);
+    if (s->problem[0] && !s->sealed_count && !s->growing.segment) {
+        kith_view_unpin(view);
+        return err_set(c, KITH_CORRUPT, "collection %s: %s", s->name, s->problem);
+    }
+    *ret_view = view;
+    return 0;
+}
+
 kith_view *kith_view_pin(kith_db *handle, const char *name, kith_err *err)
 {
     struct db *db = db_of(handle);
@@ -448,21 +465,8 @@ kith_view *kith_view_pin(kith_db *handle, const char *name, kith_err *err)
     ctx_init(&c, db->os);
     rc = db_shard(&c, db, name, &s);
     if (rc >= 0) {
-        view = mem_zalloc(sizeof *view);
-        if (view) {
-            view->db = db;
-            view->view = shard_pin(s);
-            view->v = atomic_load(&view->view->v);
-            if (s->problem[0] && !s->sealed_count && !s->growing.segment)
-                rc = err_set(&c, KITH_CORRUPT, "collection %s: %s", name, s->problem);
-        } else {
-            rc = err_nomem(&c);
-        }
+        rc = view_of(&c, db, s, &view);
         shard_unref(s);
-    }
-    if (rc < 0) {
-        kith_view_unpin(view);
-        view = NULL;
     }
     (void)finish(&c, rc, err);
     return view;
@@ -488,7 +492,7 @@ static struct snapshot snapshot_of(const kith_view *view)
 static struct runner runner_on(kith_view *view, struct snapshot *snap)
 {
     *snap = snapshot_of(view);
-    return (struct runner){snap, view->db->kernels, &view->db->scratch};
+    return (struct runner){snap, view->db->kernels, &view->db->scratch, 1};
 }
 
 kith_result *kith_view_query(kith_view *view, const kith_query *query, kith_err *err)
@@ -503,12 +507,38 @@ kith_result *kith_view_query(kith_view *view, const kith_query *query, kith_err 
     return result;
 }
 
-kith_result *kith_query_run(kith_db *db, const char *name, const kith_query *query, kith_err *err)
+/* As by a view, with what the monitor has learnt; and perhaps it will learn of this one. */
+static int run_on(struct ctx *c, struct shard *s, kith_view *view, const kith_query *query, kith_result **ret_result)
 {
-    kith_view *view = kith_view_pin(db, name, err);
-    kith_result *result = view ? kith_view_query(view, query, err) : NULL;
+    struct snapshot snap;
+    struct runner r = runner_on(view, &snap);
+    int rc;
 
+    r.effort = (double)atomic_load(&s->monitor.effort) / 1000;
+    rc = query_run(c, &r, query, ret_result);
+    if (rc >= 0)
+        monitor_note(s, query, *ret_result);
+    return rc;
+}
+
+kith_result *kith_query_run(kith_db *handle, const char *name, const kith_query *query, kith_err *err)
+{
+    struct db *db = db_of(handle);
+    kith_result *result = NULL;
+    kith_view *view = NULL;
+    struct shard *s = NULL;
+    struct ctx c;
+    int rc;
+
+    ctx_init(&c, db->os);
+    rc = db_shard(&c, db, name, &s);
+    if (rc >= 0)
+        rc = view_of(&c, db, s, &view);
+    if (rc >= 0)
+        rc = run_on(&c, s, view, query, &result);
     kith_view_unpin(view);
+    shard_unref(s);
+    (void)finish(&c, rc, err);
     return result;
 }
 
@@ -533,24 +563,31 @@ kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t 
 static int count_in(struct ctx *c, struct db *db, struct view *view, const kith_filter *filter, uint64_t *ret_count)
 {
     struct snapshot snap = view_snapshot(view);
-    struct runner r = {&snap, db->kernels, &db->scratch};
+    struct runner r = {&snap, db->kernels, &db->scratch, 1};
 
     return query_count(c, &r, filter, ret_count);
 }
 
-int kith_watch(kith_db *handle, const char *name, uint64_t *ret_points, uint64_t *ret_backlog)
+int kith_watch(kith_db *handle, const char *name, kith_watched *ret_watched)
 {
     struct db *db = db_of(handle);
-    struct view *view = db_pin_loaded(db, name);
+    struct measured m;
+    struct view *view = db_pin_loaded(db, name, &m);
     struct ctx c;
     int rc;
 
+    memset(ret_watched, 0, sizeof *ret_watched);
     if (!view)
         return 0;
     ctx_init(&c, db->os);
-    rc = count_in(&c, db, view, NULL, ret_points);
-    *ret_backlog = view_backlog(view, db->graph_rows_min);
+    rc = count_in(&c, db, view, NULL, &ret_watched->points);
     ctx_release(&c);
+    ret_watched->backlog = view_backlog(view, db->graph_rows_min);
+    ret_watched->recall_samples = m.samples;
+    ret_watched->recall = m.recall;
+    ret_watched->recall_low = m.low;
+    ret_watched->recall_high = m.high;
+    ret_watched->effort = m.effort;
     view_unpin(view);
     return rc < 0 ? 0 : 1;
 }
@@ -667,32 +704,4 @@ int kith_check(const char *dir, kith_report report, void *arg, kith_err *err)
 
     ctx_init(&c, os_linux());
     return finish(&c, db_check(&c, os_linux(), dir, report, arg), err);
-}
-
-/* ---- small helpers -------------------------------------------------------------------------------------------- */
-
-char *kith_doc_json(const kith_doc *doc, size_t *ret_size)
-{
-    struct buf out;
-
-    buf_init(&out);
-    if (doc->form == KITH_DOC_BINARY)
-        val_to_json(val_of(doc->data, doc->size), &out);
-    else if (doc->form == KITH_DOC_JSON)
-        buf_put(&out, doc->data, doc->size);
-    else
-        buf_text(&out, "{}");
-    buf_u8(&out, 0);
-    if (out.failed) {
-        buf_release(&out);
-        return NULL;
-    }
-    if (ret_size)
-        *ret_size = out.size - 1;
-    return (char *)out.data;
-}
-
-void kith_free(void *p)
-{
-    mem_free(p);
 }

@@ -247,7 +247,7 @@ static void search_on(void *arg)
     double start = now();
 
     while (!atomic_load(&l->done)) {
-        kith_result_free(search(l->x, l->searches % (size_t)l->x->q.rows, 64, false, NULL));
+        kith_result_free(search(l->x, l->searches % (size_t)l->x->q.rows, 0, false, NULL));
         l->searches++;
     }
     l->took = now() - start;
@@ -260,7 +260,8 @@ static int live(struct bench *x, double rate, kith_err *err)
     struct os_thread *thread;
     kith_vector_params params = {"", x->b.columns, x->metric, NULL};
     kith_schema schema = {&params, 1, NULL, 0, NULL};
-    uint64_t points, backlog, most = 0;
+    kith_watched w = {0};
+    uint64_t most = 0;
     double start, loaded, waited;
     int rc = kith_create(x->db, "bench", &schema, err);
 
@@ -269,14 +270,14 @@ static int live(struct bench *x, double rate, kith_err *err)
     start = now();
     for (uint64_t at = 0; at < x->b.rows && rc >= 0; at += BATCH) {
         rc = put_batch(x, at, MIN((uint64_t)BATCH, x->b.rows - at), err);
-        if (at % 1000 == 0 && kith_watch(x->db, "bench", &points, &backlog))
-            most = MAX(most, backlog);
+        if (at % 1000 == 0 && kith_watch(x->db, "bench", &w))
+            most = MAX(most, w.backlog);
         while (rate > 0 && (double)at / rate > now() - start)
             os_pause(500);
     }
     loaded = now() - start;
-    for (backlog = 1; rc >= 0 && backlog && now() - start - loaded < 60;) {
-        (void)kith_watch(x->db, "bench", &points, &backlog);
+    for (w.backlog = 1; rc >= 0 && w.backlog && now() - start - loaded < 60;) {
+        (void)kith_watch(x->db, "bench", &w);
         os_pause(1000);
     }
     waited = now() - start - loaded;

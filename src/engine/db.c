@@ -50,7 +50,7 @@ int db_shard(struct ctx *c, struct db *db, const char *name, struct shard **ret_
     return 0;
 }
 
-struct view *db_pin_loaded(struct db *db, const char *name)
+struct view *db_pin_loaded(struct db *db, const char *name, struct measured *ret_measured)
 {
     struct view *view;
     struct shard *s;
@@ -58,6 +58,8 @@ struct view *db_pin_loaded(struct db *db, const char *name)
     os_mutex_lock(&db->catalog);
     s = by_name(db, name);
     view = s ? shard_pin(s) : NULL;
+    if (s)
+        monitor_read(&s->monitor, ret_measured);
     os_mutex_unlock(&db->catalog);
     return view;
 }
@@ -238,6 +240,7 @@ int db_drop(struct ctx *c, struct db *db, const char *name)
     s->dropped = true;
     os_mutex_unlock(&s->lock);
     sched_drain(&db->sched, &s->link);
+    sched_drain(&db->sched, &s->monitor.job);
     sched_drain(&db->sched, &s->maintain); /* what it publishes now fails: its pointer is gone */
     blobs_let_go(db, &s->blobs);
     shard_unref(s);

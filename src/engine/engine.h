@@ -52,6 +52,18 @@ struct unsealed {
 
 enum { FROZEN_MAX = 16 };
 
+/* What searches really found (monitor.c). */
+struct monitor {
+    atomic_ullong queries, samples, hits, wanted;
+    atomic_uint effort; /* thousandths */
+    struct checked *_Atomic pending;
+    struct job job;
+};
+struct measured {
+    uint64_t samples;
+    double recall, low, high, effort;
+};
+
 struct shard {
     struct db *db;
     uint64_t id;
@@ -83,6 +95,7 @@ struct shard {
     struct os_mutex queue_lock;
     struct request *queue, **queue_tail;
     struct job apply, maintain, link;
+    struct monitor monitor;
     bool want_checkpoint, want_all; /* asked for by a caller */
     bool link_failed;       /* sealing does not wait for it then */
     bool maintain_failed;
@@ -141,7 +154,7 @@ int db_alias(struct ctx *c, struct db *db, const kith_alias_change *changes, siz
 int db_change_schema(struct ctx *c, struct db *db, const char *name, const struct schema_change *change);
 bool db_has_name(struct db *db, const char *name);
 /* NULL if it is not in memory; view_unpin. Does not count as use. */
-struct view *db_pin_loaded(struct db *db, const char *name);
+struct view *db_pin_loaded(struct db *db, const char *name, struct measured *ret_measured);
 
 /* ---- shard.c: state of one shard ---- */
 struct shard *shard_new(struct db *db, uint64_t id, const char *name);
@@ -204,6 +217,14 @@ int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset);
 void link_step(struct job *job);
 /* Posts the job if there is enough to do; with s->lock held. */
 void link_post(struct shard *s);
+
+/* ---- monitor.c ---- */
+void monitor_init(struct monitor *m);
+void monitor_release(struct monitor *m);
+/* After a search: perhaps it will be run again, exactly. */
+void monitor_note(struct shard *s, const kith_query *q, const kith_result *r);
+void monitor_read(struct monitor *m, struct measured *ret);
+void monitor_step(struct job *job);
 
 /* ---- idle.c ---- */
 #define IDLE_NS (300ull * 1000000000)

@@ -25,6 +25,7 @@ struct shard *shard_new(struct db *db, uint64_t id, const char *name)
     job_init(&s->apply, write_apply_step, true);
     job_init(&s->maintain, optimize_step, false);
     job_init(&s->link, link_step, false);
+    monitor_init(&s->monitor);
     return s;
 }
 
@@ -182,6 +183,7 @@ void shard_unref(struct shard *s)
         schema_unref(s->old_schemas[i]);
     mem_free(s->old_schemas);
     strmap_release(&s->blobs);
+    monitor_release(&s->monitor);
     os_mutex_release(&s->lock);
     os_mutex_release(&s->queue_lock);
     mem_free(s->name);

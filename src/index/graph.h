@@ -35,17 +35,18 @@ struct found {
 };
 
 struct graph_search {
-    uint32_t ef;              /* rounded up to 16 */
+    uint32_t ef;
     const struct bits *allow; /* over rows; NULL: all */
     const uint32_t *rows;     /* slot -> row, for the mask; NULL: the same */
     bool hop_over;            /* with allow: score only allowed slots, reach them over two links */
+    const uint32_t *absent;   /* a slot that is taken as not there; NULL: none */
     uint32_t visits_max;      /* give up after so many distances; 0: never */
     /* out */
     uint32_t distances, hops;
     bool gave_up;
 };
 
-/* Writes at most `ef` slots (rounded up to 16), nearest first by codes. Returns how many, or a negative code. */
+/* Writes at most `ef` slots, nearest first by codes. Returns how many, or a negative code. */
 int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, struct graph_scratch *scratch,
                  struct graph_search *search, struct found *out);
 static inline uint32_t graph_found_max(uint32_t ef)

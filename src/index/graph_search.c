@@ -44,9 +44,12 @@ static int fit_beams(struct graph_scratch *s, size_t size)
     return 0;
 }
 
-static uint8_t *beam_init(struct beam *b, uint8_t *at, uint32_t size)
+static uint8_t *beam_init(struct beam *b, uint8_t *at, uint32_t used)
 {
+    uint32_t size = graph_found_max(used);
+
     b->size = size;
+    b->used = used;
     b->d = (float *)(void *)at;
     b->id = (uint32_t *)(void *)(at + size * sizeof *b->d);
     for (uint32_t i = 0; i < size; i++)
@@ -71,7 +74,7 @@ static int give(const struct beam *b, struct found *out)
 {
     int n = 0;
 
-    for (uint32_t i = 0; i < b->size && b->id[i] != GRAPH_NONE; i++)
+    for (uint32_t i = 0; i < b->used && b->id[i] != GRAPH_NONE; i++)
         out[n++] = (struct found){b->d[i], b->id[i] & ~WALKED};
     return n;
 }
@@ -79,9 +82,10 @@ static int give(const struct beam *b, struct found *out)
 int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, struct graph_scratch *scratch,
                  struct graph_search *search, struct found *out)
 {
-    uint32_t ef = graph_found_max(search->ef);
+    uint32_t ef = MIN(MAX(search->ef, 1u), (uint32_t)GRAPH_EF_MAX);
     enum walk_mode mode = !search->allow ? WALK_ALL : search->hop_over ? WALK_HOP : WALK_KEEP;
     struct walk w = {.g = g, .s = s, .search = search};
+    size_t room = (SLOTS_MAX + 16) * (sizeof *w.slots + sizeof *w.distances);
     uint8_t *at;
 
     search->distances = search->hops = 0;
@@ -89,9 +93,11 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     if (!g->count || !g->entries_count)
         return 0;
     if (fit_seen(scratch, g->count) < 0 ||
-        fit_beams(scratch, (size_t)ef * 16 + (SLOTS_MAX + 16) * (sizeof *w.slots + sizeof *w.distances)) < 0)
+        fit_beams(scratch, (size_t)graph_found_max(ef) * 16 + room) < 0)
         return err_nomem(c);
     w.seen = scratch->seen;
+    if (search->absent)
+        w.seen[*search->absent >> 3] |= (uint8_t)(1u << (*search->absent & 7));
     at = beam_init(&w.to_go, scratch->beams, ef);
     if (mode == WALK_KEEP)
         at = beam_init(&w.kept, at, ef);

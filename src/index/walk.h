@@ -12,6 +12,7 @@ struct beam {
     float *d;      /* 64-byte aligned */
     uint32_t *id;  /* WALKED is set once its links were followed */
     uint32_t size; /* a multiple of 16 */
+    uint32_t used; /* what lies behind is not walked */
 };
 #define WALKED 0x80000000u
 

@@ -106,7 +106,7 @@ static ALWAYS_INLINE void go_there(struct walk *w, float distance, uint32_t slot
 
 static ALWAYS_INLINE void score(struct walk *w, enum code_form form, enum walk_mode mode, uint32_t count)
 {
-    const float *worst = &w->to_go.d[w->to_go.size - 1];
+    const float *worst = &w->to_go.d[w->to_go.used - 1];
 
     for (uint32_t i = count; i < count + 3; i++)
         w->slots[i] = w->slots[0];
@@ -115,7 +115,7 @@ static ALWAYS_INLINE void score(struct walk *w, enum code_form form, enum walk_m
     for (uint32_t i = 0; i < count; i++) {
         if (w->distances[i] < *worst)
             go_there(w, w->distances[i], w->slots[i]);
-        if (mode == WALK_KEEP && w->distances[i] < w->kept.d[w->kept.size - 1] && allowed(w, w->slots[i]))
+        if (mode == WALK_KEEP && w->distances[i] < w->kept.d[w->kept.used - 1] && allowed(w, w->slots[i]))
             beam_insert(&w->kept, w->distances[i], w->slots[i]);
     }
     w->search->distances += count;
@@ -147,13 +147,20 @@ static ALWAYS_INLINE void enter(struct walk *w, enum code_form form, enum walk_m
         score(w, form, mode, count);
 }
 
+static ALWAYS_INLINE int next_to_go(const struct beam *b)
+{
+    int at = beam_next(b);
+
+    return at < (int)b->used ? at : -1;
+}
+
 static ALWAYS_INLINE void walk_body(struct walk *w, enum code_form form, enum walk_mode mode)
 {
     struct beam *b = &w->to_go;
     int at;
 
     enter(w, form, mode);
-    while ((at = beam_next(b)) >= 0) {
+    while ((at = next_to_go(b)) >= 0) {
         uint32_t count = 0;
         for (int pops = 0; pops < 2 && at >= 0; pops++) { /* two at once: more misses under way together */
             uint32_t slot = b->id[at], before = count;
@@ -162,7 +169,7 @@ static ALWAYS_INLINE void walk_body(struct walk *w, enum code_form form, enum wa
             w->search->hops++;
             count = mode == WALK_HOP ? add_over(w, links, n, count) : add_unseen(w, links, n, count);
             prefetch_records(w, before, count);
-            at = beam_next(b);
+            at = next_to_go(b);
         }
         if (at >= 0) {
             __builtin_prefetch(links_of(w, b->id[at]));

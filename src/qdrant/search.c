@@ -32,19 +32,35 @@ static float distance_of(kith_metric metric, float score)
     return metric == KITH_EUCLID ? score * fabsf(score) : metric == KITH_MANHATTAN ? score : -score;
 }
 
+/* Ours: the share of the true nearest to find, instead of a width. What users of the peer get when they say
+ * nothing is its width of 100, which finds about so much. */
+static bool read_target(struct call *call, yyjson_val *v, kith_query *q)
+{
+    double target = yyjson_is_num(v) ? yyjson_get_num(v) : 0;
+
+    q->target_recall = 0.98f;
+    if (!v)
+        return true;
+    if (target < 0.5 || target > 0.999)
+        return read_fail(call, "params.target_recall: expected a number from 0.5 to 0.999");
+    q->target_recall = (float)target;
+    return true;
+}
+
 static bool read_params(struct call *call, yyjson_val *v, kith_query *q)
 {
     uint64_t ef;
 
     if (!v)
-        return true;
+        return read_target(call, NULL, q);
     if (!yyjson_is_obj(v))
         return read_fail(call, "params: expected an object");
     if (!read_count(call, field_of(v, "hnsw_ef", NULL), "params.hnsw_ef", 1, 0, &ef) ||
         !read_bool(call, field_of(v, "exact", NULL), "params.exact", false, &q->exact))
         return false;
     q->ef = (uint32_t)MIN(ef, (uint64_t)UINT32_MAX);
-    return true;
+    return read_bool(call, field_of(v, "indexed_only", NULL), "params.indexed_only", false, &q->indexed_only) &&
+           read_target(call, field_of(v, "target_recall", NULL), q);
 }
 
 /* What all forms share. */

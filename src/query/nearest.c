@@ -15,7 +15,7 @@
 
 #include <math.h>
 
-enum { EF_DEFAULT = 128, SCAN_ALWAYS = 2000, RANK_MORE = 32 };
+enum { EF_USUAL = 128, SCAN_ALWAYS = 2000, RANK_MORE = 32 };
 
 void scratch_pool_release(struct scratch_pool *p)
 {
@@ -58,6 +58,7 @@ struct searching {
     struct topk best;
     uint32_t want;
     row_id leave_out;
+    uint32_t rows; /* of all segments */
     row_id upto; /* rows from here on are not the graph's business: they are scanned */
 };
 
@@ -183,16 +184,32 @@ static int walk(struct searching *g, const struct segment_graph *x, struct graph
     return n;
 }
 
+/* As asked; else the least that finds the wanted share, of as many as may lie in this segment. The monitor
+ * widens it where its measurements say so. */
+static uint32_t width(const struct searching *g, const struct segment_graph *x, struct plan_note *note)
+{
+    float target = g->q->target_recall > 0 ? g->q->target_recall : QUERY_TARGET_RECALL;
+    double expected = g->want * (double)note->rows / (double)MAX(g->rows, note->rows);
+    double k = fmin(g->want, expected + 2 * sqrt(expected) + 1);
+    uint32_t ef = g->q->ef;
+
+    if (!ef)
+        ef = (uint32_t)((double)curve_ef(&x->curve, k, target) * g->r->effort);
+    ef = MIN(MAX(ef, g->want + (g->leave_out != ROW_NONE)), (uint32_t)GRAPH_EF_MAX);
+    note->recall = curve_recall(&x->curve, k, ef);
+    return ef;
+}
+
 static int by_graph(struct searching *g, const struct segment_graph *x, const struct bits *mask, uint32_t matches,
                     bool all, struct plan_note *note)
 {
-    uint32_t ef = g->q->ef ? g->q->ef : MAX((uint32_t)EF_DEFAULT, g->want * 2);
+    uint32_t ef = width(g, x, note);
     double share = (double)matches / (double)note->rows;
     struct graph_search search = {0};
     struct graph_scratch *scratch;
     int n;
 
-    search.ef = MIN(MAX(ef, g->want + (g->leave_out != ROW_NONE)), (uint32_t)GRAPH_EF_MAX);
+    search.ef = ef;
     note->strategy = "walk";
     if (!all) {
         search.allow = mask;
@@ -215,7 +232,9 @@ static int by_graph(struct searching *g, const struct segment_graph *x, const st
         g->best.size = 0;
         return scan(g, mask, 0, note);
     }
-    return x->live ? scan(g, mask, g->upto, note) : 0;
+    if (!x->live || (g->q->indexed_only && note->rows - MIN(g->upto, note->rows) > SCAN_ALWAYS))
+        return 0;
+    return scan(g, mask, g->upto, note);
 }
 
 int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
@@ -224,7 +243,7 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
 {
     const struct segment *s = r->snap->segments[segment];
     const struct segment_graph *x = q->exact ? NULL : s->ops->graph(s, v->id);
-    struct searching g = {c, r, q, v, query, s, {0}, q->limit + q->offset, ROW_NONE, ROW_NONE};
+    struct searching g = {c, r, q, v, query, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE};
     struct bits mask = {0};
     uint32_t matches;
     bool all;
@@ -234,6 +253,8 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
     note->rows = s->ops->rows(s);
     if (!note->rows)
         return 0;
+    for (size_t i = 0; i < r->snap->count; i++)
+        g.rows += r->snap->segments[i]->ops->rows(r->snap->segments[i]);
     if (leave_out)
         g.leave_out = s->ops->find(s, leave_out, r->snap->v);
     if (topk_init(&g.best, &c->arena, MIN(g.want, note->rows)) < 0)
@@ -244,8 +265,12 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
     note->strategy = "none";
     if (!matches)
         return 0;
+    if (!x && q->indexed_only && note->rows > SCAN_ALWAYS) {
+        note->strategy = "left out";
+        return 0;
+    }
     if (!x || g.want > GRAPH_EF_MAX / 2 || matches <= SCAN_ALWAYS ||
-        (matches < note->rows / 4 && matches < MAX(q->ef, (uint32_t)EF_DEFAULT) * 40)) {
+        (matches < note->rows / 4 && matches < MAX(q->ef, (uint32_t)EF_USUAL) * 40)) {
         note->strategy = !x ? "exact" : "scan";
         TRY(scan(&g, &mask, 0, note));
     } else {

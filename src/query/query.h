@@ -22,8 +22,10 @@ struct runner {
     const struct snapshot *snap;
     const struct kernels *kernels;
     struct scratch_pool *pool;
+    double effort;  /* of walks, by what the monitor has learnt; 1 */
 };
 
+#define QUERY_TARGET_RECALL 0.95f /* when a query names neither a width nor a target */
 int query_run(struct ctx *c, const struct runner *r, const kith_query *q, kith_result **ret_result);
 int query_get(struct ctx *c, const struct runner *r, const kith_id *ids, size_t count, const kith_select *select,
               kith_result **ret_result);
@@ -55,6 +57,7 @@ int hits_push(struct ctx *c, struct hit_list *l, struct hit_ref hit);
 struct plan_note {
     const char *strategy;
     uint32_t rows, matches, ef, distances, hops;
+    float recall; /* expected of the walk */
 };
 
 int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,

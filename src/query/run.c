@@ -259,9 +259,10 @@ static int query_vector(struct ctx *c, const struct runner *r, const kith_query 
 static void note_put(struct buf *b, const struct segment *s, const struct plan_note *n)
 {
     buf_printf(b, "%s{\"segment\":%llu,\"growing\":%s,\"strategy\":\"%s\",\"rows\":%u,\"matches\":%u,\"ef\":%u,"
-                  "\"distances\":%u,\"hops\":%u}",
+                  "\"distances\":%u,\"hops\":%u,\"recall\":%.3f}",
                b->size > 1 ? "," : "", (unsigned long long)s->id, segment_is_growing(s) ? "true" : "false",
-               n->strategy ? n->strategy : "none", n->rows, n->matches, n->ef, n->distances, n->hops);
+               n->strategy ? n->strategy : "none", n->rows, n->matches, n->ef, n->distances, n->hops,
+               n->ef ? (double)n->recall : 1.0);
 }
 
 static int run_nearest(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p,

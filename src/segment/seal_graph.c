@@ -5,6 +5,7 @@
 #include "base/ctx.h"
 #include "base/mem.h"
 #include "os/pages.h"
+#include "segment/calibrate.h"
 #include "segment/sealed.h"
 
 #include <math.h>
@@ -25,7 +26,21 @@ struct sealing_graph {
     struct codes codes;
     uint8_t *records;
     struct graph_builder builder;
+    struct segment_graph shown; /* in the order it is written in */
+    float *bounds, *norms;
+    uint8_t *planes; /* upper, then lower nibbles; manhattan: the records */
+    uint32_t *links;
 };
+
+static size_t links_size(const struct sealing_graph *g)
+{
+    return (size_t)g->count * g->builder.degree * sizeof *g->links;
+}
+
+static size_t planes_size(const struct sealing_graph *g)
+{
+    return (size_t)g->count * (g->v->metric == KITH_MANHATTAN ? g->codes.stride : 2 * g->shown.grid.stride);
+}
 
 static const float *vector_of(const struct sealing_graph *g, uint32_t slot)
 {
@@ -178,93 +193,131 @@ static int choose_order(struct sealing_graph *g)
     return 0;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------------- */
+/* ---- as it will be searched -------------------------------------------------------------------------------- */
 
-static int write_links(const struct sealing_graph *g, struct pack_writer *w)
+static const float *vector_at(void *arg, uint32_t slot)
 {
-    uint32_t degree = g->builder.degree, links[GRAPH_DEGREE_MAX];
+    const struct sealing_graph *g = arg;
 
-    TRY(pack_begin(g->c, w, PACK_LINKS, g->v->id, g->owner));
+    return vector_of(g, g->order[slot]);
+}
+
+static uint32_t slot_of_code(void *arg, uint32_t i)
+{
+    const struct sealing_graph *g = arg;
+
+    return g->back[i];
+}
+
+static int order_links(struct sealing_graph *g)
+{
+    uint32_t degree = g->builder.degree;
+    uint32_t *links = pages_alloc(links_size(g));
+
+    g->links = links;
+    if (!links)
+        return err_nomem(g->c);
     for (uint32_t i = 0; i < g->count; i++) {
         const uint32_t *from = g->builder.links + (size_t)g->order[i] * degree;
         for (uint32_t j = 0; j < degree; j++)
-            links[j] = from[j] == GRAPH_NONE ? GRAPH_NONE : g->back[from[j]];
-        TRY(pack_write(g->c, w, links, degree * sizeof *links));
+            *links++ = from[j] == GRAPH_NONE ? GRAPH_NONE : g->back[from[j]];
     }
-    return pack_end(g->c, w);
+    g->shown.graph = (struct graph){.count = g->count, .degree = degree, .links = g->links};
+    graph_choose_entries(&g->shown.graph);
+    return 0;
 }
 
-static int write_bytes(const struct sealing_graph *g, struct pack_writer *w)
+static int train(struct sealing_graph *g)
 {
-    TRY(pack_begin(g->c, w, PACK_CODES, g->v->id, g->owner));
-    for (uint32_t i = 0; i < g->count; i++)
-        TRY(pack_write(g->c, w, g->records + (size_t)g->order[i] * g->codes.stride, g->codes.stride));
-    return pack_end(g->c, w);
-}
+    uint32_t n = MIN(g->count, (uint32_t)SAMPLE), dim = g->v->dim;
+    float *sample = mem_alloc((size_t)n * dim * sizeof *sample);
 
-static int train(const struct sealing_graph *g, struct grid *grid, float *bounds)
-{
-    uint32_t n = MIN(g->count, (uint32_t)SAMPLE);
-    float *sample = mem_alloc((size_t)n * grid->dim * sizeof *sample);
-
-    if (!sample)
+    g->bounds = arena_alloc(&g->c->arena, (size_t)dim * 2 * sizeof *g->bounds);
+    if (!sample || !g->bounds) {
+        mem_free(sample);
         return err_nomem(g->c);
+    }
     for (uint32_t i = 0; i < n; i++) {
         const float *v = vector_of(g, (uint32_t)((uint64_t)i * g->count / n));
         if (!v) {
             mem_free(sample);
             return KITH_CORRUPT;
         }
-        memcpy(sample + (size_t)i * grid->dim, v, grid->dim * sizeof *v);
+        memcpy(sample + (size_t)i * dim, v, dim * sizeof *v);
     }
-    grid_train(grid, sample, n, bounds, bounds + grid->dim);
-    grid->low = bounds;
-    grid->step = bounds + grid->dim;
+    grid_layout(&g->shown.grid, dim);
+    grid_train(&g->shown.grid, sample, n, g->bounds, g->bounds + dim);
+    g->shown.grid.low = g->bounds;
+    g->shown.grid.step = g->bounds + dim;
     mem_free(sample);
     return 0;
 }
 
-/* One plane after the other: a section is written in one go. */
-static int write_plane(const struct sealing_graph *g, struct pack_writer *w, const struct grid *grid, bool upper,
-                       uint8_t *records)
+static int encode_planes(struct sealing_graph *g)
 {
-    TRY(pack_begin(g->c, w, upper ? PACK_TOP : PACK_REST, g->v->id, g->owner));
+    size_t stride;
+
+    TRY(train(g));
+    stride = g->shown.grid.stride;
+    g->planes = pages_alloc(planes_size(g));
+    g->norms = mem_alloc((size_t)g->count * sizeof *g->norms);
+    if (!g->planes || !g->norms)
+        return err_nomem(g->c);
+    g->shown.by_grid = true;
+    g->shown.top = g->planes;
+    g->shown.rest = g->planes + g->count * stride;
+    g->shown.norms = g->norms;
     for (uint32_t i = 0; i < g->count; i++) {
-        const float *v = vector_of(g, g->order[i]);
+        const float *v = vector_at(g, i);
         if (!v)
             return KITH_CORRUPT;
-        grid_encode(grid, v, records, records + grid->stride);
-        TRY(pack_write(g->c, w, upper ? records : records + grid->stride, grid->stride));
+        grid_encode(&g->shown.grid, v, g->planes + i * stride, g->planes + (g->count + i) * stride);
+        g->norms[i] = g->kernels->dot(v, v, g->v->dim);
     }
-    return pack_end(g->c, w);
+    return 0;
 }
 
-static int write_norms(const struct sealing_graph *g, struct pack_writer *w)
+/* Manhattan is walked over the bytes, in the new order. */
+static int order_bytes(struct sealing_graph *g)
 {
-    TRY(pack_begin(g->c, w, PACK_NORMS, g->v->id, g->owner));
-    for (uint32_t i = 0; i < g->count; i++) {
-        const float *v = vector_of(g, g->order[i]);
-        float norm = v ? g->kernels->dot(v, v, g->v->dim) : 0;
-        TRY(pack_write(g->c, w, &norm, sizeof norm));
-    }
-    return pack_end(g->c, w);
+    size_t stride = g->codes.stride;
+
+    g->planes = pages_alloc(planes_size(g));
+    if (!g->planes)
+        return err_nomem(g->c);
+    for (uint32_t i = 0; i < g->count; i++)
+        memcpy(g->planes + i * stride, g->records + (size_t)g->order[i] * stride, stride);
+    g->shown.codes = g->codes;
+    g->shown.codes.base = g->planes;
+    return 0;
+}
+
+static int arrange(struct sealing_graph *g, const struct graph_plan *plan)
+{
+    struct calibrate_input in = {g->v, g->kernels, &g->shown, &g->shown.graph, &g->codes, vector_at, slot_of_code, g,
+                                 plan->stop, plan->arg};
+
+    TRY(choose_order(g));
+    TRY(order_links(g));
+    TRY(g->v->metric == KITH_MANHATTAN ? order_bytes(g) : encode_planes(g));
+    return calibrate(g->c, &in, &g->shown.curve);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------- */
+
+static int put(const struct sealing_graph *g, struct pack_writer *w, enum pack_kind kind, const void *data, size_t size)
+{
+    return pack_put(g->c, w, kind, g->v->id, g->owner, data, size);
 }
 
 static int write_grid(const struct sealing_graph *g, struct pack_writer *w)
 {
-    struct grid grid;
-    float *bounds = arena_alloc(&g->c->arena, (size_t)g->v->dim * 2 * sizeof *bounds);
-    uint8_t *records;
+    size_t plane = (size_t)g->count * g->shown.grid.stride;
 
-    grid_layout(&grid, g->v->dim);
-    records = arena_alloc(&g->c->arena, 2 * grid.stride);
-    if (!bounds || !records)
-        return err_nomem(g->c);
-    TRY(train(g, &grid, bounds));
-    TRY(pack_put(g->c, w, PACK_GRID, g->v->id, g->owner, bounds, (size_t)g->v->dim * 2 * sizeof *bounds));
-    TRY(write_plane(g, w, &grid, true, records));
-    TRY(write_plane(g, w, &grid, false, records));
-    return g->v->metric == KITH_EUCLID ? write_norms(g, w) : 0;
+    TRY(put(g, w, PACK_GRID, g->bounds, (size_t)g->v->dim * 2 * sizeof *g->bounds));
+    TRY(put(g, w, PACK_TOP, g->shown.top, plane));
+    TRY(put(g, w, PACK_REST, g->shown.rest, plane));
+    return g->v->metric == KITH_EUCLID ? put(g, w, PACK_NORMS, g->norms, (size_t)g->count * sizeof *g->norms) : 0;
 }
 
 static int write_slots(const struct sealing_graph *g, struct pack_writer *w)
@@ -277,18 +330,18 @@ static int write_slots(const struct sealing_graph *g, struct pack_writer *w)
 
 static int write_graph(const struct sealing_graph *g, struct pack_writer *w)
 {
+    const struct graph *shape = &g->shown.graph;
     struct graph_head head = {.dim = g->v->dim, .metric = (uint32_t)g->v->metric, .count = g->count,
-                              .common_scale = g->codes.common_scale, .degree = g->builder.degree};
-    struct graph shape = {.count = g->count};
+                              .common_scale = g->codes.common_scale, .degree = shape->degree,
+                              .form = g->shown.by_grid ? GRAPH_GRID : GRAPH_BYTES};
 
-    head.form = g->v->metric == KITH_MANHATTAN ? GRAPH_BYTES : GRAPH_GRID;
-    graph_choose_entries(&shape);
-    head.entries_count = shape.entries_count;
-    memcpy(head.entries, shape.entries, sizeof shape.entries);
-    TRY(head.form == GRAPH_GRID ? write_grid(g, w) : write_bytes(g, w));
-    TRY(write_links(g, w));
+    head.entries_count = shape->entries_count;
+    memcpy(head.entries, shape->entries, sizeof shape->entries);
+    TRY(head.form == GRAPH_GRID ? write_grid(g, w) : put(g, w, PACK_CODES, g->planes, g->count * g->codes.stride));
+    TRY(put(g, w, PACK_LINKS, g->links, links_size(g)));
     TRY(write_slots(g, w));
-    return pack_put(g->c, w, PACK_GRAPH, g->v->id, g->owner, &head, sizeof head);
+    TRY(put(g, w, PACK_CURVE, &g->shown.curve, sizeof g->shown.curve));
+    return put(g, w, PACK_GRAPH, &head, sizeof head);
 }
 
 static int build(struct sealing_graph *g, const struct graph_plan *plan)
@@ -312,11 +365,14 @@ int seal_graph(struct ctx *c, struct pack_writer *w, uint64_t owner, const struc
     if (rc >= 0 && g.count)
         rc = build(&g, plan);
     if (rc >= 0 && g.count)
-        rc = choose_order(&g);
+        rc = arrange(&g, plan);
     if (rc >= 0 && g.count)
         rc = write_graph(&g, w);
     rc = rc < 0 ? rc : !g.count;
+    pages_free(g.planes, planes_size(&g));
+    pages_free(g.links, links_size(&g));
     graph_builder_release(&g.builder);
+    mem_free(g.norms);
     pages_free(g.records, (size_t)g.count * g.codes.stride);
     mem_free(g.rows);
     mem_free(g.order);

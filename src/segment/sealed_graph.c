@@ -103,5 +103,9 @@ int sealed_graph_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t ro
     if (head.dim != v->dim || head.metric != (uint32_t)v->metric || g->degree > GRAPH_DEGREE_MAX || g->degree % 16)
         return malformed(&o, "head");
     TRY(open_links(&o, rows));
+    if (pack_find(p->pack, PACK_CURVE, v->id, owner)) { /* the first release had none */
+        TRY(section(&o, PACK_CURVE, sizeof ret_graph->curve, &data));
+        memcpy(&ret_graph->curve, data, sizeof ret_graph->curve);
+    }
     return head.form == GRAPH_GRID ? open_grid(&o) : open_bytes(&o, head.common_scale);
 }

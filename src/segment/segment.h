@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "field/field.h"
+#include "index/curve.h"
 #include "index/graph.h"
 #include "op/record.h"
 
@@ -34,6 +35,7 @@ struct segment_graph {
     struct grid grid;
     const uint8_t *top, *rest;
     const float *norms;        /* euclid */
+    struct recall_curve curve; /* probes 0: not measured */
     struct graph_builder *live; /* growing: links come while it is searched */
     atomic_uint *live_count;    /* slots that are linked */
     atomic_uint *live_rows;     /* rows before this one are linked, or lack the vector */

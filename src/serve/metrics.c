@@ -52,30 +52,63 @@ static void put_responses(struct server *s, struct buf *out)
     }
 }
 
+/* One gauge of every collection in memory. */
+static void put_watched(struct server *s, const kith_names *names, const char *gauge, const char *help,
+                        double (*value)(const kith_watched *w), struct buf *out)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", gauge, help, gauge);
+    for (size_t i = 0; i < names->count; i++) {
+        kith_watched w;
+        if (!kith_watch(s->db, names->names[i], &w))
+            continue;
+        buf_printf(out, "%s{id=", gauge);
+        json_put_str(out, names->names[i], strlen(names->names[i]));
+        buf_printf(out, "} %.10g\n", value(&w));
+    }
+}
+
+static double points_of(const kith_watched *w)
+{
+    return (double)w->points;
+}
+static double backlog_of(const kith_watched *w)
+{
+    return (double)w->backlog;
+}
+static double samples_of(const kith_watched *w)
+{
+    return (double)w->recall_samples;
+}
+static double recall_of(const kith_watched *w)
+{
+    return w->recall;
+}
+static double low_of(const kith_watched *w)
+{
+    return w->recall_low;
+}
+static double high_of(const kith_watched *w)
+{
+    return w->recall_high;
+}
+static double effort_of(const kith_watched *w)
+{
+    return w->effort;
+}
+
 static void put_collections(struct server *s, struct buf *out)
 {
-    struct buf backlogs = {0};
     kith_names names;
 
     if (kith_list(s->db, &names, NULL) < 0)
         return;
-    buf_text(out, "# HELP collection_points live points of collections in memory\n# TYPE collection_points gauge\n");
-    for (size_t i = 0; i < names.count; i++) {
-        uint64_t points, backlog;
-        if (!kith_watch(s->db, names.names[i], &points, &backlog))
-            continue;
-        buf_text(out, "collection_points{id=");
-        json_put_str(out, names.names[i], strlen(names.names[i]));
-        buf_printf(out, "} %llu\n", (unsigned long long)points);
-        buf_text(&backlogs, "kith_collection_backlog_rows{id=");
-        json_put_str(&backlogs, names.names[i], strlen(names.names[i]));
-        buf_printf(&backlogs, "} %llu\n", (unsigned long long)backlog);
-    }
-    buf_text(out, "# HELP kith_collection_backlog_rows rows that wait for their place in a graph\n"
-                  "# TYPE kith_collection_backlog_rows gauge\n");
-    if (backlogs.size)
-        buf_put(out, backlogs.data, backlogs.size);
-    buf_release(&backlogs);
+    put_watched(s, &names, "collection_points", "live points of collections in memory", points_of, out);
+    put_watched(s, &names, "kith_collection_backlog_rows", "rows that wait for their place in a graph", backlog_of, out);
+    put_watched(s, &names, "kith_recall_samples", "searches run again exactly, to compare", samples_of, out);
+    put_watched(s, &names, "kith_recall", "share of the true nearest that they had found", recall_of, out);
+    put_watched(s, &names, "kith_recall_low", "its lower bound at 95 %", low_of, out);
+    put_watched(s, &names, "kith_recall_high", "its upper bound at 95 %", high_of, out);
+    put_watched(s, &names, "kith_search_effort", "factor of search widths that the monitor set", effort_of, out);
     kith_names_free(&names);
 }
 

@@ -30,7 +30,8 @@ enum pack_kind {
     PACK_GRID = 17,    /* bounds of each dimension */
     PACK_TOP = 18,     /* upper nibbles */
     PACK_REST = 19,    /* lower nibbles */
-    PACK_NORMS = 20    /* squared lengths */
+    PACK_NORMS = 20,   /* squared lengths */
+    PACK_CURVE = 21    /* recall by width of search */
 };
 
 struct pack_section {

@@ -437,6 +437,68 @@ static void live_links(void)
     CHECK(system(command) == 0);
 }
 
+/* ---- recall as asked for, and what watches over it -------------------------------------------------------- */
+
+static double recall_at(kith_db *db, float target, uint64_t seed, int queries)
+{
+    int hits = 0;
+
+    for (int i = 0; i < queries; i++) {
+        float data[LINKED_DIM];
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .target_recall = target,
+                        .vector = {"", LINKED_DIM, data}};
+        kith_result *got, *want;
+        random_vector(&seed, data);
+        got = kith_query_run(db, "c", &q, NULL);
+        q.exact = true;
+        want = kith_query_run(db, "c", &q, NULL);
+        for (size_t j = 0; got && want && j < got->count; j++)
+            hits += got->hits[j].distance <= want->hits[9].distance * 1.00001f;
+        kith_result_free(got);
+        kith_result_free(want);
+        settle(db);
+    }
+    return (double)hits / (queries * 10);
+}
+
+static void recall_contract(void)
+{
+    static const kith_vector_params params = {"", LINKED_DIM, KITH_EUCLID, NULL};
+    static const kith_schema schema = {&params, 1, NULL, 0, NULL};
+    static const float targets[] = {0.8f, 0.9f, 0.95f, 0.99f};
+    struct sim_world *w = sim_world_new(21);
+    kith_db *db = open_sim(w, 20000, 1 << 20);
+    uint64_t seed = 3;
+    struct shard *s;
+    kith_watched seen;
+    kith_err err;
+
+    CHECK(kith_create(db, "c", &schema, &err) == 0);
+    for (uint64_t i = 0; i < 8000; i++) {
+        float data[LINKED_DIM];
+        kith_vector v = {"", LINKED_DIM, data};
+        kith_point p = {kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
+        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+        random_vector(&seed, data);
+        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+    }
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+        double recall = recall_at(db, targets[i], 1000 + i, 300);
+        printf("     asked for %.2f, found %.3f\n", (double)targets[i], recall);
+        CHECK(recall > (double)targets[i] - 0.015);
+    }
+    s = ((struct db *)(void *)db)->shards[0];
+    atomic_store(&s->monitor.effort, 300); /* as if the queries were other than the graph was calibrated for */
+    (void)recall_at(db, 0.95f, 77, 1000);
+    CHECK(kith_watch(db, "c", &seen) == 1 && seen.effort > 0.5);
+    CHECK(recall_at(db, 0.95f, 78, 300) > 0.93);
+    CHECK(kith_watch(db, "c", &seen) == 1 && seen.recall_samples > 0 && seen.recall_low < seen.recall_high);
+    printf("     effort %.2f, measured %.3f (%.3f to %.3f)\n", seen.effort, seen.recall, seen.recall_low, seen.recall_high);
+    kith_close(db);
+    sim_world_free(w);
+}
+
 static const struct test tests[] = {
     {"engine: 2,000 collections, and the log stays bounded", many_collections},
     {"engine: corrupted sectors are found or have no effect", every_sector},
@@ -446,5 +508,6 @@ static const struct test tests[] = {
     {"engine: a pinned view stays as it was", pinned_view},
     {"engine: threads that write and search", threads},
     {"engine: threads that link and search", live_links},
+    {"engine: recall as asked for", recall_contract},
 };
 TEST_MAIN(tests)

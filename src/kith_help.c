@@ -1,0 +1,31 @@
+/* kith_help.c - the small helpers of the public interface: ids and documents as text. */
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "doc/value.h"
+
+char *kith_doc_json(const kith_doc *doc, size_t *ret_size)
+{
+    struct buf out;
+
+    buf_init(&out);
+    if (doc->form == KITH_DOC_BINARY)
+        val_to_json(val_of(doc->data, doc->size), &out);
+    else if (doc->form == KITH_DOC_JSON)
+        buf_put(&out, doc->data, doc->size);
+    else
+        buf_text(&out, "{}");
+    buf_u8(&out, 0);
+    if (out.failed) {
+        buf_release(&out);
+        return NULL;
+    }
+    if (ret_size)
+        *ret_size = out.size - 1;
+    return (char *)out.data;
+}
+
+void kith_free(void *p)
+{
+    mem_free(p);
+}

@@ -1,0 +1,21 @@
+/* calibrate.h - measuring the recall of a graph about to be written. */
+#ifndef SEGMENT_CALIBRATE_H
+#define SEGMENT_CALIBRATE_H
+
+#include "segment/segment.h"
+
+struct calibrate_input {
+    const struct schema_vector *v;
+    const struct kernels *kernels;
+    const struct segment_graph *shown; /* as it will be searched */
+    const struct graph *graph;
+    const struct codes *codes;         /* 8-bit codes in an order of their own */
+    const float *(*vector)(void *arg, uint32_t slot);
+    uint32_t (*slot_of_code)(void *arg, uint32_t i);
+    void *arg;
+    bool (*stop)(void *arg);
+    void *stop_arg;
+};
+int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve);
+
+#endif
