@@ -1,9 +1,9 @@
 /* monitor.c - what searches really find: some of them are run again, exactly, in the background.
  *
  * One in ten is taken until a hundred are known, then one in a thousand. The share found stands in the metrics
- * with its Wilson interval (Wilson 1927). Where it is surely more than a point below what was asked for, walks
- * are widened; where it is surely more than two points above, they are narrowed: by a factor for all widths
- * that were not given, which starts the count anew. */
+ * with its Wilson interval (Wilson 1927). Where it is more than a point below what was asked for, surely or by
+ * a hundred samples, walks are widened; where it is surely more than two points above, they are narrowed: by a
+ * factor for all widths that were not given, which starts the count anew. */
 #include "engine/engine.h"
 
 #include "base/mem.h"
@@ -82,7 +82,7 @@ static void correct(struct monitor *m, double target)
     effort = now.effort;
     if (now.samples < 20)
         return;
-    if (now.high < target - 0.01)
+    if (now.high < target - 0.01 || (now.samples >= FIRST && now.recall < target - 0.01))
         effort = fmin(effort * 1.3, EFFORT_MOST);
     else if (now.low > target + 0.02)
         effort = fmax(effort * 0.85, EFFORT_LEAST);

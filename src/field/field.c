@@ -3,6 +3,7 @@
 
 #include "base/ctx.h"
 #include "base/id.h"
+#include "base/mem.h"
 
 static bool take_bits(struct reader *r, uint32_t rows, struct bits *ret)
 {
@@ -26,6 +27,38 @@ static bool lists_in_bounds(const struct field_index *x)
             return false;
     }
     return true;
+}
+
+enum { STEPS_FROM = 4096 };
+
+/* Set j holds the rows of the entries before step_at(j + 1). Without memory for them ranges are as right. */
+static uint64_t step_at(const struct field_index *x, uint64_t j)
+{
+    return x->entries * j / FIELD_STEPS;
+}
+
+static void make_steps(struct field_index *x)
+{
+    uint32_t words = bits_words(x->rows);
+    struct bits before, set;
+
+    if (x->kind == KITH_INDEX_UUID || x->entries < STEPS_FROM || x->entries != bits_count(&x->indexed))
+        return;
+    x->steps = mem_zalloc((size_t)words * FIELD_STEPS * sizeof *x->steps);
+    for (uint32_t j = 0; x->steps && j < FIELD_STEPS; j++) {
+        set = (struct bits){x->steps + (size_t)j * words, x->rows};
+        before = (struct bits){set.words - (j ? words : 0), x->rows};
+        if (j)
+            bits_or(&set, &before);
+        for (uint64_t i = step_at(x, j); i < step_at(x, j + 1); i++)
+            bits_set(&set, x->row_list[i]);
+    }
+}
+
+void field_close(struct field_index *x)
+{
+    mem_free(x->steps);
+    x->steps = NULL;
 }
 
 int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index)
@@ -53,6 +86,7 @@ int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index)
     x.text = r.at;
     if (x.offsets && (x.offsets[x.keys_count] != (size_t)(r.end - r.at)))
         return err_set(c, KITH_CORRUPT, "field index: malformed");
+    make_steps(&x);
     *ret_index = x;
     return 0;
 }
@@ -223,7 +257,25 @@ uint32_t field_key_from(const struct field_index *x, double v, bool after)
 
 static void set_key_range(const struct field_index *x, uint32_t from, uint32_t to, struct bits *sure)
 {
-    for (uint64_t i = x->starts[from]; from < to && i < x->starts[to]; i++)
+    uint64_t first = from < to ? x->starts[from] : 0, last = from < to ? x->starts[to] : 0;
+    uint64_t low = x->entries ? (first * FIELD_STEPS + x->entries - 1) / x->entries : 0; /* whole steps between */
+    uint64_t high = x->entries ? last * FIELD_STEPS / x->entries : 0;
+    uint32_t words = bits_words(x->rows);
+
+    while (low <= FIELD_STEPS && step_at(x, low) < first)
+        low++;
+    while (high > 0 && step_at(x, high) > last)
+        high--;
+    if (x->steps && low < high) {
+        const uint64_t *upto = x->steps + (size_t)(high - 1) * words, *before;
+        before = low ? x->steps + (size_t)(low - 1) * words : NULL;
+        for (uint32_t i = 0; i < words; i++)
+            sure->words[i] |= upto[i] & ~(before ? before[i] : 0);
+        for (uint64_t i = first; i < step_at(x, low); i++)
+            bits_set(sure, x->row_list[i]);
+        first = step_at(x, high);
+    }
+    for (uint64_t i = first; i < last; i++)
         bits_set(sure, x->row_list[i]);
 }
 

@@ -25,10 +25,15 @@ struct field_index {
     const uint8_t *text;
     const uint32_t *starts;     /* keys_count + 1, into row_list */
     const uint32_t *row_list;
+    uint64_t *steps;            /* NULL, or FIELD_STEPS sets: the rows of the first entries, a step more each */
     struct bits indexed, other, empty, null; /* rows: with a key, with a value left out, ... */
 };
 
+/* With a large index whose rows have one key each come sets that make a wide range two subtractions of words
+ * instead of as many single bits as it has rows: FIELD_STEPS bits a row. */
+enum { FIELD_STEPS = 32 };
 int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index);
+void field_close(struct field_index *x);
 
 /* Answers `p`, or says that it cannot (false). `sure` and `maybe` are cleared bits of `rows`. */
 bool field_match(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe);

@@ -101,8 +101,6 @@ void graph_relink(struct graph_worker *w, uint32_t slot, uint32_t *offered, uint
 int graph_build(struct ctx *c, struct graph_builder *b, uint32_t threads, bool (*stop)(void *arg), void *arg);
 /* Entry points for a finished graph: slots spread evenly. */
 void graph_choose_entries(struct graph *g);
-/* An order of slots in which neighbours lie near each other: order[new] = old. */
-int graph_order(struct ctx *c, const struct graph *g, uint32_t *order);
 /* True if all links and entries are in bounds. */
 bool graph_check(const struct graph *g);
 

@@ -4,6 +4,8 @@
 #include "base/ctx.h"
 #include "base/mem.h"
 
+enum { START = 16 };
+
 void graph_scratch_release(struct graph_scratch *s)
 {
     mem_free(s->seen);
@@ -79,6 +81,21 @@ static int give(const struct beam *b, struct found *out)
     return n;
 }
 
+/* A short walk over everything: a mask with far entries would be crossed at twice the cost a step. */
+static uint32_t find_start(const struct walk *w, uint8_t *memory, uint32_t *out)
+{
+    struct walk near = *w;
+    uint32_t n = 0;
+
+    (void)beam_init(&near.to_go, memory, START);
+    walks_for(w->s->kernels)->run[w->s->form][WALK_ALL](&near);
+    while (n < START && near.to_go.id[n] != GRAPH_NONE) {
+        out[n] = near.to_go.id[n] & ~WALKED;
+        n++;
+    }
+    return n;
+}
+
 int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, struct graph_scratch *scratch,
                  struct graph_search *search, struct found *out)
 {
@@ -86,6 +103,7 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     enum walk_mode mode = !search->allow ? WALK_ALL : search->hop_over ? WALK_HOP : WALK_KEEP;
     struct walk w = {.g = g, .s = s, .search = search};
     size_t room = (SLOTS_MAX + 16) * (sizeof *w.slots + sizeof *w.distances);
+    uint32_t start[START];
     uint8_t *at;
 
     search->distances = search->hops = 0;
@@ -98,11 +116,16 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     w.seen = scratch->seen;
     if (search->absent)
         w.seen[*search->absent >> 3] |= (uint8_t)(1u << (*search->absent & 7));
+    w.slots = (uint32_t *)(void *)(scratch->beams + (size_t)graph_found_max(ef) * 16);
+    w.distances = (float *)(void *)(w.slots + SLOTS_MAX + 16);
+    if (mode == WALK_HOP) {
+        w.start_count = find_start(&w, scratch->beams, start);
+        w.start = start;
+        memset(w.seen, 0, g->count / 8 + 1);
+    }
     at = beam_init(&w.to_go, scratch->beams, ef);
     if (mode == WALK_KEEP)
-        at = beam_init(&w.kept, at, ef);
-    w.slots = (uint32_t *)(void *)at;
-    w.distances = (float *)(void *)(at + (SLOTS_MAX + 16) * sizeof *w.slots);
+        (void)beam_init(&w.kept, at, ef);
     walks_for(s->kernels)->run[s->form][mode](&w);
     return give(mode == WALK_KEEP ? &w.kept : &w.to_go, out);
 }

@@ -21,6 +21,8 @@ struct walk {
     const struct scorer *s;
     struct graph_search *search;
     uint8_t *seen; /* a bit a slot */
+    const uint32_t *start;   /* with WALK_HOP: slots near the query, allowed or not */
+    uint32_t start_count;
     struct beam to_go, kept; /* kept: with WALK_KEEP */
     uint32_t *slots;         /* room for SLOTS_MAX + 3 */
     float *distances;        /* as many */

@@ -64,7 +64,7 @@ static ALWAYS_INLINE bool see(struct walk *w, uint32_t slot)
  * (the two-hop idea of ACORN-1, Patel et al. 2024), until there is enough to score. */
 static ALWAYS_INLINE uint32_t add_over(struct walk *w, const uint32_t *links, uint32_t n, uint32_t count)
 {
-    uint32_t most = count + 2 * w->g->degree;
+    uint32_t most = count + w->g->degree * 3 / 2;
 
     for (uint32_t i = 0; i < n; i++)
         __builtin_prefetch(links_of(w, links[i]));
@@ -121,12 +121,13 @@ static ALWAYS_INLINE void score(struct walk *w, enum code_form form, enum walk_m
     w->search->distances += count;
 }
 
-/* Some of the allowed slots, spread over all. */
-static ALWAYS_INLINE uint32_t add_allowed(struct walk *w, uint32_t count)
+/* With a mask that must not be left: what is allowed near the query; if nothing is, some allowed slots spread
+ * over all. */
+static ALWAYS_INLINE uint32_t add_allowed(struct walk *w)
 {
-    uint32_t n = w->g->count, probes = 4096;
+    uint32_t n = w->g->count, probes = 4096, count = add_over(w, w->start, w->start_count, 0);
 
-    for (uint32_t i = 0; i < GRAPH_ENTRIES; i++) {
+    for (uint32_t i = 0; i < GRAPH_ENTRIES && !count; i++) {
         uint32_t slot = (uint32_t)((uint64_t)i * n / GRAPH_ENTRIES);
         while (slot < n && probes && !allowed(w, slot)) {
             slot++;
@@ -140,7 +141,7 @@ static ALWAYS_INLINE uint32_t add_allowed(struct walk *w, uint32_t count)
 
 static ALWAYS_INLINE void enter(struct walk *w, enum code_form form, enum walk_mode mode)
 {
-    uint32_t count = mode == WALK_HOP ? add_allowed(w, 0) : add_unseen(w, w->g->entries, w->g->entries_count, 0);
+    uint32_t count = mode == WALK_HOP ? add_allowed(w) : add_unseen(w, w->g->entries, w->g->entries_count, 0);
 
     prefetch_records(w, 0, count);
     if (count)

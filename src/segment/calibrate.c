@@ -49,7 +49,7 @@ static int find_truth(struct calibrating *x)
         uint32_t least = 0, slot;
         for (uint32_t i = 1; i < n; i++)
             least = best.heap[i].distance < best.heap[least].distance ? i : least;
-        slot = x->in->slot_of_code(x->in->arg, best.heap[least].row);
+        slot = best.heap[least].row;
         if (slot != x->slot && x->truth_count < TRUTH)
             x->truth[x->truth_count++] = slot;
         best.heap[least] = best.heap[n - 1];
@@ -80,7 +80,7 @@ static int try_widths(struct calibrating *x, uint32_t hits[CURVE_KS][CURVE_EFS])
     rc = segment_scorer(&c.arena, in->shown, in->v, x->probe, in->kernels, &s);
     for (size_t e = 0; e < CURVE_EFS && rc >= 0; e++) {
         struct graph_search search = {.ef = curve_efs[e], .absent = &x->slot};
-        rc = graph_search(x->c, in->graph, &s, &x->scratch, &search, x->found);
+        rc = graph_search(x->c, &in->shown->graph, &s, &x->scratch, &search, x->found);
         for (size_t k = 0; k < CURVE_KS && rc >= 0; k++)
             hits[k][e] += count_hits(x, curve_ks[k], (uint32_t)rc);
     }
@@ -91,7 +91,7 @@ static int try_widths(struct calibrating *x, uint32_t hits[CURVE_KS][CURVE_EFS])
 int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve)
 {
     struct calibrating x = {.c = c, .in = in};
-    uint32_t n = in->graph->count, hits[CURVE_KS][CURVE_EFS] = {{0}};
+    uint32_t n = in->shown->graph.count, hits[CURVE_KS][CURVE_EFS] = {{0}};
     uint32_t probes = MIN(MAX(WORK / MAX(n, 1u), (uint32_t)PROBES_MIN), (uint32_t)PROBES_MAX);
     int rc = 0;
 

@@ -8,10 +8,8 @@ struct calibrate_input {
     const struct schema_vector *v;
     const struct kernels *kernels;
     const struct segment_graph *shown; /* as it will be searched */
-    const struct graph *graph;
-    const struct codes *codes;         /* 8-bit codes in an order of their own */
+    const struct codes *codes;         /* 8-bit, of the same slots */
     const float *(*vector)(void *arg, uint32_t slot);
-    uint32_t (*slot_of_code)(void *arg, uint32_t i);
     void *arg;
     bool (*stop)(void *arg);
     void *stop_arg;

@@ -20,26 +20,18 @@ struct sealing_graph {
     uint32_t picked_count;
     const struct kernels *kernels;
     uint32_t count;
-    uint32_t *rows;  /* of the slots as they are built: ascending */
-    uint32_t *order; /* slot as written -> slot as built */
-    uint32_t *back;  /* the other way round */
+    uint32_t *rows;  /* of the slots: ascending */
     struct codes codes;
     uint8_t *records;
     struct graph_builder builder;
-    struct segment_graph shown; /* in the order it is written in */
+    struct segment_graph shown; /* as it will be searched */
     float *bounds, *norms;
-    uint8_t *planes; /* upper, then lower nibbles; manhattan: the records */
-    uint32_t *links;
+    uint8_t *planes; /* upper, then lower nibbles */
 };
-
-static size_t links_size(const struct sealing_graph *g)
-{
-    return (size_t)g->count * g->builder.degree * sizeof *g->links;
-}
 
 static size_t planes_size(const struct sealing_graph *g)
 {
-    return (size_t)g->count * (g->v->metric == KITH_MANHATTAN ? g->codes.stride : 2 * g->shown.grid.stride);
+    return (size_t)g->count * 2 * g->shown.grid.stride;
 }
 
 static const float *vector_of(const struct sealing_graph *g, uint32_t slot)
@@ -178,53 +170,11 @@ static int adopt(struct sealing_graph *g, const struct segment *source)
     return rc;
 }
 
-static int choose_order(struct sealing_graph *g)
-{
-    struct graph view;
-
-    g->order = mem_alloc((size_t)g->count * sizeof *g->order);
-    g->back = mem_alloc((size_t)g->count * sizeof *g->back);
-    if (!g->order || !g->back)
-        return err_nomem(g->c);
-    graph_builder_view(&g->builder, &view);
-    TRY(graph_order(g->c, &view, g->order));
-    for (uint32_t i = 0; i < g->count; i++)
-        g->back[g->order[i]] = i;
-    return 0;
-}
-
 /* ---- as it will be searched -------------------------------------------------------------------------------- */
 
 static const float *vector_at(void *arg, uint32_t slot)
 {
-    const struct sealing_graph *g = arg;
-
-    return vector_of(g, g->order[slot]);
-}
-
-static uint32_t slot_of_code(void *arg, uint32_t i)
-{
-    const struct sealing_graph *g = arg;
-
-    return g->back[i];
-}
-
-static int order_links(struct sealing_graph *g)
-{
-    uint32_t degree = g->builder.degree;
-    uint32_t *links = pages_alloc(links_size(g));
-
-    g->links = links;
-    if (!links)
-        return err_nomem(g->c);
-    for (uint32_t i = 0; i < g->count; i++) {
-        const uint32_t *from = g->builder.links + (size_t)g->order[i] * degree;
-        for (uint32_t j = 0; j < degree; j++)
-            *links++ = from[j] == GRAPH_NONE ? GRAPH_NONE : g->back[from[j]];
-    }
-    g->shown.graph = (struct graph){.count = g->count, .degree = degree, .links = g->links};
-    graph_choose_entries(&g->shown.graph);
-    return 0;
+    return vector_of(arg, slot);
 }
 
 static int train(struct sealing_graph *g)
@@ -268,7 +218,7 @@ static int encode_planes(struct sealing_graph *g)
     g->shown.rest = g->planes + g->count * stride;
     g->shown.norms = g->norms;
     for (uint32_t i = 0; i < g->count; i++) {
-        const float *v = vector_at(g, i);
+        const float *v = vector_of(g, i);
         if (!v)
             return KITH_CORRUPT;
         grid_encode(&g->shown.grid, v, g->planes + i * stride, g->planes + (g->count + i) * stride);
@@ -277,29 +227,15 @@ static int encode_planes(struct sealing_graph *g)
     return 0;
 }
 
-/* Manhattan is walked over the bytes, in the new order. */
-static int order_bytes(struct sealing_graph *g)
-{
-    size_t stride = g->codes.stride;
-
-    g->planes = pages_alloc(planes_size(g));
-    if (!g->planes)
-        return err_nomem(g->c);
-    for (uint32_t i = 0; i < g->count; i++)
-        memcpy(g->planes + i * stride, g->records + (size_t)g->order[i] * stride, stride);
-    g->shown.codes = g->codes;
-    g->shown.codes.base = g->planes;
-    return 0;
-}
-
 static int arrange(struct sealing_graph *g, const struct graph_plan *plan)
 {
-    struct calibrate_input in = {g->v, g->kernels, &g->shown, &g->shown.graph, &g->codes, vector_at, slot_of_code, g,
-                                 plan->stop, plan->arg};
+    struct calibrate_input in = {g->v, g->kernels, &g->shown, &g->codes, vector_at, g, plan->stop, plan->arg};
 
-    TRY(choose_order(g));
-    TRY(order_links(g));
-    TRY(g->v->metric == KITH_MANHATTAN ? order_bytes(g) : encode_planes(g));
+    g->shown.graph = (struct graph){.count = g->count, .degree = g->builder.degree, .links = g->builder.links};
+    graph_choose_entries(&g->shown.graph);
+    g->shown.codes = g->codes; /* manhattan is walked over the bytes */
+    if (g->v->metric != KITH_MANHATTAN)
+        TRY(encode_planes(g));
     return calibrate(g->c, &in, &g->shown.curve);
 }
 
@@ -320,14 +256,6 @@ static int write_grid(const struct sealing_graph *g, struct pack_writer *w)
     return g->v->metric == KITH_EUCLID ? put(g, w, PACK_NORMS, g->norms, (size_t)g->count * sizeof *g->norms) : 0;
 }
 
-static int write_slots(const struct sealing_graph *g, struct pack_writer *w)
-{
-    TRY(pack_begin(g->c, w, PACK_SLOTS, g->v->id, g->owner));
-    for (uint32_t i = 0; i < g->count; i++)
-        TRY(pack_write(g->c, w, &g->rows[g->order[i]], sizeof *g->rows));
-    return pack_end(g->c, w);
-}
-
 static int write_graph(const struct sealing_graph *g, struct pack_writer *w)
 {
     const struct graph *shape = &g->shown.graph;
@@ -337,9 +265,9 @@ static int write_graph(const struct sealing_graph *g, struct pack_writer *w)
 
     head.entries_count = shape->entries_count;
     memcpy(head.entries, shape->entries, sizeof shape->entries);
-    TRY(head.form == GRAPH_GRID ? write_grid(g, w) : put(g, w, PACK_CODES, g->planes, g->count * g->codes.stride));
-    TRY(put(g, w, PACK_LINKS, g->links, links_size(g)));
-    TRY(write_slots(g, w));
+    TRY(head.form == GRAPH_GRID ? write_grid(g, w) : put(g, w, PACK_CODES, g->records, g->count * g->codes.stride));
+    TRY(put(g, w, PACK_LINKS, shape->links, (size_t)g->count * shape->degree * sizeof *shape->links));
+    TRY(put(g, w, PACK_SLOTS, g->rows, (size_t)g->count * sizeof *g->rows));
     TRY(put(g, w, PACK_CURVE, &g->shown.curve, sizeof g->shown.curve));
     return put(g, w, PACK_GRAPH, &head, sizeof head);
 }
@@ -370,13 +298,10 @@ int seal_graph(struct ctx *c, struct pack_writer *w, uint64_t owner, const struc
         rc = write_graph(&g, w);
     rc = rc < 0 ? rc : !g.count;
     pages_free(g.planes, planes_size(&g));
-    pages_free(g.links, links_size(&g));
     graph_builder_release(&g.builder);
     mem_free(g.norms);
     pages_free(g.records, (size_t)g.count * g.codes.stride);
     mem_free(g.rows);
-    mem_free(g.order);
-    mem_free(g.back);
     return rc;
 }
 

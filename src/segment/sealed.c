@@ -350,6 +350,8 @@ static void sealed_free(struct segment *s)
     part_unref(z->docs);
     mem_free(z->vectors);
     mem_free(z->graphs);
+    for (uint32_t i = 0; i < z->fields_count; i++)
+        field_close(&z->fields[i].index);
     mem_free(z->fields);
     mem_free(z);
 }
@@ -480,9 +482,9 @@ static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schem
             continue;
         TRY(pack_get(c, p, PACK_FIELD, id, z->base.id, &data));
         TRY(field_open(c, data, &z->fields[z->fields_count].index));
-        if (z->fields[z->fields_count].index.rows != z->rows)
-            return malformed(c, z, "field index");
         z->fields[z->fields_count++].id = id;
+        if (z->fields[z->fields_count - 1].index.rows != z->rows)
+            return malformed(c, z, "field index");
     }
     return 0;
 }

@@ -14,7 +14,7 @@ GOLDEN = os.path.join(os.path.dirname(__file__), "..", "golden")
 @pytest.fixture
 def first(tmp_path):
     with tarfile.open(os.path.join(GOLDEN, "first.tar.xz")) as t:
-        t.extractall(tmp_path, filter="data")
+        t.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     server = Server(tmp_path / "first").start()
     yield QdrantClient(server.url, timeout=60)
     server.stop()
