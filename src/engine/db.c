@@ -529,6 +529,7 @@ static int open_stores(struct ctx *c, struct db *db)
     TRY(lock_directory(c, db));
     TRY(meta_sqlite_open(c, db->dir, &db->meta));
     TRY(blob_dir_open(c, blob_dir, &db->blobs));
+    db->blobs->copied_max = db->options.memory_bytes / 2;
     TRY(load_catalog(c, db));
     TRY(db->blobs->ops->list(c, db->blobs, sweep_blob, &o));
     TRY(wal_open(c, log_dir, &wal, &db->log));

@@ -18,6 +18,7 @@ void part_unref(struct part *p)
         return;
     for (struct copied *x = p->copies, *next; x; x = next) {
         next = x->next;
+        atomic_fetch_sub(&p->store->copied, x->size);
         pages_free(x->data, x->size);
         mem_free(x);
     }
@@ -33,11 +34,13 @@ const void *part_copy(struct part *p, const void *data, size_t size)
         x = x->next;
     if (x)
         return x->data;
-    x = mem_alloc(sizeof *x);
-    if (!x)
+    if (atomic_fetch_add(&p->store->copied, size) + size > p->store->copied_max || !(x = mem_alloc(sizeof *x))) {
+        atomic_fetch_sub(&p->store->copied, size);
         return data;
+    }
     *x = (struct copied){p->copies, data, pages_alloc(size), size};
     if (!x->data) {
+        atomic_fetch_sub(&p->store->copied, size);
         mem_free(x);
         return data;
     }
@@ -60,6 +63,7 @@ static int part_open(struct ctx *c, struct blob_store *blobs, const char *key, s
     if (!p)
         return err_nomem(c);
     atomic_init(&p->refs, 1);
+    p->store = blobs;
     rc = pack_open(c, blobs, key, &p->pack);
     if (rc < 0) {
         mem_free(p);

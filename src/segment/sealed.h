@@ -30,6 +30,7 @@ struct graph_head {
 struct part {
     atomic_uint refs;
     struct pack *pack;
+    struct blob_store *store;
     struct copied *copies;
 };
 /* The one of this key among `known`, or opened anew. */
@@ -37,7 +38,8 @@ int part_take(struct ctx *c, struct blob_store *blobs, const char *key, struct p
               struct part **ret_part);
 struct part *part_ref(struct part *p);
 void part_unref(struct part *p); /* NULL is fine */
-/* A copy of part of the file, made once; the file's own bytes if there is no memory for one. */
+/* A copy of part of the file, made once; the file's own bytes if there is no memory for one, or
+ * the store's readers may not hold more. */
 const void *part_copy(struct part *p, const void *data, size_t size);
 
 /* A row of a segment to be, where it is now. */

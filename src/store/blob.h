@@ -4,6 +4,8 @@
 
 #include "base/base.h"
 
+#include <stdatomic.h>
+
 struct blob_store;
 struct blob;
 struct blob_writer;
@@ -25,6 +27,8 @@ struct blob_ops {
 
 struct blob_store {
     const struct blob_ops *ops;
+    atomic_ullong copied; /* bytes that readers hold in memory of their own; who copies counts them */
+    uint64_t copied_max;  /* beyond it maps must do */
 };
 
 struct blob {
