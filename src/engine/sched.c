@@ -53,6 +53,54 @@ void sched_post(struct sched *s, struct job *job, bool quiet)
     os_mutex_unlock(&s->mutex);
 }
 
+void sched_post_later(struct sched *s, struct job *job, uint32_t ms)
+{
+    bool now = s->threads_count == 0;
+
+    os_mutex_lock(&s->mutex);
+    if (!now && !job->waits && job->state != JOB_QUEUED) {
+        job->waits = true;
+        job->due_ns = s->os->mono_ns(s->os) + ms * 1000000ull;
+        job->next_later = s->later;
+        s->later = job;
+        os_cond_signal(&s->work[0]); /* somebody has to wait for less long */
+    }
+    os_mutex_unlock(&s->mutex);
+    if (now)
+        sched_post(s, job, false);
+}
+
+static void forget_later(struct sched *s, struct job *job)
+{
+    struct job **at = &s->later;
+
+    while (*at && *at != job)
+        at = &(*at)->next_later;
+    if (*at)
+        *at = job->next_later;
+    job->waits = false;
+}
+
+/* Queues what is due. How many milliseconds until the next. With the mutex held. */
+static uint32_t post_due(struct sched *s)
+{
+    uint64_t now = s->later ? s->os->mono_ns(s->os) : 0, wait = 10000;
+
+    for (struct job *job = s->later, *next; job; job = next) {
+        next = job->next_later;
+        if (job->due_ns > now) {
+            wait = MIN(wait, (job->due_ns - now) / 1000000 + 1);
+            continue;
+        }
+        forget_later(s, job);
+        if (job->state == JOB_IDLE)
+            enqueue(s, job);
+        else if (job->state == JOB_RUNNING)
+            job->state = JOB_AGAIN;
+    }
+    return (uint32_t)wait;
+}
+
 static struct job *take(struct sched *s, bool urgent_only, uint32_t pick)
 {
     int which = s->head[1] ? 1 : 0;
@@ -136,6 +184,7 @@ void sched_finish(struct sched *s, struct sched_done *d)
 void sched_drain(struct sched *s, struct job *job)
 {
     os_mutex_lock(&s->mutex);
+    forget_later(s, job);
     while (job->state != JOB_IDLE) {
         struct job *other = s->threads_count && !s->stopping ? NULL : take(s, false, 0);
         if (other) {
@@ -189,13 +238,14 @@ static void work(struct sched *s, int which)
 {
     os_mutex_lock(&s->mutex);
     while (!s->stopping) { /* urgent jobs have a thread of their own: the others take what is not */
+        uint32_t wait = which == 0 ? post_due(s) : 10000;
         if (which == 0 && s->regular)
             post_regular(s);
         struct job *job = !s->head[which] ? NULL : take(s, which == 1, which == 1 ? 0 : s->queued[1]);
         if (job)
             run(s, job);
         else
-            (void)os_cond_wait_ms(&s->work[which], &s->mutex, 10000);
+            (void)os_cond_wait_ms(&s->work[which], &s->mutex, wait);
     }
     os_mutex_unlock(&s->mutex);
 }

@@ -17,6 +17,9 @@ struct job {
     bool urgent;           /* writes wait for it */
     enum job_state state;
     struct job *next;
+    bool waits;            /* among `later` */
+    uint64_t due_ns;
+    struct job *next_later;
 };
 
 enum { SCHED_THREADS_MAX = 64 };
@@ -31,6 +34,7 @@ struct sched {
     uint32_t queued[2], running;
     struct os_thread *threads[SCHED_THREADS_MAX];
     uint32_t threads_count;
+    struct job *later;        /* to be posted when their time comes */
     struct job *regular;      /* posted every so often */
     uint64_t regular_ns, regular_next;
     bool stopping;
@@ -53,6 +57,8 @@ void sched_release(struct sched *s);
 void job_init(struct job *job, job_step step, bool urgent);
 /* `quiet`: the caller is about to help, so nobody is woken. */
 void sched_post(struct sched *s, struct job *job, bool quiet);
+/* The same in `ms`, unless it is posted before; at once where there are no threads. */
+void sched_post_later(struct sched *s, struct job *job, uint32_t ms);
 /* Steps one queued job: any (pick counts from the front of both queues), or an urgent one. */
 bool sched_run(struct sched *s, bool urgent_only, uint32_t pick);
 /* Helps until `d` is done. */

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+enum { EF_LIVE = 128 }; /* less than a build of its own takes: rows come as fast as they come */
+
 void growing_graph_free(struct growing_graph *x)
 {
     if (!x)
@@ -36,6 +38,7 @@ static float scale_so_far(struct ctx *c, const struct segment *s, uint32_t vecto
 int growing_graph_new(struct ctx *c, const struct segment *s, uint32_t vector_id, uint32_t dim, kith_metric metric,
                       const struct kernels *k, uint32_t capacity, struct growing_graph **ret_graph)
 {
+    struct graph_params params = {.ef = EF_LIVE};
     struct growing_graph *x = mem_zalloc(sizeof *x);
     struct codes *codes;
     int rc;
@@ -52,8 +55,7 @@ int growing_graph_new(struct ctx *c, const struct segment *s, uint32_t vector_id
     x->records = pages_alloc(x->records_size);
     x->slots = mem_alloc((size_t)capacity * sizeof *x->slots);
     codes->base = x->records;
-    rc = x->records && x->slots ? graph_builder_init(c, &x->builder, codes, k, capacity, &(struct graph_params){0})
-                                : err_nomem(c);
+    rc = x->records && x->slots ? graph_builder_init(c, &x->builder, codes, k, capacity, &params) : err_nomem(c);
     if (rc < 0) {
         growing_graph_free(x);
         return rc;
