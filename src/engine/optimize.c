@@ -585,7 +585,7 @@ void optimize_step(struct job *job)
     else if (!s->frozen_count && s->applied > s->covers &&
              (s->want_checkpoint || s->want_all || overlays_above_covers(s)))
         rc = optimize_freeze(&c, s);
-    if (rc >= 0 && !s->link_failed && s->frozen_count && s->frozen_count < FROZEN_MAX / 2 &&
+    if (rc >= 0 && !s->want_all && !s->link_failed && s->frozen_count && s->frozen_count < FROZEN_MAX / 2 &&
         growing_unlinked(s->frozen[0].segment)) {
         link_post(s); /* it posts this job again: a segment sealed with its graph need not be built again */
         os_mutex_unlock(&s->lock);
