@@ -343,7 +343,7 @@ typedef enum kith_durability {
 typedef struct kith_options {
     kith_durability durability;
     uint32_t threads;           /* background threads; 0 = one per core */
-    uint64_t memory_bytes;      /* bounds growing data (1/16 a segment); 0 = half of RAM */
+    uint64_t memory_bytes;      /* bounds growing data (1/16 a segment) and graphs (1/2); 0 = half of RAM */
     uint32_t growing_rows_max;  /* rows in memory before they are sealed; 0 = 50,000 */
     uint64_t log_file_bytes;    /* 0 = 64 MiB */
 } kith_options;

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 struct bench {
-    const char *data, *base, *query;
     kith_db *db;
     kith_metric metric;
     struct matrix b, q;

@@ -21,7 +21,7 @@ void link_post(struct shard *s)
 {
     uint32_t rows;
 
-    if (!next_segment(s, &rows))
+    if (s->dropped || !next_segment(s, &rows)) /* dropped: nothing may wait on a shard that goes */
         return;
     if (rows >= LINK_AT_ONCE)
         sched_post(&s->db->sched, &s->link, false);
