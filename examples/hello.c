@@ -6,7 +6,7 @@ int main(int argc, char **argv)
 {
     kith_err err;
     kith_db *db = kith_open(argc > 1 ? argv[1] : "hello.kith", NULL, &err);
-    kith_vector_params params = {"", 3, KITH_COSINE, NULL};
+    kith_vector_params params = {.name = "", .dim = 3, .metric = KITH_COSINE};
     kith_schema schema = {&params, 1, NULL, 0, NULL};
     float data[] = {0.9f, 0.1f, 0.2f}, asked[] = {1.0f, 0.0f, 0.1f};
     kith_vector vector = {"", 3, data};

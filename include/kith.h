@@ -127,11 +127,19 @@ typedef enum kith_index_kind {
     KITH_INDEX_UUID
 } kith_index_kind;
 
+typedef enum kith_method {
+    KITH_METHOD_AUTO = 0, /* a graph where there are rows enough for one */
+    KITH_METHOD_FLAT = 1  /* never a graph: searches are exact scans */
+} kith_method;
+
 typedef struct kith_vector_params {
     const char *name;
-    uint32_t dim;       /* 1..65536 */
+    uint32_t dim;         /* 1..65536 */
     kith_metric metric;
-    const char *config; /* JSON kept for whoever made the collection; may be NULL */
+    const char *config;   /* JSON kept for whoever made the collection; may be NULL */
+    kith_method method;
+    uint32_t links;       /* neighbours of a node in graphs yet to be built, 16 to 64; 0 = 32 */
+    uint32_t build_width; /* search width while such graphs are built, 16 to 1024; 0 = 160 */
 } kith_vector_params;
 
 /* A field of the document: declared (its type is checked on every write), indexed, or both. */
@@ -301,6 +309,8 @@ typedef struct kith_query {
     bool exact;
     bool indexed_only;         /* leave out what would be scanned because it has no graph yet */
     bool explain;              /* fill kith_result.explain */
+    float hop_below;           /* filtered walks visit matching rows only, if at most this share matches; 0 = 0.4 */
+    uint32_t timeout_ms;       /* KITH_TIMEOUT after so long; 0 = never */
     const kith_id *from;       /* scroll: first id, inclusive; NULL: from the start */
     const char *order_path;
     bool descending;
@@ -409,10 +419,12 @@ KITH_API void kith_info_free(kith_collection_info *info);
 /* The schema alone, without counting anything; free with kith_schema_free. */
 KITH_API int kith_schema_get(kith_db *db, const char *name, kith_schema *ret_schema, kith_err *err);
 KITH_API void kith_schema_free(kith_schema *schema);
-/* Replaces the kept configuration texts. NULL leaves one as it is; vectors are named by `vector`. */
+/* Replaces the kept configuration text. */
 KITH_API int kith_configure(kith_db *db, const char *name, const char *config, kith_err *err);
-KITH_API int kith_configure_vector(kith_db *db, const char *name, const char *vector, const char *config,
-                                   kith_err *err);
+/* Replaces config (NULL: leaves it as it is), method, links and build_width of the vector `params->name`; what
+ * else is in `params` is not looked at. Graphs that are there stay until a merge builds them anew; what lacks
+ * one is built in the background, and under KITH_METHOD_FLAT they are no longer used. */
+KITH_API int kith_configure_vector(kith_db *db, const char *name, const kith_vector_params *params, kith_err *err);
 
 typedef struct kith_alias_change {
     const char *alias;
@@ -441,12 +453,14 @@ KITH_API int kith_write_async(kith_db *db, const char *name, const kith_op *ops,
 
 /* Runs a query. The result is the caller's: kith_result_free. */
 KITH_API kith_result *kith_query_run(kith_db *db, const char *name, const kith_query *query, kith_err *err);
-/* Points by id, in the order asked; missing ones are skipped. `select` NULL: documents, no vectors. */
+/* Points by id, in the order asked; missing ones are skipped. `select` NULL: documents, no vectors.
+ * `timeout_ms` as in a query. */
 KITH_API kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t count,
-                               const kith_select *select, kith_err *err);
+                               const kith_select *select, uint32_t timeout_ms, kith_err *err);
 KITH_API void kith_result_free(kith_result *result);
 /* Points that match; filter NULL: all. `exact` false may answer from estimates. Negative on failure. */
-KITH_API int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, bool exact, kith_err *err);
+KITH_API int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, bool exact,
+                            uint32_t timeout_ms, kith_err *err);
 
 /* A pinned state: reads through it see one LSN whatever is written meanwhile. */
 typedef struct kith_view kith_view;

@@ -177,9 +177,9 @@ int kith_configure(kith_db *db, const char *name, const char *config, kith_err *
     return change(db, name, &what, err);
 }
 
-int kith_configure_vector(kith_db *db, const char *name, const char *vector, const char *config, kith_err *err)
+int kith_configure_vector(kith_db *db, const char *name, const kith_vector_params *params, kith_err *err)
 {
-    struct schema_change what = {.vector = vector, .vector_config = config};
+    struct schema_change what = {.vector = params};
 
     return change(db, name, &what, err);
 }
@@ -503,6 +503,7 @@ kith_result *kith_view_query(kith_view *view, const kith_query *query, kith_err 
     struct ctx c;
 
     ctx_init(&c, view->db->os);
+    os_deadline_in(&c, query->timeout_ms);
     (void)finish(&c, query_run(&c, &r, query, &result), err);
     return result;
 }
@@ -515,6 +516,7 @@ static int run_on(struct ctx *c, struct shard *s, kith_view *view, const kith_qu
     int rc;
 
     r.effort = (double)atomic_load(&s->monitor.effort) / 1000;
+    os_deadline_in(c, query->timeout_ms);
     rc = query_run(c, &r, query, ret_result);
     if (rc >= 0)
         monitor_note(s, query, *ret_result);
@@ -543,7 +545,7 @@ kith_result *kith_query_run(kith_db *handle, const char *name, const kith_query 
 }
 
 kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t count, const kith_select *select,
-                      kith_err *err)
+                      uint32_t timeout_ms, kith_err *err)
 {
     kith_view *view = kith_view_pin(db, name, err);
     kith_result *result = NULL;
@@ -555,6 +557,7 @@ kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t 
         return NULL;
     r = runner_on(view, &snap);
     ctx_init(&c, view->db->os);
+    os_deadline_in(&c, timeout_ms);
     (void)finish(&c, query_get(&c, &r, ids, count, select, &result), err);
     kith_view_unpin(view);
     return result;
@@ -592,7 +595,8 @@ int kith_watch(kith_db *handle, const char *name, kith_watched *ret_watched)
     return rc < 0 ? 0 : 1;
 }
 
-int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, bool exact, kith_err *err)
+int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, bool exact, uint32_t timeout_ms,
+                   kith_err *err)
 {
     kith_view *view = kith_view_pin(db, name, err);
     struct snapshot snap;
@@ -606,6 +610,7 @@ int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, boo
         return err ? err->code : KITH_NOT_FOUND;
     r = runner_on(view, &snap);
     ctx_init(&c, view->db->os);
+    os_deadline_in(&c, timeout_ms);
     rc = finish(&c, query_count(&c, &r, filter, &count), err);
     kith_view_unpin(view);
     return rc < 0 ? rc : (int64_t)count;

@@ -14,6 +14,7 @@ void base_assert_failed(const char *what, const char *file, int line)
 void ctx_init(struct ctx *c, const struct os *os)
 {
     c->os = os;
+    c->deadline_ns = 0;
     c->code = 0;
     c->text[0] = 0;
     arena_init(&c->arena);

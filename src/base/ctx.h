@@ -8,6 +8,7 @@
 struct ctx {
     const struct os *os;
     struct arena arena; /* freed in one go when the request ends */
+    uint64_t deadline_ns; /* of the world's monotonic clock; 0: none (os_in_time) */
     int code;           /* the last error, and its sentence */
     char text[256];
 };

@@ -48,7 +48,7 @@ static int put_batch(struct bench *x, uint64_t from, uint64_t count, kith_err *e
 static int load(struct bench *x, kith_err *err)
 {
     enum { BATCH = 1000 };
-    kith_vector_params params = {"", x->b.columns, x->metric, NULL};
+    kith_vector_params params = {.name = "", .dim = x->b.columns, .metric = x->metric};
     kith_schema schema = {&params, 1, NULL, 0, NULL};
     double start = now(), built;
     int rc = kith_create(x->db, "bench", &schema, err);
@@ -257,7 +257,7 @@ static int live(struct bench *x, double rate, kith_err *err)
     enum { BATCH = 100 };
     struct live l = {.x = x};
     struct os_thread *thread;
-    kith_vector_params params = {"", x->b.columns, x->metric, NULL};
+    kith_vector_params params = {.name = "", .dim = x->b.columns, .metric = x->metric};
     kith_schema schema = {&params, 1, NULL, 0, NULL};
     kith_watched w = {0};
     uint64_t most = 0;

@@ -62,7 +62,7 @@ static kith_metric metric_named(const char *name)
 static int make_collection(kith_db *db, const struct import *im, const struct matrix *m, kith_err *err)
 {
     static const char *const names[] = {"", "Cosine", "Dot", "Euclid", "Manhattan"};
-    kith_vector_params params = {"", m->columns, metric_named(im->metric), NULL};
+    kith_vector_params params = {.name = "", .dim = m->columns, .metric = metric_named(im->metric)};
     kith_schema schema = {0};
     kith_field fields[32];
     char config[80];

@@ -364,6 +364,16 @@ static int keep_old(struct ctx *c, struct shard *s)
     return 0;
 }
 
+/* What was made under an older schema. With s->lock held. */
+static void configure_growing(struct shard *s)
+{
+    for (size_t i = 0; i < s->frozen_count; i++)
+        growing_configure(s->frozen[i].segment, s->schema);
+    if (s->growing.segment)
+        growing_configure(s->growing.segment, s->schema);
+    link_post(s);
+}
+
 int db_change_schema(struct ctx *c, struct db *db, const char *name, const struct schema_change *change)
 {
     struct shard *s;
@@ -380,6 +390,7 @@ int db_change_schema(struct ctx *c, struct db *db, const char *name, const struc
             rc = keep_old(c, s);
         if (rc >= 0) {
             s->schema = schema;
+            configure_growing(s);
             rc = shard_publish(c, s);
         } else {
             schema_unref(schema);
@@ -577,6 +588,7 @@ static void db_free(struct db *db)
     ctx_init(&c, db->os);
     for (size_t i = 0; i < db->shards_count; i++)
         shard_unref(db->shards[i]);
+    shard_reap_step(&db->reap);
     epoch_release(&db->epoch);
     if (db->log)
         db->log->ops->close(&c, db->log);
@@ -616,6 +628,7 @@ int db_open(struct ctx *c, const struct os *os, const char *dir, const kith_opti
     job_init(&db->commit, write_commit_step, true);
     job_init(&db->trim, write_trim_step, false);
     job_init(&db->idle, idle_step, false);
+    job_init(&db->reap, shard_reap_step, false);
     sched_every(&db->sched, &db->idle, 60);
     os_mutex_init(&db->catalog);
     os_mutex_init(&db->blobs_lock);

@@ -95,6 +95,7 @@ struct shard {
     struct os_mutex queue_lock;
     struct request *queue, **queue_tail;
     struct job apply, maintain, link;
+    struct shard *next_dead; /* of db.dead */
     struct monitor monitor;
     bool want_checkpoint, want_all; /* asked for by a caller */
     bool link_failed;       /* sealing does not wait for it then */
@@ -116,7 +117,8 @@ struct db {
     struct scratch_pool scratch;
     struct epoch epoch;
     struct sched sched;
-    struct job commit, trim, idle;
+    struct job commit, trim, idle, reap;
+    struct shard *_Atomic dead; /* nobody refers to them; freed once their jobs stand still */
 
     struct os_mutex catalog;
     struct strmap names;    /* collection -> struct shard */
@@ -158,7 +160,9 @@ struct view *db_pin_loaded(struct db *db, const char *name, struct measured *ret
 
 /* ---- shard.c: state of one shard ---- */
 struct shard *shard_new(struct db *db, uint64_t id, const char *name);
+/* NULL is fine. The last one leaves it to a job: the caller may be one of the shard's own. */
 void shard_unref(struct shard *s);
+void shard_reap_step(struct job *job);
 int shard_load(struct ctx *c, struct shard *s); /* with s->lock held */
 /* Puts a view of the present segments in place; with s->lock held. */
 int shard_publish(struct ctx *c, struct shard *s);

@@ -198,6 +198,32 @@ void sched_drain(struct sched *s, struct job *job)
     os_mutex_unlock(&s->mutex);
 }
 
+static void unqueue(struct sched *s, struct job *job)
+{
+    struct job **at = &s->head[job->urgent];
+
+    while (*at != job)
+        at = &(*at)->next;
+    *at = job->next;
+    if (!*at)
+        s->tail[job->urgent] = at;
+    s->queued[job->urgent]--;
+    job->state = JOB_IDLE;
+}
+
+bool sched_forget(struct sched *s, struct job *job)
+{
+    bool idle;
+
+    os_mutex_lock(&s->mutex);
+    forget_later(s, job);
+    if (job->state == JOB_QUEUED)
+        unqueue(s, job);
+    idle = job->state == JOB_IDLE;
+    os_mutex_unlock(&s->mutex);
+    return idle;
+}
+
 void sched_pause(struct sched *s, uint32_t ms)
 {
     os_mutex_lock(&s->mutex);

@@ -66,6 +66,8 @@ void sched_wait(struct sched *s, struct sched_done *d);
 void sched_finish(struct sched *s, struct sched_done *d);
 /* Waits until `job` neither runs nor is queued; with no threads, runs it. */
 void sched_drain(struct sched *s, struct job *job);
+/* Takes back what was posted. False: it is running. */
+bool sched_forget(struct sched *s, struct job *job);
 /* Sleeps until a job ends, at most `ms`. */
 void sched_pause(struct sched *s, uint32_t ms);
 void sched_wake(struct sched *s);

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+enum { REAP_AGAIN_MS = 10 };
+
 struct shard *shard_new(struct db *db, uint64_t id, const char *name)
 {
     struct shard *s = mem_zalloc(sizeof *s);
@@ -99,7 +101,7 @@ static bool lacks_graph(const struct segment *seg, const struct schema *schema)
 {
     for (size_t i = 0; i < schema->vectors_count; i++) {
         uint32_t id = schema->vectors[i].id;
-        if (seg->ops->any_vector(seg, id) && !seg->ops->graph(seg, id))
+        if (schema->vectors[i].method != KITH_METHOD_FLAT && seg->ops->any_vector(seg, id) && !seg->ops->graph(seg, id))
             return true;
     }
     return false;
@@ -164,13 +166,10 @@ int shard_load(struct ctx *c, struct shard *s)
     return shard_publish(c, s);
 }
 
-void shard_unref(struct shard *s)
+static void shard_free(struct shard *s)
 {
-    struct view *view;
+    struct view *view = atomic_exchange(&s->view, NULL);
 
-    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
-        return;
-    view = atomic_exchange(&s->view, NULL);
     if (view)
         view_retire(s, view);
     for (size_t i = 0; i < s->sealed_count; i++)
@@ -188,4 +187,53 @@ void shard_unref(struct shard *s)
     os_mutex_release(&s->queue_lock);
     mem_free(s->name);
     mem_free(s);
+}
+
+static void bury(struct shard *s)
+{
+    struct shard *first = atomic_load(&s->db->dead);
+
+    do
+        s->next_dead = first;
+    while (!atomic_compare_exchange_weak(&s->db->dead, &first, s));
+}
+
+void shard_unref(struct shard *s)
+{
+    struct db *db = s ? s->db : NULL;
+
+    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    bury(s);
+    sched_post(&db->sched, &db->reap, false);
+}
+
+/* Nobody can post these any more but they themselves. */
+static bool stands_still(struct shard *s)
+{
+    struct job *jobs[] = {&s->apply, &s->link, &s->monitor.job, &s->maintain};
+    bool still = true;
+
+    for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+        still = sched_forget(&s->db->sched, jobs[i]) && still;
+    return still;
+}
+
+void shard_reap_step(struct job *job)
+{
+    struct db *db = container_of(job, struct db, reap);
+    struct shard *s = atomic_exchange(&db->dead, NULL), *next;
+    bool again = false;
+
+    for (; s; s = next) {
+        next = s->next_dead;
+        if (stands_still(s)) {
+            shard_free(s);
+        } else {
+            bury(s);
+            again = true;
+        }
+    }
+    if (again)
+        sched_post_later(&db->sched, job, REAP_AGAIN_MS);
 }

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "codec/json.h"
 
+enum { LINKS_MIN = 16, LINKS_MAX = 64, WIDTH_MIN = 16, WIDTH_MAX = 1024, FORM = 2 };
+
 static bool name_allowed(const char *name, size_t max)
 {
     if (strlen(name) > max)
@@ -45,6 +47,14 @@ static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params 
         return err_set(c, KITH_INVALID, "vector \"%s\": size %u, expected 1 to %d", v->name, v->dim, DIM_MAX);
     if (v->metric < KITH_COSINE || v->metric > KITH_MANHATTAN)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown metric %d", v->name, (int)v->metric);
+    if (v->method > KITH_METHOD_FLAT)
+        return err_set(c, KITH_INVALID, "vector \"%s\": unknown method %d", v->name, (int)v->method);
+    if (v->links && (v->links < LINKS_MIN || v->links > LINKS_MAX))
+        return err_set(c, KITH_INVALID, "vector \"%s\": %u links, expected 0, or %d to %d", v->name, v->links,
+                       LINKS_MIN, LINKS_MAX);
+    if (v->build_width && (v->build_width < WIDTH_MIN || v->build_width > WIDTH_MAX))
+        return err_set(c, KITH_INVALID, "vector \"%s\": build width %u, expected 0, or %d to %d", v->name,
+                       v->build_width, WIDTH_MIN, WIDTH_MAX);
     if (schema_vector(s, v->name))
         return err_set(c, KITH_INVALID, "vector \"%s\": named twice", v->name);
     to->id = id;
@@ -52,6 +62,9 @@ static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params 
     to->metric = v->metric;
     to->name = keep(s, v->name);
     to->config = keep(s, v->config);
+    to->method = v->method;
+    to->links = v->links;
+    to->build_width = v->build_width;
     s->vectors_count++;
     return to->name ? 0 : err_nomem(c);
 }
@@ -124,9 +137,14 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
     TRY(make_room(c, s, from->vectors_count, from->fields_count + 1));
     for (size_t i = 0; i < from->vectors_count; i++) {
         const struct schema_vector *v = &from->vectors[i];
-        kith_vector_params p = {v->name, v->dim, v->metric, v->config};
-        if (change->vector && strcmp(change->vector, v->name) == 0)
-            p.config = change->vector_config;
+        const kith_vector_params *to = change->vector;
+        kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->method, v->links, v->build_width};
+        if (to && strcmp(to->name, v->name) == 0) {
+            p = *to;
+            p.dim = v->dim;
+            p.metric = v->metric;
+            p.config = to->config ? to->config : v->config;
+        }
         TRY(add_vector(c, s, &p, v->id));
     }
     for (size_t i = 0; i < from->fields_count; i++) {
@@ -168,7 +186,7 @@ static char *read_text(struct reader *r, struct arena *a)
 
 void schema_encode(const struct schema *s, struct buf *out)
 {
-    buf_u8(out, 1);
+    buf_u8(out, FORM);
     buf_varint(out, s->version);
     buf_varint(out, s->next_id);
     put_text(out, s->config);
@@ -180,6 +198,9 @@ void schema_encode(const struct schema *s, struct buf *out)
         buf_u8(out, (uint8_t)v->metric);
         buf_str(out, v->name);
         put_text(out, v->config);
+        buf_u8(out, (uint8_t)v->method);
+        buf_varint(out, v->links);
+        buf_varint(out, v->build_width);
     }
     buf_varint(out, s->fields_count);
     for (size_t i = 0; i < s->fields_count; i++) {
@@ -205,7 +226,7 @@ static int decode_into(struct ctx *c, struct reader *r, struct schema *s)
     s->next_id = (uint32_t)read_varint(r);
     s->config = read_text(r, &s->arena);
     vectors = read_varint(r);
-    if (form != 1 || r->failed || vectors > VECTORS_MAX)
+    if (form < 1 || form > FORM || r->failed || vectors > VECTORS_MAX)
         return err_set(c, KITH_CORRUPT, "schema: unreadable");
     TRY(make_room(c, s, vectors, FIELDS_MAX));
     for (uint64_t i = 0; i < vectors; i++) {
@@ -213,6 +234,11 @@ static int decode_into(struct ctx *c, struct reader *r, struct schema *s)
         kith_vector_params p = {.dim = (uint32_t)read_varint(r), .metric = (kith_metric)read_u8(r)};
         p.name = read_str(r, &s->arena);
         p.config = read_text(r, &s->arena);
+        if (form >= 2) {
+            p.method = (kith_method)read_u8(r);
+            p.links = (uint32_t)read_varint(r);
+            p.build_width = (uint32_t)read_varint(r);
+        }
         if (r->failed)
             break;
         TRY(add_vector(c, s, &p, id));
@@ -336,6 +362,9 @@ int schema_export(struct ctx *c, const struct schema *s, kith_schema *ret_schema
         vectors[i].dim = v->dim;
         vectors[i].metric = v->metric;
         vectors[i].config = export_text(&e, v->config);
+        vectors[i].method = v->method;
+        vectors[i].links = v->links;
+        vectors[i].build_width = v->build_width;
     }
     for (size_t i = 0; i < s->fields_count; i++) {
         fields[i] = s->fields[i].def;

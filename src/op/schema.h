@@ -15,6 +15,8 @@ struct schema_vector {
     kith_metric metric;
     const char *name;
     const char *config; /* NULL: none */
+    kith_method method;
+    uint32_t links, build_width; /* 0: the engine's own */
 };
 
 struct schema_field {
@@ -42,7 +44,7 @@ struct schema_change {
     const kith_field *field;
     const char *drop_path;
     const char *config;
-    const char *vector, *vector_config;
+    const kith_vector_params *vector;
 };
 int schema_change(struct ctx *c, const struct schema *from, const struct schema_change *change,
                   struct schema **ret_schema);

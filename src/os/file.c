@@ -16,6 +16,18 @@ int os_error(struct ctx *c, int rc, const char *call, const char *path)
     return err_set(c, code, "%s %s: %s", call, path, strerror(-rc));
 }
 
+void os_deadline_in(struct ctx *c, uint32_t ms)
+{
+    c->deadline_ns = ms ? c->os->mono_ns(c->os) + ms * 1000000ull : 0;
+}
+
+int os_in_time(struct ctx *c)
+{
+    if (!c->deadline_ns || c->os->mono_ns(c->os) < c->deadline_ns)
+        return 0;
+    return err_set(c, KITH_TIMEOUT, "the time given for this request is over");
+}
+
 char *os_path(struct arena *a, const char *dir, const char *name)
 {
     size_t n = strlen(dir), m = strlen(name);

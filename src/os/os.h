@@ -75,6 +75,10 @@ int os_receive(int fd, void *data, size_t size, int ms);
 /* Sets the context's error from a negative errno: `return os_error(c, rc, "write", path)`. */
 int os_error(struct ctx *c, int rc, const char *call, const char *path);
 
+/* KITH_TIMEOUT once the context's deadline has passed. */
+int os_in_time(struct ctx *c);
+void os_deadline_in(struct ctx *c, uint32_t ms); /* 0: none */
+
 /* Whole-file helpers on top; errors are in the context. */
 int os_write_file(struct ctx *c, const char *dir, const char *name, const void *data, size_t size);
 /* In the arena, with a final 0 beyond the size. */

@@ -1,187 +1,8 @@
-/* collections.c - collections, aliases, payload indexes. What a user configured is kept as JSON with
- * the collection and echoed; what cannot be honoured yet is refused. */
+/* collections.c - collections, aliases, payload indexes. */
 #include "qdrant/dialect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* ---- configuration ---------------------------------------------------------------------------------- */
-
-static const char default_config[] =
-    "{\"params\":{\"vectors\":{},\"shard_number\":1,\"replication_factor\":1,\"write_consistency_factor\":1,"
-    "\"on_disk_payload\":true},"
-    "\"hnsw_config\":{\"m\":16,\"ef_construct\":100,\"full_scan_threshold\":10000,\"max_indexing_threads\":0,"
-    "\"on_disk\":false},"
-    "\"optimizer_config\":{\"deleted_threshold\":0.2,\"vacuum_min_vector_number\":1000,\"default_segment_number\":0,"
-    "\"max_segment_size\":null,\"memmap_threshold\":null,\"indexing_threshold\":10000,\"flush_interval_sec\":5,"
-    "\"max_optimization_threads\":null},"
-    "\"wal_config\":{\"wal_capacity_mb\":32,\"wal_segments_ahead\":0,\"wal_retain_closed\":1},"
-    "\"quantization_config\":null}";
-
-/* A number with bounds, or a type, for one key of a configuration object. */
-struct setting {
-    const char *section; /* in the request */
-    const char *key;
-    char type;           /* u unsigned, f float, b boolean, s string */
-    uint64_t least;
-};
-
-static const struct setting settings[] = {
-    {"hnsw_config", "m", 'u', 0},
-    {"hnsw_config", "ef_construct", 'u', 4},
-    {"hnsw_config", "full_scan_threshold", 'u', 10},
-    {"hnsw_config", "max_indexing_threads", 'u', 0},
-    {"hnsw_config", "on_disk", 'b', 0},
-    {"hnsw_config", "memory", 's', 0},
-    {"hnsw_config", "payload_m", 'u', 0},
-    {"optimizers_config", "deleted_threshold", 'f', 0},
-    {"optimizers_config", "vacuum_min_vector_number", 'u', 100},
-    {"optimizers_config", "default_segment_number", 'u', 0},
-    {"optimizers_config", "max_segment_size", 'u', 1},
-    {"optimizers_config", "memmap_threshold", 'u', 0},
-    {"optimizers_config", "indexing_threshold", 'u', 0},
-    {"optimizers_config", "flush_interval_sec", 'u', 0},
-    {"optimizers_config", "max_optimization_threads", 'u', 0},
-    {"wal_config", "wal_capacity_mb", 'u', 1},
-    {"wal_config", "wal_segments_ahead", 'u', 0},
-    {"wal_config", "wal_retain_closed", 'u', 1},
-};
-
-struct config {
-    struct call *call;
-    yyjson_mut_doc *doc;
-    yyjson_mut_val *root;
-};
-
-static bool take_setting(struct config *k, const struct setting *s, yyjson_val *v, yyjson_mut_val *section)
-{
-    bool fits = s->type == 'u' ? yyjson_is_uint(v) : s->type == 'f' ? yyjson_is_num(v)
-                : s->type == 'b' ? yyjson_is_bool(v) : yyjson_is_str(v);
-
-    if (strcmp(s->key, "max_optimization_threads") == 0 && yyjson_equals_str(v, "auto"))
-        fits = true;
-    else if (!fits)
-        return read_fail(k->call, "%s.%s: invalid type", s->section, s->key);
-    else if (s->type == 'u' && yyjson_get_uint(v) < s->least)
-        return read_invalid(k->call, "%s.%s: value %llu invalid, must be %llu or larger", s->section, s->key,
-                            (unsigned long long)yyjson_get_uint(v), (unsigned long long)s->least);
-    else if (s->type == 'f' && (yyjson_get_num(v) < 0 || yyjson_get_num(v) > 1))
-        return read_invalid(k->call, "%s.%s: value %g invalid, must be from 0.0 to 1.0", s->section, s->key,
-                            yyjson_get_num(v));
-    yyjson_mut_obj_put(section, yyjson_mut_strcpy(k->doc, s->key), yyjson_val_mut_copy(k->doc, v));
-    return true;
-}
-
-static bool take_section(struct config *k, yyjson_val *body, const char *request_name, const char *stored_name)
-{
-    yyjson_val *given = field_of(body, request_name, NULL);
-    yyjson_mut_val *section = yyjson_mut_obj_get(k->root, stored_name);
-
-    if (!given)
-        return true;
-    if (!yyjson_is_obj(given))
-        return read_fail(k->call, "%s: expected an object", request_name);
-    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        yyjson_val *v = strcmp(settings[i].section, request_name) == 0 ? field_of(given, settings[i].key, NULL) : NULL;
-        if (v && !take_setting(k, &settings[i], v, section))
-            return false;
-    }
-    return true;
-}
-
-static bool take_metadata(struct config *k, yyjson_val *body)
-{
-    yyjson_val *given = field_of(body, "metadata", NULL), *key, *v;
-    yyjson_mut_val *stored = yyjson_mut_obj_get(k->root, "metadata");
-    size_t i, count;
-
-    if (!given)
-        return true;
-    if (!yyjson_is_obj(given))
-        return read_fail(k->call, "metadata: expected an object");
-    if (!stored) {
-        stored = yyjson_mut_obj(k->doc);
-        yyjson_mut_obj_add_val(k->doc, k->root, "metadata", stored);
-    }
-    yyjson_obj_foreach(given, i, count, key, v) {
-        yyjson_mut_val *name = yyjson_val_mut_copy(k->doc, key);
-        if (yyjson_is_null(v))
-            yyjson_mut_obj_remove(stored, name);
-        else
-            yyjson_mut_obj_put(stored, name, yyjson_val_mut_copy(k->doc, v));
-    }
-    return true;
-}
-
-static bool take_param(struct config *k, yyjson_val *from, const char *name, char type)
-{
-    yyjson_mut_val *params = yyjson_mut_obj_get(k->root, "params");
-    yyjson_val *v = field_of(from, name, NULL);
-    uint64_t n;
-
-    if (!v)
-        return true;
-    if (type == 'u' && !read_count(k->call, v, name, 1, 1, &n))
-        return false;
-    if (type == 'b' && !yyjson_is_bool(v))
-        return read_fail(k->call, "%s: expected a boolean", name);
-    yyjson_mut_obj_put(params, yyjson_mut_strcpy(k->doc, name), yyjson_val_mut_copy(k->doc, v));
-    return true;
-}
-
-static bool refuse(struct call *call, yyjson_val *body, const char *name)
-{
-    yyjson_val *v = field_of(body, name, NULL);
-
-    if (!v || (yyjson_is_obj(v) && yyjson_obj_size(v) == 0))
-        return true;
-    call_fail(call, 400, "Bad request: %s is not supported yet", name);
-    return false;
-}
-
-static bool take_all(struct config *k, yyjson_val *body)
-{
-    yyjson_val *strict = field_of(body, "strict_mode_config", NULL);
-
-    if (strict && yyjson_get_bool(yyjson_obj_get(strict, "enabled"))) {
-        call_fail(k->call, 400, "Bad request: strict_mode_config.enabled is not supported yet");
-        return false;
-    }
-    if (yyjson_equals_str(yyjson_obj_get(body, "sharding_method"), "custom")) {
-        call_fail(k->call, 400, "Bad request: sharding_method custom is not supported yet");
-        return false;
-    }
-    return refuse(k->call, body, "quantization_config") && refuse(k->call, body, "sparse_vectors") &&
-           take_section(k, body, "hnsw_config", "hnsw_config") &&
-           take_section(k, body, "optimizers_config", "optimizer_config") &&
-           take_section(k, body, "wal_config", "wal_config") && take_metadata(k, body);
-}
-
-static bool config_open(struct config *k, struct call *call, const char *text)
-{
-    yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
-
-    k->call = call;
-    k->doc = doc ? yyjson_doc_mut_copy(doc, NULL) : NULL;
-    yyjson_doc_free(doc);
-    if (!k->doc) {
-        call_fail(call, 500, "Service internal error: the stored configuration is unreadable");
-        return false;
-    }
-    k->root = yyjson_mut_doc_get_root(k->doc);
-    return true;
-}
-
-/* In the arena; NULL: answered. */
-static const char *config_close(struct config *k)
-{
-    char *copy = json_mut_text(&k->call->c, k->doc);
-
-    yyjson_mut_doc_free(k->doc);
-    if (!copy)
-        call_fail(k->call, 500, "Service internal error: out of memory");
-    return copy;
-}
 
 /* ---- vectors ------------------------------------------------------------------------------------------ */
 
@@ -202,10 +23,7 @@ static bool read_metric(struct call *call, yyjson_val *v, kith_metric *ret)
 
 static bool read_vector_params(struct call *call, const char *name, yyjson_val *v, kith_vector_params *to)
 {
-    static const char *const known[] = {"size", "distance", "hnsw_config", "on_disk", "memory", "datatype"};
     yyjson_val *size = yyjson_obj_get(v, "size"), *datatype = field_of(v, "datatype", NULL);
-    struct buf text;
-    bool first = true;
 
     if (!yyjson_is_obj(v) || !yyjson_is_uint(size))
         return read_fail(call, "vectors: expected {\"size\": n, \"distance\": name} or an object of such by name");
@@ -214,7 +32,7 @@ static bool read_vector_params(struct call *call, const char *name, yyjson_val *
                             (unsigned long long)yyjson_get_uint(size));
     if (!read_metric(call, yyjson_obj_get(v, "distance"), &to->metric))
         return false;
-    if (!refuse(call, v, "quantization_config") || !refuse(call, v, "multivector_config"))
+    if (!config_refuse(call, v, "quantization_config") || !config_refuse(call, v, "multivector_config"))
         return false;
     if (datatype && !yyjson_equals_str(datatype, "float32")) {
         call_fail(call, 400, "Bad request: datatype %.40s is not supported yet",
@@ -223,19 +41,8 @@ static bool read_vector_params(struct call *call, const char *name, yyjson_val *
     }
     to->name = name;
     to->dim = (uint32_t)yyjson_get_uint(size);
-    buf_init(&text);
-    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-        yyjson_val *x = field_of(v, known[i], NULL);
-        if (!x)
-            continue;
-        buf_printf(&text, "%s\"%s\":", first ? "{" : ",", known[i]);
-        json_put_val(&text, x);
-        first = false;
-    }
-    buf_text(&text, "}");
-    to->config = text.failed ? NULL : arena_str(&call->c.arena, (char *)text.data, text.size);
-    buf_release(&text);
-    return to->config || read_fail(call, "out of memory");
+    to->config = config_vector(call, NULL, v);
+    return to->config != NULL;
 }
 
 static bool read_schema(struct call *call, yyjson_val *v, kith_schema *to)
@@ -271,18 +78,20 @@ void collections_create(struct call *call)
 {
     yyjson_val *body = want_object(call);
     kith_schema schema = {0};
-    struct config k;
+    struct kept_config k;
     kith_err err;
 
     if (!body || !read_schema(call, field_of(body, "vectors", NULL), &schema) ||
-        !config_open(&k, call, default_config))
+        !config_open(&k, call, config_default))
         return;
-    if (!take_param(&k, body, "shard_number", 'u') || !take_param(&k, body, "replication_factor", 'u') ||
-        !take_param(&k, body, "write_consistency_factor", 'u') || !take_param(&k, body, "on_disk_payload", 'b') ||
-        !take_all(&k, body)) {
+    if (!config_param(&k, body, "shard_number", 'u') || !config_param(&k, body, "replication_factor", 'u') ||
+        !config_param(&k, body, "write_consistency_factor", 'u') || !config_param(&k, body, "on_disk_payload", 'b') ||
+        !config_take(&k, body)) {
         yyjson_mut_doc_free(k.doc);
         return;
     }
+    for (size_t i = 0; i < schema.vectors_count; i++)
+        config_tune(&k, (kith_vector_params *)(uintptr_t)&schema.vectors[i]);
     schema.config = config_close(&k);
     if (!schema.config)
         return;
@@ -295,84 +104,77 @@ void collections_create(struct call *call)
     finish_ok(call);
 }
 
-static bool update_vectors_config(struct call *call, yyjson_val *vectors)
+/* The vectors as they will be: their own configuration, and what follows from the collection's. */
+static bool plan_vectors(struct call *call, const kith_schema *now, const struct kept_config *k, yyjson_val *vectors,
+                         kith_vector_params *plans)
 {
     size_t i, count;
     yyjson_val *key, *item;
-    kith_err err;
 
+    for (size_t j = 0; j < now->vectors_count; j++) {
+        yyjson_val *own = yyjson_obj_get(vectors, now->vectors[j].name);
+        plans[j] = now->vectors[j];
+        if (own && !config_refuse(call, own, "quantization_config"))
+            return false;
+        if (own && !(plans[j].config = config_vector(call, now->vectors[j].config, own)))
+            return false;
+        config_tune(k, &plans[j]);
+    }
     yyjson_obj_foreach(vectors, i, count, key, item) {
-        kith_collection_info info;
-        const char *old = NULL;
-        struct buf text;
-        int rc;
-        if (!refuse(call, item, "quantization_config"))
-            return false;
-        if (kith_info(call->server->db, call->params[0], &info, &err) < 0) {
-            fail_kith(call, &err);
-            return false;
-        }
-        for (size_t j = 0; j < info.schema.vectors_count; j++) {
-            if (yyjson_equals_str(key, info.schema.vectors[j].name))
-                old = info.schema.vectors[j].config;
-        }
-        if (!old) {
-            kith_info_free(&info);
+        bool known = false;
+        for (size_t j = 0; j < now->vectors_count; j++)
+            known = known || yyjson_equals_str(key, now->vectors[j].name);
+        if (!known) {
             call_fail(call, 400, "Wrong input: Not existing vector name error: %s", yyjson_get_str(key));
-            return false;
-        }
-        buf_init(&text);
-        buf_put(&text, old, strlen(old) - 1); /* without the closing brace */
-        for (const char *const *name = (const char *const[]){"hnsw_config", "on_disk", "memory", NULL}; *name; name++) {
-            yyjson_val *x = field_of(item, *name, NULL);
-            if (x) {
-                buf_printf(&text, ",\"%s\":", *name);
-                json_put_val(&text, x);
-            }
-        }
-        buf_put(&text, "}", 2);
-        rc = kith_configure_vector(call->server->db, call->params[0], yyjson_get_str(key), (char *)text.data, &err);
-        buf_release(&text);
-        kith_info_free(&info);
-        if (rc < 0) {
-            fail_kith(call, &err);
             return false;
         }
     }
     return true;
 }
 
-void collections_update(struct call *call)
+static bool changed(const kith_vector_params *a, const kith_vector_params *b)
 {
-    yyjson_val *body = want_object(call), *params, *vectors;
-    kith_collection_info info;
-    const char *config;
-    struct config k;
-    kith_err err;
-    bool ok;
+    return a->config != b->config || a->method != b->method || a->links != b->links ||
+           a->build_width != b->build_width;
+}
 
-    if (!body)
-        return;
-    if (kith_info(call->server->db, call->params[0], &info, &err) < 0) {
-        fail_kith(call, &err);
+static bool take_update(struct kept_config *k, yyjson_val *body)
+{
+    yyjson_val *params = field_of(body, "params", NULL);
+
+    return config_take(k, body) && (!params || (config_param(k, params, "replication_factor", 'u') &&
+                                                config_param(k, params, "write_consistency_factor", 'u') &&
+                                                config_param(k, params, "on_disk_payload", 'b')));
+}
+
+/* All is read and checked before anything changes. */
+static void update(struct call *call, yyjson_val *body, const kith_schema *now)
+{
+    kith_vector_params *plans = arena_alloc(&call->c.arena, MAX(now->vectors_count, (size_t)1) * sizeof *plans);
+    const char *config;
+    struct kept_config k;
+    kith_err err;
+
+    if (!plans) {
+        call_fail(call, 500, "Service internal error: out of memory");
         return;
     }
-    ok = config_open(&k, call, info.schema.config ? info.schema.config : default_config);
-    kith_info_free(&info);
-    if (!ok)
+    if (!config_open(&k, call, now->config ? now->config : config_default))
         return;
-    params = field_of(body, "params", NULL);
-    vectors = field_of(body, "vectors", NULL);
-    if (!take_all(&k, body) ||
-        (params && (!take_param(&k, params, "replication_factor", 'u') ||
-                    !take_param(&k, params, "write_consistency_factor", 'u') ||
-                    !take_param(&k, params, "on_disk_payload", 'b')))) {
+    if (!take_update(&k, body) || !plan_vectors(call, now, &k, field_of(body, "vectors", NULL), plans)) {
         yyjson_mut_doc_free(k.doc);
         return;
     }
     config = config_close(&k);
-    if (!config || (vectors && !update_vectors_config(call, vectors)))
+    if (!config)
         return;
+    for (size_t i = 0; i < now->vectors_count; i++) {
+        if (changed(&plans[i], &now->vectors[i]) &&
+            kith_configure_vector(call->server->db, call->params[0], &plans[i], &err) < 0) {
+            fail_kith(call, &err);
+            return;
+        }
+    }
     if (kith_configure(call->server->db, call->params[0], config, &err) < 0) {
         fail_kith(call, &err);
         return;
@@ -380,6 +182,22 @@ void collections_update(struct call *call)
     begin_ok(call);
     buf_text(&call->out, "true");
     finish_ok(call);
+}
+
+void collections_update(struct call *call)
+{
+    yyjson_val *body = want_object(call);
+    kith_schema now;
+    kith_err err;
+
+    if (!body)
+        return;
+    if (kith_schema_get(call->server->db, call->params[0], &now, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    update(call, body, &now);
+    kith_schema_free(&now);
 }
 
 void collections_delete(struct call *call)
@@ -454,7 +272,7 @@ static void put_vectors_config(struct buf *out, const kith_schema *schema)
 static void put_config(struct buf *out, const kith_schema *schema)
 {
     static const char hole[] = "\"vectors\":{}";
-    const char *config = schema->config ? schema->config : default_config, *at = strstr(config, hole);
+    const char *config = schema->config ? schema->config : config_default, *at = strstr(config, hole);
 
     if (!at) {
         buf_text(out, config);

@@ -19,6 +19,9 @@ yyjson_val *want_object(struct call *call);       /* the body; NULL: answered */
 yyjson_val *field_of(yyjson_val *object, const char *name, const char *alias); /* NULL if absent or null */
 bool read_bool(struct call *call, yyjson_val *v, const char *what, bool otherwise, bool *ret);
 bool read_count(struct call *call, yyjson_val *v, const char *what, uint64_t least, uint64_t otherwise, uint64_t *ret);
+/* What is left of ?timeout= now (0: none was given); and, for reads, ?consistency=, which one copy always has. */
+bool read_timeout(struct call *call, uint32_t *ret_ms);
+bool read_options(struct call *call, uint32_t *ret_ms);
 bool read_id(struct call *call, yyjson_val *v, kith_id *ret);
 bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id **ret, size_t *ret_count);
 bool read_floats(struct call *call, yyjson_val *v, const float **ret, uint32_t *ret_dim);
@@ -31,6 +34,23 @@ bool read_strings(struct call *call, yyjson_val *v, const char *what, const char
 bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret); /* filter.c */
 void put_id(struct buf *out, const kith_id *id);
 void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors);
+
+/* ---- configuration (config.c) ---- */
+struct kept_config {
+    struct call *call;
+    yyjson_mut_doc *doc;
+    yyjson_mut_val *root;
+};
+extern const char config_default[];
+bool config_open(struct kept_config *k, struct call *call, const char *text);
+/* As text, in the arena; NULL: answered. */
+const char *config_close(struct kept_config *k);
+const char *config_vector(struct call *call, const char *old, yyjson_val *given); /* in the arena; NULL: answered */
+bool config_param(struct kept_config *k, yyjson_val *from, const char *name, char type); /* type: as in config.c */
+bool config_take(struct kept_config *k, yyjson_val *body);
+bool config_refuse(struct call *call, yyjson_val *body, const char *name); /* what is not there yet */
+/* Method, links and build width of a vector, by its own configuration and the collection's. */
+void config_tune(const struct kept_config *k, kith_vector_params *v);
 
 /* ---- handlers, one file per family of calls ---- */
 extern const struct route qdrant_routes[];

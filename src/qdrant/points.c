@@ -213,6 +213,10 @@ typedef bool (*read_op)(struct call *call, yyjson_val *body, kith_op *op);
 static bool read_wait(struct call *call, kith_wait *ret)
 {
     const char *wait = call_query(call, "wait"), *ordering = call_query(call, "ordering");
+    uint32_t ms;
+
+    if (!read_timeout(call, &ms))
+        return false;
 
     *ret = KITH_WAIT_DURABLE;
     if (wait && strcmp(wait, "true") == 0)
@@ -386,11 +390,12 @@ void points_get_one(struct call *call)
     static const kith_select whole = {.doc = 1, .vectors = 1};
     kith_result *r;
     kith_err err;
+    uint32_t ms;
     kith_id id;
 
-    if (!id_from_path(call, call->params[1], &id))
+    if (!id_from_path(call, call->params[1], &id) || !read_options(call, &ms))
         return;
-    r = kith_get(call->server->db, call->params[0], &id, 1, &whole, &err);
+    r = kith_get(call->server->db, call->params[0], &id, 1, &whole, ms, &err);
     if (!r) {
         fail_kith(call, &err);
         return;
@@ -416,12 +421,13 @@ void points_get(struct call *call)
     size_t count;
     kith_result *r;
     kith_err err;
+    uint32_t ms;
 
-    if (!body || !read_ids(call, yyjson_obj_get(body, "ids"), "ids", &ids, &count) ||
+    if (!body || !read_options(call, &ms) || !read_ids(call, yyjson_obj_get(body, "ids"), "ids", &ids, &count) ||
         !read_with_payload(call, field_of(body, "with_payload", NULL), 1, &select) ||
         !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &select))
         return;
-    r = kith_get(call->server->db, call->params[0], ids, count, &select, &err);
+    r = kith_get(call->server->db, call->params[0], ids, count, &select, ms, &err);
     if (!r) {
         fail_kith(call, &err);
         return;
@@ -474,7 +480,7 @@ void points_scroll(struct call *call)
         return;
     offset = field_of(body, "offset", NULL);
     order = field_of(body, "order_by", NULL);
-    if (!read_filter(call, field_of(body, "filter", NULL), &q.filter) ||
+    if (!read_options(call, &q.timeout_ms) || !read_filter(call, field_of(body, "filter", NULL), &q.filter) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 10, &limit) ||
         !read_with_payload(call, field_of(body, "with_payload", NULL), 1, &q.select) ||
         !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &q.select))
@@ -511,13 +517,14 @@ void points_count(struct call *call)
     yyjson_val *body = want_object(call);
     const kith_filter *filter;
     kith_err err;
+    uint32_t ms;
     bool exact;
     int64_t n;
 
-    if (!body || !read_filter(call, field_of(body, "filter", NULL), &filter) ||
+    if (!body || !read_options(call, &ms) || !read_filter(call, field_of(body, "filter", NULL), &filter) ||
         !read_bool(call, field_of(body, "exact", NULL), "exact", true, &exact))
         return;
-    n = kith_count(call->server->db, call->params[0], filter, exact, &err);
+    n = kith_count(call->server->db, call->params[0], filter, exact, ms, &err);
     if (n < 0) {
         fail_kith(call, &err);
         return;

@@ -128,6 +128,49 @@ bool read_count(struct call *call, yyjson_val *v, const char *what, uint64_t lea
     return true;
 }
 
+static bool is_consistency(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    return !*text || (digits && !text[digits] && strspn(text, "0") < digits) || strcmp(text, "majority") == 0 ||
+           strcmp(text, "quorum") == 0 || strcmp(text, "all") == 0;
+}
+
+bool read_timeout(struct call *call, uint32_t *ret_ms)
+{
+    const char *text = call_query(call, "timeout");
+    size_t digits = text ? strspn(text, "0123456789") : 0;
+    double left;
+
+    *ret_ms = 0;
+    if (!text)
+        return true;
+    if (!digits || digits > 9 || text[digits]) {
+        call_fail(call, 400, "Deserialize error in query parameters: timeout: expected a number of seconds, not "
+                             "\"%.40s\"", text);
+        return false;
+    }
+    if (strspn(text, "0") == digits) {
+        call_fail(call, 422, "Validation error in query parameters: [timeout: value 0 invalid, must be 1 or larger]");
+        return false;
+    }
+    left = atof(text) - call_seconds(call);
+    *ret_ms = left > 0.001 ? (uint32_t)MIN(left * 1000, 4e9) : 1;
+    return true;
+}
+
+bool read_options(struct call *call, uint32_t *ret_ms)
+{
+    const char *consistency = call_query(call, "consistency");
+
+    if (consistency && !is_consistency(consistency)) {
+        call_fail(call, 400, "Deserialize error in query parameters: consistency: expected a number of 1 or more, "
+                             "majority, quorum or all, not \"%.40s\"", consistency);
+        return false;
+    }
+    return read_timeout(call, ret_ms);
+}
+
 bool read_id(struct call *call, yyjson_val *v, kith_id *ret)
 {
     memset(ret, 0, sizeof *ret);

@@ -47,6 +47,43 @@ static bool read_target(struct call *call, yyjson_val *v, kith_query *q)
     return true;
 }
 
+/* Without a quantisation asked for by name there is nothing that these could change, there as here. */
+static bool check_quantization(struct call *call, yyjson_val *v)
+{
+    yyjson_val *oversampling = field_of(v, "oversampling", NULL);
+    bool unused;
+
+    if (v && !yyjson_is_obj(v))
+        return read_fail(call, "params.quantization: expected an object");
+    if (oversampling && !yyjson_is_num(oversampling))
+        return read_fail(call, "params.quantization.oversampling: expected a number");
+    if (oversampling && yyjson_get_num(oversampling) < 1)
+        return read_invalid(call, "params.quantization.oversampling: value %g invalid, must be 1.0 or larger",
+                            yyjson_get_num(oversampling));
+    return read_bool(call, field_of(v, "ignore", NULL), "params.quantization.ignore", false, &unused) &&
+           read_bool(call, field_of(v, "rescore", NULL), "params.quantization.rescore", false, &unused);
+}
+
+/* A walk over the matching rows alone is what their ACORN does. Below its default share we always do so; beyond,
+ * if they ask for it by a larger one. */
+static bool read_acorn(struct call *call, yyjson_val *v, kith_query *q)
+{
+    yyjson_val *share = field_of(v, "max_selectivity", NULL);
+    bool enable;
+
+    if (v && !yyjson_is_obj(v))
+        return read_fail(call, "params.acorn: expected an object");
+    if (!read_bool(call, field_of(v, "enable", NULL), "params.acorn.enable", false, &enable))
+        return false;
+    if (share && !yyjson_is_num(share))
+        return read_fail(call, "params.acorn.max_selectivity: expected a number");
+    if (share && (yyjson_get_num(share) < 0 || yyjson_get_num(share) > 1))
+        return read_invalid(call, "params.acorn.max_selectivity: value %g invalid, must be from 0.0 to 1.0",
+                            yyjson_get_num(share));
+    q->hop_below = enable && share ? (float)yyjson_get_num(share) : 0;
+    return true;
+}
+
 static bool read_params(struct call *call, yyjson_val *v, kith_query *q)
 {
     uint64_t ef;
@@ -59,7 +96,9 @@ static bool read_params(struct call *call, yyjson_val *v, kith_query *q)
         !read_bool(call, field_of(v, "exact", NULL), "params.exact", false, &q->exact))
         return false;
     q->ef = (uint32_t)MIN(ef, (uint64_t)UINT32_MAX);
-    return read_bool(call, field_of(v, "indexed_only", NULL), "params.indexed_only", false, &q->indexed_only) &&
+    return check_quantization(call, field_of(v, "quantization", NULL)) &&
+           read_acorn(call, field_of(v, "acorn", NULL), q) &&
+           read_bool(call, field_of(v, "indexed_only", NULL), "params.indexed_only", false, &q->indexed_only) &&
            read_target(call, field_of(v, "target_recall", NULL), q);
 }
 
@@ -76,7 +115,7 @@ static bool read_common(struct call *call, yyjson_val *body, struct search *s, b
         call_fail(call, 400, "Wrong input: Shard key is not supported for collections without custom sharding");
         return false;
     }
-    if (!read_filter(call, field_of(body, "filter", NULL), &s->q.filter) ||
+    if (!read_options(call, &s->q.timeout_ms) || !read_filter(call, field_of(body, "filter", NULL), &s->q.filter) ||
         !read_params(call, field_of(body, "params", NULL), &s->q) ||
         !read_count(call, limit, "limit", 1, 10, &n) ||
         !read_count(call, field_of(body, "offset", NULL), "offset", 0, 0, &offset) ||

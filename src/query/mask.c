@@ -4,6 +4,7 @@
  * leaves out, documents replaced since the index was made - is read, and only for the rows that are
  * still in question. So every path gives the rows that op/match.h defines. */
 #include "base/ctx.h"
+#include "os/os.h"
 #include "query/query.h"
 
 struct masking {
@@ -41,8 +42,12 @@ static int look_at(struct masking *m, const struct pred *p, row_id row, bool *re
 
 static int look_at_all(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
 {
+    uint32_t n = 0;
+
     for (row_id row = bits_next(among, 0); row != ROW_NONE; row = bits_next(among, row + 1)) {
         bool match = false;
+        if (++n % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(m->c));
         TRY(look_at(m, p, row, &match));
         if (match)
             bits_set(out, row);

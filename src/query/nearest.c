@@ -12,11 +12,13 @@
 #include "base/mem.h"
 #include "base/id.h"
 #include "base/topk.h"
+#include "os/os.h"
 #include "query/query.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+#define HOP_BELOW 0.4 /* share of the rows that match */
 enum { SCAN_ALWAYS = 2000, SCAN_CODES = 10000, SCAN_ORIGINALS = 150, RANK_MORE = 32 };
 
 void scratch_pool_release(struct scratch_pool *p)
@@ -90,7 +92,8 @@ static int scan(struct searching *g, const struct bits *mask, row_id from, struc
 
     for (row_id row = bits_next(mask, from); row != ROW_NONE; row = bits_next(mask, row + 1)) {
         TRY(score_row(g, row, &d));
-        note->distances++;
+        if (++note->distances % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(g->c));
     }
     return 0;
 }
@@ -269,7 +272,7 @@ static int by_graph(struct searching *g, const struct segment_graph *x, const st
     if (!all) {
         search.allow = mask;
         search.rows = slots_are_rows(g, x) ? NULL : x->slots;
-        search.hop_over = share < 0.4;
+        search.hop_over = share < MAX((double)g->q->hop_below, HOP_BELOW);
         note->strategy = search.hop_over ? "hop" : "filter";
         /* to find as much as without: a walk that keeps some must meet the others too, and one over the matches
          * alone has fewer ways (measured: a third more) */
@@ -299,7 +302,7 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
                     struct hit_list *out, struct plan_note *note)
 {
     const struct segment *s = r->snap->segments[segment];
-    const struct segment_graph *x = q->exact ? NULL : s->ops->graph(s, v->id);
+    const struct segment_graph *x = q->exact || v->method == KITH_METHOD_FLAT ? NULL : s->ops->graph(s, v->id);
     struct searching g = {c, r, q, v, query, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE};
     struct bits mask = {0};
     uint32_t matches;

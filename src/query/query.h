@@ -39,6 +39,8 @@ int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const
 
 /* ---- between the files of this room ---- */
 
+enum { LOOK_AT_CLOCK = 256 }; /* rows between two looks */
+
 struct hit_ref {
     float distance;
     uint32_t segment;

@@ -2,6 +2,7 @@
 #include "base/ctx.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "os/os.h"
 #include "query/query.h"
 
 #include <math.h>
@@ -210,6 +211,8 @@ static int fetch(struct ctx *c, struct result_box *box, const struct snapshot *s
     for (size_t i = 0; i < count; i++) {
         struct ctx one;
         int rc;
+        if (i % LOOK_AT_CLOCK == LOOK_AT_CLOCK - 1)
+            TRY(os_in_time(c));
         ctx_init(&one, c->os);
         rc = fetch_one(&one, box, snap, &refs[i], select, paths, &box->result.hits[i]);
         if (rc < 0)
@@ -277,6 +280,7 @@ static int run_nearest(struct ctx *c, const struct runner *r, const kith_query *
     TRY(query_vector(c, r, q, v, &query));
     for (size_t i = 0; i < r->snap->count; i++) {
         struct plan_note note = {0};
+        TRY(os_in_time(c));
         TRY(nearest_segment(c, r, q, v, query, i, p, q->like, hits, &note));
         if (q->explain)
             note_put(explain, r->snap->segments[i], &note);

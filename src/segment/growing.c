@@ -31,6 +31,7 @@ struct grow_column {
     uint32_t vector_id, dim;
     kith_metric metric;
     atomic_bool any;   /* some row has it */
+    atomic_bool flat;  /* it has no graph, or not a longer one than now */
     struct growing_graph *_Atomic graph; /* NULL until there are rows enough */
     float *_Atomic data[CHUNKS];
     uint8_t *_Atomic present[CHUNKS];
@@ -386,6 +387,7 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
         g->columns[i].vector_id = schema->vectors[i].id;
         g->columns[i].dim = schema->vectors[i].dim;
         g->columns[i].metric = schema->vectors[i].metric;
+        atomic_init(&g->columns[i].flat, schema->vectors[i].method == KITH_METHOD_FLAT);
     }
     *ret_segment = &g->base;
     return 0;
@@ -479,6 +481,17 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
 
 /* ---- graphs --------------------------------------------------------------------------------------- */
 
+void growing_configure(struct segment *s, const struct schema *schema)
+{
+    struct growing *g = grow_of(s);
+
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        const struct schema_vector *v = schema_vector_by_id(schema, g->columns[i].vector_id);
+        if (v)
+            atomic_store(&g->columns[i].flat, v->method == KITH_METHOD_FLAT);
+    }
+}
+
 uint32_t growing_unlinked(const struct segment *s)
 {
     const struct growing *g = grow_of(s);
@@ -486,7 +499,7 @@ uint32_t growing_unlinked(const struct segment *s)
 
     for (uint32_t i = 0; i < g->columns_count && rows >= g->limits.graph_rows_min; i++) {
         struct growing_graph *x = atomic_load(&g->columns[i].graph);
-        if (!atomic_load(&g->columns[i].any))
+        if (!atomic_load(&g->columns[i].any) || atomic_load(&g->columns[i].flat))
             continue;
         most = MAX(most, x ? rows - atomic_load(&x->rows) : rows);
         if (x && atomic_load(&x->count) == x->capacity)
@@ -504,7 +517,7 @@ int growing_link(struct ctx *c, struct segment *s, const struct kernels *k, uint
         struct grow_column *col = &g->columns[i];
         struct growing_graph *x = atomic_load(&col->graph);
         int n;
-        if (!atomic_load(&col->any))
+        if (!atomic_load(&col->any) || atomic_load(&col->flat))
             continue;
         if (!x) {
             TRY(growing_graph_new(c, s, col->vector_id, col->dim, col->metric, k,

@@ -304,7 +304,7 @@ static int write_graphs(struct sealing *z, const struct seal_source *from, const
         int rc;
         for (size_t j = 0; j < from->count; j++)
             known = known && (!segment_is_growing(from->segments[j]) || segment_graph_whole(from->segments[j], v->id));
-        if (!known)
+        if (!known || v->method == KITH_METHOD_FLAT)
             continue;
         rc = seal_graph(z->c, z->w, z->owner, v, z->rows, z->count, plan);
         if (rc == 0)

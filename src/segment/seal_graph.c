@@ -103,8 +103,14 @@ static struct graph graph_of(const struct segment_graph *x)
     return view;
 }
 
-/* Of the sources that have a graph over all their rows, the one with most rows among the picked; NULL: none. */
-static const struct segment *best_source(const struct sealing_graph *g)
+static bool is_usable(const struct segment *s, uint32_t vector_id, uint32_t degree)
+{
+    return segment_graph_whole(s, vector_id) && graph_of(s->ops->graph(s, vector_id)).degree == degree;
+}
+
+/* Of the sources that have such a graph over all their rows, the one with most rows among the picked; NULL:
+ * none. */
+static const struct segment *best_source(const struct sealing_graph *g, uint32_t degree)
 {
     const struct segment *best = NULL, *sources[256];
     uint32_t counts[256] = {0}, n = 0, most = 0;
@@ -116,7 +122,7 @@ static const struct segment *best_source(const struct sealing_graph *g)
             at++;
         if (at == n && n < ARRAY_SIZE(sources))
             sources[n++] = s;
-        if (at < n && ++counts[at] > most && segment_graph_whole(s, g->v->id)) {
+        if (at < n && ++counts[at] > most && is_usable(s, g->v->id, degree)) {
             most = counts[at];
             best = s;
         }
@@ -274,10 +280,11 @@ static int write_graph(const struct sealing_graph *g, struct pack_writer *w)
 
 static int build(struct sealing_graph *g, const struct graph_plan *plan)
 {
-    const struct segment *source = best_source(g);
+    struct graph_params params = {.ef = g->v->build_width, .degree = (uint32_t)align_up(g->v->links, 16)};
+    const struct segment *source = best_source(g, params.degree ? params.degree : GRAPH_DEGREE);
 
     TRY(encode_bytes(g));
-    TRY(graph_builder_init(g->c, &g->builder, &g->codes, g->kernels, g->count, &plan->params));
+    TRY(graph_builder_init(g->c, &g->builder, &g->codes, g->kernels, g->count, &params));
     if (source)
         TRY(adopt(g, source));
     return graph_build(g->c, &g->builder, plan->threads, plan->stop, plan->arg);

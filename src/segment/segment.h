@@ -123,6 +123,8 @@ int growing_reserve(struct ctx *c, struct segment *s, uint64_t rows);
 int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, struct bytes doc, lsn doc_lsn,
                 const struct rec_vector *vectors, uint32_t count, row_id *ret_row);
 uint64_t growing_bytes(const struct segment *s);
+/* The methods of vectors as they are now. */
+void growing_configure(struct segment *s, const struct schema *schema);
 /* Links up to `most` more rows into the graphs of a growing segment; how many. By one thread at a time. */
 int growing_link(struct ctx *c, struct segment *s, const struct kernels *k, uint32_t most);
 /* Rows that no graph has yet and one should. */
@@ -149,7 +151,6 @@ struct seal_source {
 };
 struct pack_writer;
 struct graph_plan {
-    struct graph_params params;
     const struct kernels *kernels;
     uint32_t threads, rows_min; /* fewer rows have no graph */
     bool (*stop)(void *arg);    /* as in graph_build */

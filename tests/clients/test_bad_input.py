@@ -54,11 +54,23 @@ def points(**point):
     ("POST", "points/scroll", '{"order_by":"a"}', 400, "No range index"),
     ("POST", "points/payload", '{"payload":{"x":1},"points":[99]}', 404, "No point with id 99 found"),
     ("POST", "points/payload", '{"payload":{"x":1}}', 400, "Either"),
+    ("POST", "points/query?timeout=0", '{"query":[1,2,3,4]}', 422, "timeout"),
+    ("POST", "points/query?timeout=soon", '{"query":[1,2,3,4]}', 400, "timeout"),
+    ("POST", "points/scroll?timeout=-1", '{}', 400, "timeout"),
+    ("POST", "points/count?consistency=most", '{}', 400, "consistency"),
+    ("POST", "points?consistency=0", '{"ids":[1]}', 400, "consistency"),
+    ("PUT", "points?timeout=0", points(), 422, "timeout"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"params":{"acorn":{"max_selectivity":2}}}', 422, "max_selectivity"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"params":{"acorn":{"enable":1}}}', 400, "acorn.enable"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"params":{"quantization":{"oversampling":0.5}}}', 422, "oversampling"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"params":{"quantization":{"rescore":"x"}}}', 400, "rescore"),
+    ("PATCH", "", '{"vectors":{"":{"hnsw_config":{"ef_construct":1}}}}', 422, "ef_construct"),
+    ("PATCH", "", '{"vectors":{"x":{"hnsw_config":{"m":1}}}}', 400, "Not existing vector name error: x"),
     ("PUT", "index", '{"field_name":"a"}', 400, "field_schema"),
     ("PUT", "index", '{"field_name":"a","field_schema":"nope"}', 400, "nope"),
 ])
 def test_class_and_text(bad, method, path, body, status, text):
-    got, answer = raw(bad, method, f"/collections/bad/{path}?wait=true", body)
+    got, answer = raw(bad, method, f"/collections/bad/{path}{'&' if '?' in path else '?'}wait=true".replace("/?", "?"), body)
     assert (got, text in json.loads(answer)["status"]["error"]) == (status, True), answer
     assert count(bad) == 1
 

@@ -106,3 +106,44 @@ def test_graph_is_used(server, client, vectors):
     answer = json.load(urllib.request.urlopen(request))["result"]
     assert "walk" in [p["strategy"] for p in answer["explain"]]
     assert answer["points"][0]["id"] == 5 and answer["points"][0]["score"] < 1e-3
+
+
+def test_index_parameters(server, client, vectors):
+    """m = 0 and indexing_threshold = 0 mean no graph, until they are changed; ours is asked for the plan."""
+    import json
+    import urllib.request
+
+    def plans(name):
+        body = json.dumps({"query": vectors[5].tolist(), "limit": 3, "params": {"acorn": {"enable": True}}}).encode()
+        request = urllib.request.Request(
+            f"{server.url}/collections/{name}/points/query?explain=true&timeout=60&consistency=majority", body,
+            {"content-type": "application/json"})
+        return {p["strategy"] for p in json.load(urllib.request.urlopen(request))["result"]["explain"]}
+
+    def change(name, **what):
+        client.update_collection(name, **what)
+        for _ in range(1200):
+            if "walk" in plans(name):
+                return
+            time.sleep(0.1)
+        raise AssertionError("no graph came")
+
+    for name, create, update in [
+        ("by_m", {"hnsw_config": m.HnswConfigDiff(m=0)}, {"hnsw_config": m.HnswConfigDiff(m=24, ef_construct=200)}),
+        ("by_threshold", {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=0)},
+         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=10000)}),
+        ("by_vector", {"vectors_config": m.VectorParams(size=DIM, distance=m.Distance.DOT,
+                                                        hnsw_config=m.HnswConfigDiff(m=0))},
+         {"vectors_config": {"": m.VectorParamsDiff(hnsw_config=m.HnswConfigDiff(m=16))}}),
+    ]:
+        client.delete_collection(name)
+        client.create_collection(name, **{"vectors_config": m.VectorParams(size=DIM, distance=m.Distance.DOT), **create})
+        client.upload_collection(name, vectors[:25000], ids=range(25000), batch_size=1000, wait=True)
+        assert plans(name) == {"exact"}, name
+        change(name, **update)
+        info = client.get_collection(name).config
+        if name == "by_m":
+            assert (info.hnsw_config.m, info.hnsw_config.ef_construct) == (24, 200)
+        if name == "by_vector":
+            assert info.params.vectors.hnsw_config.m == 16
+        client.delete_collection(name)

@@ -107,7 +107,8 @@ static struct kith_db *handle(struct sim *s)
 
 static void create(struct sim *s)
 {
-    kith_vector_params vectors[] = {{"", MODEL_DIM, KITH_DOT, NULL}, {"second", MODEL_DIM, KITH_EUCLID, NULL}};
+    kith_vector_params vectors[] = {{.name = "", .dim = MODEL_DIM, .metric = KITH_DOT},
+                                    {.name = "second", .dim = MODEL_DIM, .metric = KITH_EUCLID}};
     kith_field fields[] = {{.path = "a", .index = KITH_INDEX_INTEGER}, {.path = "s", .index = KITH_INDEX_KEYWORD}};
     kith_schema schema = {vectors, 2, fields, dice(s, 3), NULL};
     kith_err err;
@@ -185,7 +186,7 @@ static void check_queries(struct sim *s, const struct model_state *want)
         arena_init(&arena);
         f = model_draw_filter(&s->rng, &arena);
         expected = model_count(want, f);
-        n = kith_count(handle(s), "c", f, true, &err);
+        n = kith_count(handle(s), "c", f, true, 0, &err);
         if (n != expected) {
             snprintf(why, sizeof why, "count by filter: %lld, expected %lld (%s)", (long long)n, (long long)expected,
                      err.text);

@@ -41,7 +41,7 @@ static int put(kith_db *db, const char *name, kith_id id, float x, const char *d
     return kith_write(db, name, &op, 1, KITH_WAIT_APPLIED, NULL, err);
 }
 
-static const kith_vector_params two = {"", 2, KITH_EUCLID, NULL};
+static const kith_vector_params two = {.name = "", .dim = 2, .metric = KITH_EUCLID};
 static const kith_schema plain = {&two, 1, NULL, 0, NULL};
 
 static void many_collections(void)
@@ -73,7 +73,7 @@ static void many_collections(void)
     CHECK(db != NULL);
     for (int i = 0; i < 2000; i++) {
         snprintf(name, sizeof name, "c%d", i);
-        CHECK(kith_count(db, name, NULL, true, &err) == (i == 7 ? 50 : 1));
+        CHECK(kith_count(db, name, NULL, true, 0, &err) == (i == 7 ? 50 : 1));
     }
     for (int i = 0; i < 2; i++) { /* idle: first what is only in memory is sealed, then all is let go */
         idle_sweep((struct db *)(void *)db, UINT64_MAX);
@@ -81,7 +81,7 @@ static void many_collections(void)
     }
     kith_stats_get(db, &stats);
     CHECK(stats.collections == 2000 && stats.loaded == 0);
-    CHECK(kith_count(db, "c7", NULL, true, &err) == 50);
+    CHECK(kith_count(db, "c7", NULL, true, 0, &err) == 50);
     kith_stats_get(db, &stats);
     CHECK(stats.loaded == 1);
     kith_close(db);
@@ -200,9 +200,9 @@ static void quarantine(void)
     }
     db = open_sim(w, 100, 64 << 10);
     CHECK(db != NULL);
-    CHECK(kith_count(db, "bad", NULL, true, &err) == KITH_CORRUPT && strstr(err.text, "blob"));
+    CHECK(kith_count(db, "bad", NULL, true, 0, &err) == KITH_CORRUPT && strstr(err.text, "blob"));
     CHECK(put(db, "bad", kith_id_num(99), 1, NULL, &err) == KITH_CORRUPT);
-    CHECK(kith_count(db, "good", NULL, true, &err) == 20);
+    CHECK(kith_count(db, "good", NULL, true, 0, &err) == 20);
     CHECK(put(db, "good", kith_id_num(99), 1, NULL, &err) == 0);
     kith_close(db);
     sim_world_free(w);
@@ -250,7 +250,7 @@ static void declared_fields(void)
     CHECK(put(db, "c", one, 1, "{}", &err) == KITH_INVALID);
     CHECK(put(db, "c", one, 1, "{\"n\":1,\"s\":\"long\"}", &err) == KITH_INVALID);
     CHECK(put(db, "c", one, 1, "{\"n\":-128,\"s\":null}", &err) == 0);
-    r = kith_get(db, "c", &one, 1, NULL, &err);
+    r = kith_get(db, "c", &one, 1, NULL, 0, &err);
     CHECK(r && r->count == 1);
     json = kith_doc_json(&r->hits[0].doc, NULL);
     CHECK(strcmp(json, "{\"n\":-128,\"s\":null,\"d\":1.5}") == 0);
@@ -283,7 +283,7 @@ static void pinned_view(void)
     CHECK(r && r->count == 100);
     kith_result_free(r);
     kith_view_unpin(view);
-    CHECK(kith_count(db, "c", NULL, true, &err) == 250);
+    CHECK(kith_count(db, "c", NULL, true, 0, &err) == 250);
     kith_close(db);
     sim_world_free(w);
 }
@@ -333,7 +333,7 @@ static void threads(void)
         os_linux()->join(os_linux(), t[i]);
         CHECK(k[i].rc >= 0);
     }
-    CHECK(kith_count(db, "c", NULL, true, &err) == 8 * 150);
+    CHECK(kith_count(db, "c", NULL, true, 0, &err) == 8 * 150);
     CHECK(kith_digest(db, "c", before, &err) == 0);
     CHECK(kith_optimize(db, "c", &err) == 0);
     kith_close(db);
@@ -399,7 +399,7 @@ static double recall_now(kith_db *db, uint64_t seed)
 
 static void live_links(void)
 {
-    static const kith_vector_params params = {"", LINKED_DIM, KITH_EUCLID, NULL};
+    static const kith_vector_params params = {.name = "", .dim = LINKED_DIM, .metric = KITH_EUCLID};
     static const kith_schema schema = {&params, 1, NULL, 0, NULL};
     kith_options o = {.growing_rows_max = 4000, .threads = 2};
     char dir[] = "/tmp/kith-test-XXXXXX", command[64];
@@ -463,7 +463,7 @@ static double recall_at(kith_db *db, float target, uint64_t seed, int queries)
 
 static void recall_contract(void)
 {
-    static const kith_vector_params params = {"", LINKED_DIM, KITH_EUCLID, NULL};
+    static const kith_vector_params params = {.name = "", .dim = LINKED_DIM, .metric = KITH_EUCLID};
     static const kith_schema schema = {&params, 1, NULL, 0, NULL};
     static const float targets[] = {0.8f, 0.9f, 0.95f, 0.99f};
     struct sim_world *w = sim_world_new(21);
@@ -499,6 +499,168 @@ static void recall_contract(void)
     sim_world_free(w);
 }
 
+/* ---- collections dropped while writes to them are on their way ------------------------------------------- */
+
+struct flood {
+    kith_db *db;
+    atomic_uint sent, answered, refused;
+    atomic_bool stop;
+};
+
+static void flooded(void *arg, int code, const kith_written *written)
+{
+    struct flood *f = arg;
+
+    UNUSED(written);
+    if (code < 0 && code != KITH_NOT_FOUND)
+        atomic_fetch_add(&f->refused, 1);
+    atomic_fetch_add(&f->answered, 1);
+}
+
+static void flood_main(void *arg)
+{
+    struct flood *f = arg;
+
+    for (uint64_t i = 0; !atomic_load(&f->stop); i++) {
+        float data[2] = {(float)(i % 97), 1};
+        kith_vector v = {"", 2, data};
+        kith_point p = {kith_id_num(i % 500), {KITH_DOC_NONE, 0, NULL}, &v, 1};
+        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .vector = {"", 2, data}};
+        if (kith_write_async(f->db, "c", &op, 1, i % 2 ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, flooded, f, NULL) == 0)
+            atomic_fetch_add(&f->sent, 1);
+        if (i % 16 == 0)
+            kith_result_free(kith_query_run(f->db, "c", &q, NULL));
+        while (atomic_load(&f->sent) - atomic_load(&f->answered) > 200)
+            os_pause(50);
+    }
+}
+
+static void drop_in_flood(void)
+{
+    kith_options o = {.growing_rows_max = 100, .threads = 2};
+    char dir[] = "/tmp/kith-test-XXXXXX", command[64];
+    struct os_thread *t[2];
+    struct flood f = {0};
+    kith_stats stats;
+    kith_err err;
+
+    CHECK(mkdtemp(dir) != NULL);
+    f.db = kith_open(dir, &o, &err);
+    CHECK(f.db && kith_create(f.db, "c", &plain, &err) == 0);
+    for (int i = 0; i < 2; i++)
+        CHECK(os_linux()->thread(os_linux(), "test", false, flood_main, &f, &t[i]) == 0);
+    for (int i = 0; i < 60; i++) {
+        os_pause(3000);
+        CHECK(kith_drop(f.db, "c", &err) == 1);
+        CHECK(kith_create(f.db, "c", &plain, &err) == 0);
+    }
+    atomic_store(&f.stop, true);
+    for (int i = 0; i < 2; i++)
+        os_linux()->join(os_linux(), t[i]);
+    for (int i = 0; i < 20000 && atomic_load(&f.answered) < atomic_load(&f.sent); i++)
+        os_pause(500);
+    CHECK(atomic_load(&f.sent) > 100 && atomic_load(&f.answered) == atomic_load(&f.sent));
+    CHECK(atomic_load(&f.refused) == 0);
+    kith_stats_get(f.db, &stats);
+    CHECK(stats.collections == 1);
+    kith_close(f.db);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
+/* ---- options of vectors and queries --------------------------------------------------------------------- */
+
+static uint64_t graph_builds(kith_db *db)
+{
+    kith_stats stats;
+
+    kith_stats_get(db, &stats);
+    return stats.graph_builds;
+}
+
+static void named_method(void)
+{
+    kith_vector_params params = {.name = "", .dim = LINKED_DIM, .metric = KITH_EUCLID, .method = KITH_METHOD_FLAT};
+    kith_schema schema = {&params, 1, NULL, 0, NULL}, now;
+    struct sim_world *w = sim_world_new(33);
+    kith_db *db = open_sim(w, 3000, 1 << 20);
+    uint64_t seed = 5, flat;
+    float data[LINKED_DIM];
+    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", LINKED_DIM, data}, .explain = true};
+    kith_result *r;
+    kith_err err;
+
+    CHECK(kith_create(db, "c", &schema, &err) == 0);
+    for (uint64_t i = 0; i < 5000; i++) {
+        kith_vector v = {"", LINKED_DIM, data};
+        kith_point p = {kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
+        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+        random_vector(&seed, data);
+        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+    }
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    flat = graph_builds(db);
+    r = kith_query_run(db, "c", &q, &err);
+    CHECK(flat == 0 && r && strstr(r->explain, "exact") && !strstr(r->explain, "walk"));
+    kith_result_free(r);
+    params.method = KITH_METHOD_AUTO;
+    params.links = 48;
+    params.build_width = 200;
+    CHECK(kith_configure_vector(db, "c", &params, &err) == 0);
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    r = kith_query_run(db, "c", &q, &err);
+    CHECK(graph_builds(db) > flat && r && strstr(r->explain, "walk"));
+    kith_result_free(r);
+    CHECK(recall_now(db, 9) > 0.9);
+    kith_close(db);
+    db = open_sim(w, 3000, 1 << 20);
+    CHECK(kith_schema_get(db, "c", &now, &err) == 0);
+    CHECK(now.vectors[0].links == 48 && now.vectors[0].build_width == 200 && now.vectors[0].method == KITH_METHOD_AUTO);
+    kith_schema_free(&now);
+    params.links = 65;
+    CHECK(kith_configure_vector(db, "c", &params, &err) == KITH_INVALID);
+    kith_close(db);
+    sim_world_free(w);
+}
+
+static void too_late(void)
+{
+    static const kith_value one = {.kind = KITH_VALUE_INT, .num = 1};
+    static const kith_filter f = {.kind = KITH_COND_MATCH, .path = "a", .values = &one, .values_count = 1};
+    char dir[] = "/tmp/kith-test-XXXXXX", command[64];
+    float zero[2] = {0, 0};
+    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", 2, zero}, .filter = &f, .exact = true};
+    kith_result *r = NULL;
+    kith_err err = {0};
+    kith_db *db;
+
+    CHECK(mkdtemp(dir) != NULL);
+    db = kith_open(dir, NULL, &err);
+    CHECK(db && kith_create(db, "c", &plain, &err) == 0);
+    for (uint64_t i = 0; i < 20000; i += 100) {
+        float data[2] = {(float)i, 1};
+        kith_vector v = {"", 2, data};
+        kith_point p[100];
+        kith_op op = {.kind = KITH_UPSERT, .points = p, .points_count = 100};
+        for (uint64_t j = 0; j < 100; j++)
+            p[j] = (kith_point){kith_id_num(i + j), {KITH_DOC_JSON, 7, "{\"a\":1}"}, &v, 1};
+        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+    }
+    q.timeout_ms = 60000;
+    r = kith_query_run(db, "c", &q, &err);
+    CHECK(r && r->count == 5);
+    kith_result_free(r);
+    CHECK(kith_count(db, "c", &f, true, 60000, &err) == 20000);
+    q.timeout_ms = 1; /* 20,000 documents are read one by one */
+    r = kith_query_run(db, "c", &q, &err);
+    CHECK(!r && err.code == KITH_TIMEOUT);
+    CHECK(kith_count(db, "c", &f, true, 1, &err) == KITH_TIMEOUT);
+    kith_close(db);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
 static const struct test tests[] = {
     {"engine: 2,000 collections, and the log stays bounded", many_collections},
     {"engine: corrupted sectors are found or have no effect", every_sector},
@@ -509,5 +671,8 @@ static const struct test tests[] = {
     {"engine: threads that write and search", threads},
     {"engine: threads that link and search", live_links},
     {"engine: recall as asked for", recall_contract},
+    {"engine: drops among writes on their way", drop_in_flood},
+    {"engine: a method by name", named_method},
+    {"engine: a request that takes too long", too_late},
 };
 TEST_MAIN(tests)

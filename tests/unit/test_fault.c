@@ -71,7 +71,7 @@ static struct db *open_db(struct sim_world *w)
 /* Everything a first hour does; each step may fail, and what succeeded is noted. */
 static void scenario(struct sim_world *w, struct outcome *out)
 {
-    static const kith_vector_params two = {"", 2, KITH_EUCLID, NULL};
+    static const kith_vector_params two = {.name = "", .dim = 2, .metric = KITH_EUCLID};
     static const kith_field field = {.path = "a", .index = KITH_INDEX_INTEGER};
     static const kith_schema schema = {&two, 1, &field, 1, NULL};
     struct db *inner = open_db(w);
@@ -113,7 +113,7 @@ static bool holds(struct sim_world *w, const struct outcome *out, const char *wh
 
     for (uint64_t i = 0; ok && out->created && i < POINTS; i++) {
         kith_id id = kith_id_num(i);
-        kith_result *r = kith_get(db, "c", &id, 1, NULL, NULL);
+        kith_result *r = kith_get(db, "c", &id, 1, NULL, 0, NULL);
         ok = r && (r->count || !out->acked[i]);
         kith_result_free(r);
     }
