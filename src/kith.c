@@ -655,13 +655,13 @@ static int digest_row(struct ctx *c, const struct snapshot *snap, const struct s
 
     buf_init(&b);
     id_put(&b, &id);
-    buf_u64(&b, MAX(at, s->ops->born(s, row)));
+    buf_u64(&b, segment_changed(s, row, snap->v));
     if (rc >= 0)
         buf_blob(&b, doc.data, doc.size);
     for (size_t i = 0; i < snap->schema->vectors_count && rc >= 0; i++) {
         const struct schema_vector *v = &snap->schema->vectors[i];
         const float *data;
-        rc = s->ops->vector(c, s, row, v->id, &data);
+        rc = s->ops->vector(c, s, row, snap->v, v->id, &data);
         if (rc >= 0 && data) {
             buf_u32(&b, v->id);
             buf_put(&b, data, (size_t)v->dim * sizeof(float));

@@ -36,7 +36,7 @@ static bool find(struct applying *a, const kith_id *id, struct place *ret)
 
 static int matches(struct applying *a, const struct pred *p, const struct place *at, const kith_id *id, bool *ret)
 {
-    struct row_look look = {at->s, a->s->schema, at->row};
+    struct row_look look = {at->s, a->s->schema, at->row, a->at};
     struct subject subject = {.id = id, .has_vector = row_has_vector, .arg = &look};
     struct ctx one;
     struct bytes doc;
@@ -235,10 +235,45 @@ static int change_doc(struct applying *a, const struct rec_op *op, const kith_id
     return rc;
 }
 
-/* ---- vectors: the row moves, its document comes along ------------------------------------------------------ */
+/* ---- vectors: a version over a sealed row; else the row moves, its document comes along --------------------- */
 
-static int move_row(struct applying *a, const kith_id *given, const struct place *at, const struct rec_vector *set,
-                    uint32_t set_count, const uint32_t *drop, uint32_t drop_count)
+struct vector_change {
+    const struct rec_vector *set;
+    uint32_t set_count;
+    const uint32_t *drop;
+    uint32_t drop_count;
+};
+
+/* Searches scan what was laid over: where it is much already, rows move, and get their place in a graph soon. */
+static bool may_revise(const struct applying *a, const struct place *at, const struct vector_change *w)
+{
+    return at->s->ops->put_vector &&
+           atomic_load(&at->s->revised_count) + w->set_count + w->drop_count <= a->s->db->revised_max;
+}
+
+static int put_vector(struct applying *a, const struct place *at, uint32_t id, const float *data, uint32_t dim)
+{
+    struct vecver *d = vecver_new(a->at, id, data, dim);
+
+    if (!d || at->s->ops->put_vector(at->s, at->row, d) < 0) {
+        mem_free(d);
+        return err_nomem(a->c);
+    }
+    if (atomic_load(&at->s->revised_count) % a->s->db->revised_many == 0)
+        sched_post(&a->s->db->sched, &a->s->maintain, false); /* it folds them */
+    return 0;
+}
+
+static int revise(struct applying *a, const struct place *at, const struct vector_change *w)
+{
+    for (uint32_t i = 0; i < w->drop_count; i++)
+        TRY(put_vector(a, at, w->drop[i], NULL, 0));
+    for (uint32_t i = 0; i < w->set_count; i++)
+        TRY(put_vector(a, at, w->set[i].id, w->set[i].data, w->set[i].dim));
+    return 0;
+}
+
+static int move_row(struct applying *a, const kith_id *given, const struct place *at, const struct vector_change *w)
 {
     const struct schema *schema = a->s->schema;
     struct rec_vector vectors[VECTORS_MAX];
@@ -255,11 +290,11 @@ static int move_row(struct applying *a, const kith_id *given, const struct place
     for (size_t i = 0; i < schema->vectors_count && rc >= 0; i++) {
         const struct schema_vector *v = &schema->vectors[i];
         const float *data = NULL;
-        rc = at->s->ops->vector(&one, at->s, at->row, v->id, &data);
-        for (uint32_t j = 0; j < drop_count; j++)
-            data = drop[j] == v->id ? NULL : data;
-        for (uint32_t j = 0; j < set_count; j++)
-            data = set[j].id == v->id && set[j].dim == v->dim ? set[j].data : data;
+        rc = at->s->ops->vector(&one, at->s, at->row, a->at, v->id, &data);
+        for (uint32_t j = 0; j < w->drop_count; j++)
+            data = w->drop[j] == v->id ? NULL : data;
+        for (uint32_t j = 0; j < w->set_count; j++)
+            data = w->set[j].id == v->id && w->set[j].dim == v->dim ? w->set[j].data : data;
         if (data)
             vectors[count++] = (struct rec_vector){v->id, v->dim, data};
     }
@@ -275,6 +310,11 @@ static int move_row(struct applying *a, const kith_id *given, const struct place
     return rc;
 }
 
+static int change_vectors(struct applying *a, const kith_id *id, const struct place *at, const struct vector_change *w)
+{
+    return may_revise(a, at, w) ? revise(a, at, w) : move_row(a, id, at, w);
+}
+
 static int update_vectors(struct applying *a, const struct rec_op *op)
 {
     struct pred *only_if;
@@ -282,6 +322,7 @@ static int update_vectors(struct applying *a, const struct rec_op *op)
     TRY(compile(a, op->only_if, &only_if));
     for (uint32_t i = 0; i < op->points_count; i++) {
         const struct rec_point *p = &op->points[i];
+        struct vector_change w = {.set = p->vectors, .set_count = p->vectors_count};
         struct place at;
         bool ok;
         if (!find(a, &p->id, &at))
@@ -289,7 +330,7 @@ static int update_vectors(struct applying *a, const struct rec_op *op)
         TRY(matches(a, only_if, &at, &p->id, &ok));
         if (!ok)
             continue;
-        TRY(move_row(a, &p->id, &at, p->vectors, p->vectors_count, NULL, 0));
+        TRY(change_vectors(a, &p->id, &at, &w));
         a->written->points++;
     }
     return 0;
@@ -297,7 +338,9 @@ static int update_vectors(struct applying *a, const struct rec_op *op)
 
 static int change_drop_vectors(struct applying *a, const struct rec_op *op, const kith_id *id, const struct place *at)
 {
-    return move_row(a, id, at, NULL, 0, op->vector_ids, op->vector_ids_count);
+    struct vector_change w = {.drop = op->vector_ids, .drop_count = op->vector_ids_count};
+
+    return change_vectors(a, id, at, &w);
 }
 
 /* ---- records ----------------------------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { GROWING_ROWS = 50000, GRAPH_ROWS = 2000 };
+enum { GROWING_ROWS = 50000, GRAPH_ROWS = 2000, REVISED_MANY = 1024, REVISED_MAX = 4096 };
 
 /* ---- names ---------------------------------------------------------------------------------------- */
 
@@ -579,6 +579,8 @@ static void set_options(struct db *db, const kith_options *given)
         o->log_file_bytes = 64 << 20;
     db->log_soft_bytes = o->log_file_bytes * 4;
     db->graph_rows_min = GRAPH_ROWS;
+    db->revised_many = REVISED_MANY;
+    db->revised_max = REVISED_MAX;
 }
 
 static void db_free(struct db *db)

@@ -134,6 +134,8 @@ struct db {
     uint64_t log_soft_bytes;
     atomic_ullong commits, records, seals, merges, graph_builds, graph_links;
     uint32_t graph_rows_min; /* smaller segments are scanned */
+    uint32_t revised_many, revised_max; /* versions of vectors over a sealed segment: so many are folded in, and
+                                           more there cannot be */
 };
 
 static inline lsn lsn_of(uint64_t offset)
@@ -216,6 +218,12 @@ int optimize_freeze(struct ctx *c, struct shard *s);
 bool optimize_claim(struct shard *s);
 void optimize_give_back(struct shard *s);
 int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset);
+
+/* ---- choose.c: what is worth doing; `all`: whatever can be done ---- */
+/* Segments to merge, at most 256: how many. One alone is rewritten without what is dead, changes folded in. */
+size_t choose_merge(struct shard *s, bool all, struct segment **out);
+bool choose_docs(const struct shard *s, struct segment *seg, bool all);
+bool choose_graph(const struct shard *s, const struct segment *seg, const struct schema_vector **ret_vector);
 
 /* ---- link.c: graphs of growing segments ---- */
 void link_step(struct job *job);

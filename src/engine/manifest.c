@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { MANIFEST_FORM = 1, POINTER_FORM = 1 };
+enum { MANIFEST_FORM = 2, MANIFEST_WITHOUT_VECTORS = 1, POINTER_FORM = 1 };
 
 void shard_key(const struct shard *s, char key[40])
 {
@@ -51,7 +51,7 @@ int manifest_write(struct ctx *c, struct pack_writer *w, const struct shard *s, 
         if (segments[i].marks)
             rc = segment_marks_encode(c, segments[i].marks, segments[i].files->docs_lsn, covers, &out);
         else
-            buf_zero(&out, 8);
+            buf_zero(&out, 12);
     }
     if (rc >= 0 && out.failed)
         rc = err_nomem(c);
@@ -137,7 +137,8 @@ static int read_manifest(struct ctx *c, struct shard *s, struct bytes data)
 
     s->segment_seq = read_varint(&r);
     count = read_varint(&r);
-    if (r.failed || form != MANIFEST_FORM || covers != s->covers || count > ARRAY_SIZE(s->sealed))
+    if (r.failed || form < MANIFEST_WITHOUT_VECTORS || form > MANIFEST_FORM ||
+        covers != s->covers || count > ARRAY_SIZE(s->sealed))
         return err_set(c, KITH_CORRUPT, "blob %s: the manifest is malformed", s->manifest);
     for (uint64_t i = 0; i < count; i++) {
         struct sealed_files *files = arena_zalloc(&c->arena, sizeof *files);
@@ -148,7 +149,7 @@ static int read_manifest(struct ctx *c, struct shard *s, struct bytes data)
             return err_set(c, KITH_CORRUPT, "blob %s: the manifest is malformed", s->manifest);
         TRY(sealed_open(c, s->db->blobs, s->schema, id, files, &s->sealed[s->sealed_count]));
         s->sealed_count++;
-        TRY(segment_marks_decode(c, s->sealed[s->sealed_count - 1], &r));
+        TRY(segment_marks_decode(c, s->sealed[s->sealed_count - 1], &r, form != MANIFEST_WITHOUT_VECTORS));
     }
     return r.at == r.end ? 0 : err_set(c, KITH_CORRUPT, "blob %s: the manifest is malformed", s->manifest);
 }

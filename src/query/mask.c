@@ -19,7 +19,7 @@ static int eval(struct masking *m, const struct pred *p, const struct bits *amon
 
 static int look_at(struct masking *m, const struct pred *p, row_id row, bool *ret_match)
 {
-    struct row_look look = {m->s, m->snap->schema, row};
+    struct row_look look = {m->s, m->snap->schema, row, m->snap->v};
     struct subject subject = {.has_vector = row_has_vector, .arg = &look};
     struct ctx one;
     struct bytes doc;

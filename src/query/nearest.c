@@ -74,7 +74,7 @@ static int score_row(struct searching *g, row_id row, float *ret_distance)
     *ret_distance = 0;
     if (row == g->leave_out)
         return 0;
-    TRY(g->s->ops->vector(g->c, g->s, row, g->v->id, &data));
+    TRY(g->s->ops->vector(g->c, g->s, row, g->r->snap->v, g->v->id, &data));
     if (!data)
         return 0;
     d = vec_distance(g->r->kernels, g->v->metric, g->query, data, g->v->dim);
@@ -146,7 +146,7 @@ static void prefetch_originals(const struct searching *g, const struct segment_g
 {
     for (int i = 0; i < n; i++) {
         const float *data;
-        if (g->s->ops->vector(g->c, g->s, x->slots[found[i].slot], g->v->id, &data) < 0 || !data)
+        if (g->s->ops->vector(g->c, g->s, x->slots[found[i].slot], g->r->snap->v, g->v->id, &data) < 0 || !data)
             continue;
         for (uint32_t at = 0; at < g->v->dim && at < 512; at += 16)
             __builtin_prefetch(data + at);
@@ -297,6 +297,26 @@ static int by_graph(struct searching *g, const struct segment_graph *x, const st
     return scan(g, mask, g->upto, note);
 }
 
+/* Rows that the graph is wrong about: they leave the mask, and come back as `late`. How many. */
+static int take_late(struct searching *g, struct bits *mask, struct bits *late)
+{
+    const struct vecver *d = g->s->ops->revised(g->s, g->v->id);
+    int n = 0;
+
+    if (!d || MUTANT(MUTANT_GRAPH_IGNORES_VECTORS))
+        return 0;
+    if (bits_new(&g->c->arena, mask->size, late) < 0)
+        return err_nomem(g->c);
+    for (; d; d = d->next) {
+        if (!bits_get(mask, d->row))
+            continue;
+        bits_clear(mask, d->row);
+        bits_set(late, d->row);
+        n++;
+    }
+    return n;
+}
+
 int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
                     const float *query, size_t segment, const struct pred *p, const kith_id *leave_out,
                     struct hit_list *out, struct plan_note *note)
@@ -304,8 +324,9 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
     const struct segment *s = r->snap->segments[segment];
     const struct segment_graph *x = q->exact || v->method == KITH_METHOD_FLAT ? NULL : s->ops->graph(s, v->id);
     struct searching g = {c, r, q, v, query, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE};
-    struct bits mask = {0};
+    struct bits mask = {0}, late = {0};
     uint32_t matches;
+    int late_count = 0;
     bool all;
 
     if (x && x->live) /* before the rows are counted: what is linked is there */
@@ -329,6 +350,12 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
         note->strategy = "left out";
         return 0;
     }
+    if (x)
+        late_count = take_late(&g, &mask, &late);
+    if (late_count < 0)
+        return late_count;
+    matches -= (uint32_t)late_count;
+    all = all && !late_count;
     if (!x || g.want > GRAPH_EF_MAX / 2 || matches <= SCAN_ALWAYS ||
         (matches < note->rows / 4 && matches <= SCAN_CODES)) {
         bool by_codes = x && slots_are_rows(&g, x) && matches > SCAN_ORIGINALS;
@@ -337,6 +364,8 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
     } else {
         TRY(by_graph(&g, x, &mask, matches, all, note));
     }
+    if (late_count)
+        TRY(scan(&g, &late, 0, note));
     for (uint32_t i = 0; i < g.best.size; i++) {
         struct hit_ref hit = {.distance = g.best.heap[i].distance, .segment = (uint32_t)segment,
                               .row = g.best.heap[i].row};

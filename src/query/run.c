@@ -162,7 +162,7 @@ static int fetch_vectors(struct ctx *one, struct result_box *box, const struct s
         const float *data;
         if (!vector_wanted(select, v->name))
             continue;
-        TRY(s->ops->vector(one, s, row, v->id, &data));
+        TRY(s->ops->vector(one, s, row, snap->v, v->id, &data));
         if (!data)
             continue;
         to->name = arena_str(&box->arena, v->name, strlen(v->name));
@@ -188,7 +188,7 @@ static int fetch_one(struct ctx *one, struct result_box *box, const struct snaps
     hit->order_value = ref->order;
     hit->order_int = ref->order_int;
     hit->order_integer = ref->order_is_int;
-    hit->lsn = MAX(s->ops->doc_lsn(s, ref->row, snap->v), s->ops->born(s, ref->row));
+    hit->lsn = segment_changed(s, ref->row, snap->v);
     if (select->doc) {
         lsn unused;
         TRY(s->ops->doc(one, s, ref->row, snap->v, &doc, &unused));
@@ -238,7 +238,7 @@ static int query_vector(struct ctx *c, const struct runner *r, const kith_query 
         kith_id_text(q->like, text, sizeof text);
         if (!query_find(r->snap, q->like, &segment, &row))
             return err_set(c, KITH_NOT_FOUND, "No point with id %s found", text);
-        TRY(r->snap->segments[segment]->ops->vector(c, r->snap->segments[segment], row, v->id, &data));
+        TRY(r->snap->segments[segment]->ops->vector(c, r->snap->segments[segment], row, r->snap->v, v->id, &data));
         if (!data)
             return err_set(c, KITH_NOT_FOUND, "Vector with name %s for point %s not found", v->name, text);
         *ret_query = data;

@@ -193,12 +193,14 @@ static bool grow_overlaid(const struct segment *s, row_id row, lsn v)
     return atomic_load_explicit(&row_at(grow_of(s), row)->doc, memory_order_acquire)->lsn > grow_born(s, row);
 }
 
-static int grow_vector(struct ctx *c, const struct segment *s, row_id row, uint32_t vector_id, const float **ret_data)
+static int grow_vector(struct ctx *c, const struct segment *s, row_id row, lsn v, uint32_t vector_id,
+                       const float **ret_data)
 {
     const struct growing *g = grow_of(s);
     uint32_t at, k = chunk_of(row, &at);
 
     UNUSED(c);
+    UNUSED(v);
     *ret_data = NULL;
     for (uint32_t i = 0; i < g->columns_count; i++) {
         struct grow_column *col = &g->columns[i];
@@ -208,6 +210,22 @@ static int grow_vector(struct ctx *c, const struct segment *s, row_id row, uint3
             *ret_data = atomic_load_explicit(&col->data[k], memory_order_acquire) + (size_t)at * col->dim;
     }
     return 0;
+}
+
+static const struct vecver *grow_revision(const struct segment *s, row_id row, uint32_t vector_id, lsn v)
+{
+    UNUSED(s);
+    UNUSED(row);
+    UNUSED(vector_id);
+    UNUSED(v);
+    return NULL;
+}
+
+static const struct vecver *grow_revised(const struct segment *s, uint32_t vector_id)
+{
+    UNUSED(s);
+    UNUSED(vector_id);
+    return NULL;
 }
 
 static bool grow_any_vector(const struct segment *s, uint32_t vector_id)
@@ -342,6 +360,8 @@ static const struct segment_ops grow_ops = {
     .versions = grow_versions,
     .overlaid = grow_overlaid,
     .vector = grow_vector,
+    .revision = grow_revision,
+    .revised = grow_revised,
     .seek = grow_seek,
     .after = grow_after,
     .any_vector = grow_any_vector,

@@ -27,7 +27,7 @@ static float scale_so_far(struct ctx *c, const struct segment *s, uint32_t vecto
 
     for (row_id row = 0; row < rows; row++) {
         const float *v = NULL;
-        if (s->ops->vector(c, s, row, vector_id, &v) < 0 || !v)
+        if (s->ops->vector(c, s, row, UINT64_MAX, vector_id, &v) < 0 || !v)
             continue;
         for (uint32_t i = 0; i < dim; i++)
             most = fmaxf(most, fabsf(v[i]));
@@ -78,7 +78,7 @@ int growing_graph_link(struct ctx *c, const struct segment *s, uint32_t vector_i
     for (; rc >= 0 && row < rows && done < most; row++, done++) {
         uint32_t slot = atomic_load(&x->count);
         const float *v = NULL;
-        rc = s->ops->vector(c, s, row, vector_id, &v);
+        rc = s->ops->vector(c, s, row, UINT64_MAX, vector_id, &v);
         if (rc < 0 || slot == x->capacity)
             break;
         if (v) {

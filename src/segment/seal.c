@@ -130,7 +130,11 @@ static int write_lsns(struct sealing *z)
 {
     TRY(pack_begin(z->c, z->w, PACK_LSNS, 0, z->owner));
     for (uint32_t i = 0; i < z->count; i++) {
-        lsn born = z->rows[i].s->ops->born(z->rows[i].s, z->rows[i].row);
+        const struct segment *s = z->rows[i].s;
+        const struct vecver *d = s->ops->revision(s, z->rows[i].row, 0, z->v);
+        lsn born = s->ops->born(s, z->rows[i].row);
+        if (d && d->lsn > born) /* its vectors are folded in: it is a row of then */
+            born = d->lsn;
         TRY(pack_write(z->c, z->w, &born, sizeof born));
     }
     return pack_end(z->c, z->w);
@@ -148,7 +152,7 @@ static int write_vector(struct sealing *z, const struct schema_vector *v)
     TRY(pack_begin(z->c, z->w, PACK_VECTORS, v->id, z->owner));
     for (uint32_t i = 0; i < z->count; i++) {
         const float *data;
-        TRY(z->rows[i].s->ops->vector(z->c, z->rows[i].s, z->rows[i].row, v->id, &data));
+        TRY(z->rows[i].s->ops->vector(z->c, z->rows[i].s, z->rows[i].row, z->v, v->id, &data));
         if (data) {
             bits_set(&present, i);
             have++;
@@ -306,7 +310,7 @@ static int write_graphs(struct sealing *z, const struct seal_source *from, const
             known = known && (!segment_is_growing(from->segments[j]) || segment_graph_whole(from->segments[j], v->id));
         if (!known || v->method == KITH_METHOD_FLAT)
             continue;
-        rc = seal_graph(z->c, z->w, z->owner, v, z->rows, z->count, plan);
+        rc = seal_graph(z->c, z->w, z->owner, v, z->rows, z->count, z->v, plan);
         if (rc == 0)
             ret_graphs->vectors[ret_graphs->count++] = v->id;
         TRY(rc);

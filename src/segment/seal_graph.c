@@ -18,6 +18,7 @@ struct sealing_graph {
     uint64_t owner;
     const struct picked *picked; /* the rows of the segment to be */
     uint32_t picked_count;
+    lsn at;          /* their vectors are those of then */
     const struct kernels *kernels;
     uint32_t count;
     uint32_t *rows;  /* of the slots: ascending */
@@ -39,7 +40,7 @@ static const float *vector_of(const struct sealing_graph *g, uint32_t slot)
     const struct picked *p = &g->picked[g->rows[slot]];
     const float *data = NULL;
 
-    if (p->s->ops->vector(g->c, p->s, p->row, g->v->id, &data) < 0)
+    if (p->s->ops->vector(g->c, p->s, p->row, g->at, g->v->id, &data) < 0)
         return NULL;
     return data;
 }
@@ -51,7 +52,8 @@ static int find_rows(struct sealing_graph *g)
         return err_nomem(g->c);
     for (uint32_t i = 0; i < g->picked_count; i++) {
         const float *data = NULL;
-        TRY(g->picked[i].s->ops->vector(g->c, g->picked[i].s, g->picked[i].row, g->v->id, &data));
+        const struct picked *p = &g->picked[i];
+        TRY(p->s->ops->vector(g->c, p->s, p->row, g->at, g->v->id, &data));
         if (data)
             g->rows[g->count++] = i;
     }
@@ -140,8 +142,9 @@ static uint32_t *map_slots(const struct sealing_graph *g, const struct segment *
     if (of_row && map) {
         memset(of_row, 0xff, (size_t)rows * sizeof *of_row);
         for (uint32_t i = 0; i < g->count; i++) {
-            if (g->picked[g->rows[i]].s == source)
-                of_row[g->picked[g->rows[i]].row] = i;
+            const struct picked *p = &g->picked[g->rows[i]];
+            if (p->s == source && !source->ops->revision(source, p->row, g->v->id, g->at)) /* else it lies elsewhere */
+                of_row[p->row] = i;
         }
         for (uint32_t i = 0; i < count; i++)
             map[i] = x->slots[i] < rows ? of_row[x->slots[i]] : GRAPH_NONE;
@@ -291,10 +294,10 @@ static int build(struct sealing_graph *g, const struct graph_plan *plan)
 }
 
 int seal_graph(struct ctx *c, struct pack_writer *w, uint64_t owner, const struct schema_vector *v,
-               const struct picked *picked, uint32_t count, const struct graph_plan *plan)
+               const struct picked *picked, uint32_t count, lsn at, const struct graph_plan *plan)
 {
     struct sealing_graph g = {.c = c, .v = v, .owner = owner, .picked = picked, .picked_count = count,
-                              .kernels = plan->kernels};
+                              .at = at, .kernels = plan->kernels};
     int rc = find_rows(&g);
 
     if (rc >= 0 && g.count)
@@ -322,5 +325,5 @@ int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_v
         return err_nomem(c);
     for (row_id row = 0; row < rows; row++)
         picked[row] = (struct picked){s, row};
-    return seal_graph(c, w, s->id, v, picked, rows, plan);
+    return seal_graph(c, w, s->id, v, picked, rows, 0, plan); /* as the rows were sealed */
 }

@@ -1,5 +1,6 @@
 /* sealed.c - reading sealed segments. Ids, LSNs, links, codes and field indexes are verified when the
  * segment is opened; vectors and documents block by block, when first touched. */
+#include "segment/revised.h"
 #include "segment/sealed.h"
 
 #include "base/ctx.h"
@@ -54,6 +55,7 @@ struct sealed {
     uint32_t fields_count;
     struct deads *_Atomic deads;
     struct docver *_Atomic *_Atomic overlays; /* a pointer a row, made when first needed */
+    struct revisions revisions; /* of vectors, in the order of `vectors` */
 };
 
 static struct sealed *sealed_of(const struct segment *s)
@@ -203,11 +205,31 @@ static bool sealed_overlaid(const struct segment *s, row_id row, lsn v)
     return overlay_at(sealed_of(s), row, v) != NULL;
 }
 
-static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, uint32_t vector_id, const float **ret_data)
+static const struct vecver *sealed_revision(const struct segment *s, row_id row, uint32_t vector_id, lsn v)
+{
+    return revisions_at(&sealed_of(s)->revisions, row, vector_id, v);
+}
+
+static const struct vecver *sealed_revised(const struct segment *s, uint32_t vector_id)
 {
     const struct sealed *z = sealed_of(s);
 
-    *ret_data = NULL;
+    for (uint32_t i = 0; i < z->vectors_count; i++) {
+        if (z->vectors[i].id == vector_id)
+            return revisions_of(&z->revisions, i);
+    }
+    return NULL;
+}
+
+static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn at, uint32_t vector_id,
+                         const float **ret_data)
+{
+    const struct sealed *z = sealed_of(s);
+    const struct vecver *d = revisions_at(&z->revisions, row, vector_id, at);
+
+    *ret_data = d && d->dim ? d->data : NULL;
+    if (d)
+        return 0;
     for (uint32_t i = 0; i < z->vectors_count; i++) {
         const struct sealed_vector *v = &z->vectors[i];
         const uint8_t *data;
@@ -321,6 +343,24 @@ static int sealed_put_doc(struct segment *s, row_id row, struct docver *d, struc
     return 0;
 }
 
+static int sealed_put_vector(struct segment *s, row_id row, struct vecver *d)
+{
+    struct sealed *z = sealed_of(s);
+    uint32_t i = 0;
+
+    while (i < z->vectors_count && z->vectors[i].id != d->vector_id)
+        i++;
+    if (i == z->vectors_count || (d->dim && d->dim != z->vectors[i].dim)) {
+        mem_free(d); /* of a vector that is no more */
+        return 0;
+    }
+    if (revisions_put(&z->revisions, row, i, d) < 0)
+        return KITH_NOMEM;
+    atomic_fetch_add(&s->revised_count, 1);
+    atomic_fetch_add(&s->overlay_bytes, sizeof *d + (size_t)d->dim * sizeof(float));
+    return 0;
+}
+
 static void overlays_free(struct sealed *z)
 {
     struct docver *_Atomic *table = atomic_load(&z->overlays);
@@ -342,6 +382,7 @@ static void sealed_free(struct segment *s)
     struct deads *d = atomic_load(&z->deads);
 
     overlays_free(z);
+    revisions_release(&z->revisions);
     if (d && atomic_fetch_sub(&d->refs, 1) == 1)
         mem_free(d);
     for (uint32_t i = 0; i < z->graphs_count; i++)
@@ -367,6 +408,8 @@ static const struct segment_ops sealed_ops = {
     .versions = sealed_versions,
     .overlaid = sealed_overlaid,
     .vector = sealed_vector,
+    .revision = sealed_revision,
+    .revised = sealed_revised,
     .seek = sealed_seek,
     .after = sealed_after,
     .any_vector = sealed_any_vector,
@@ -375,6 +418,7 @@ static const struct segment_ops sealed_ops = {
     .field = sealed_field,
     .mark_dead = sealed_mark_dead,
     .put_doc = sealed_put_doc,
+    .put_vector = sealed_put_vector,
     .free = sealed_free,
 };
 
@@ -431,6 +475,8 @@ static int open_columns(struct ctx *c, struct sealed *z, const struct schema *sc
     z->vectors = mem_zalloc(MAX(schema->vectors_count, (size_t)1) * sizeof *z->vectors);
     if (!z->vectors)
         return err_nomem(c);
+    z->revisions.rows_count = z->rows;
+    z->revisions.vectors_count = (uint32_t)schema->vectors_count;
     for (size_t i = 0; i < schema->vectors_count; i++) {
         struct sealed_vector *v = &z->vectors[z->vectors_count++];
         struct bytes present;
@@ -557,6 +603,7 @@ static int copy_overlays(struct ctx *c, const struct sealed *old, struct sealed 
 {
     for (row_id row = 0; row < z->rows; row++) {
         TRY(segment_copy_docs(c, &old->base, row, z->files.docs_lsn, &z->base, row));
+        TRY(segment_copy_vectors(c, &old->base, row, 0, &z->base, row));
     }
     return 0;
 }

@@ -47,10 +47,10 @@ struct picked {
     const struct segment *s;
     row_id row;
 };
-/* Builds and writes the graph of one vector over the picked rows, beginning with what their segments know.
- * 1: no row has the vector. */
+/* Builds and writes the graph of one vector over the picked rows as they are at `at`, beginning with what their
+ * segments know. 1: no row has the vector. */
 int seal_graph(struct ctx *c, struct pack_writer *w, uint64_t owner, const struct schema_vector *v,
-               const struct picked *picked, uint32_t count, const struct graph_plan *plan);
+               const struct picked *picked, uint32_t count, lsn at, const struct graph_plan *plan);
 
 /* The graph of a vector of segment `owner`, which has `rows` rows. */
 int sealed_graph_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t rows, const struct schema_vector *v,

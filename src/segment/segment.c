@@ -51,6 +51,14 @@ int segment_live(struct ctx *c, const struct segment *s, lsn v, struct bits *ret
     return 0;
 }
 
+lsn segment_changed(const struct segment *s, row_id row, lsn v)
+{
+    const struct vecver *d = s->ops->revision(s, row, 0, v);
+    lsn at = MAX(s->ops->doc_lsn(s, row, v), s->ops->born(s, row));
+
+    return d && d->lsn > at ? d->lsn : at;
+}
+
 bool row_has_vector(void *arg, const char *name)
 {
     struct row_look *look = arg;
@@ -61,7 +69,7 @@ bool row_has_vector(void *arg, const char *name)
     if (!v)
         return false;
     ctx_init(&c, NULL);
-    if (look->s->ops->vector(&c, look->s, look->row, v->id, &data) < 0)
+    if (look->s->ops->vector(&c, look->s, look->row, look->v, v->id, &data) < 0)
         data = NULL;
     ctx_release(&c);
     return data != NULL;
@@ -91,6 +99,28 @@ int segment_copy_docs(struct ctx *c, const struct segment *from, row_id row, lsn
     return 0;
 }
 
+int segment_copy_vectors(struct ctx *c, const struct segment *from, row_id row, lsn v, struct segment *to,
+                         row_id there)
+{
+    const struct vecver *newest = from->ops->revision(from, row, 0, UINT64_MAX);
+    size_t count = 0;
+
+    for (const struct vecver *d = newest; d && d->lsn > v; d = d->older)
+        count++;
+    for (; count > 0; count--) { /* oldest first */
+        const struct vecver *d = newest;
+        struct vecver *copy;
+        for (size_t i = 1; i < count; i++)
+            d = d->older;
+        copy = vecver_new(d->lsn, d->vector_id, d->data, d->dim);
+        if (!copy || to->ops->put_vector(to, there, copy) < 0) {
+            mem_free(copy);
+            return err_nomem(c);
+        }
+    }
+    return 0;
+}
+
 int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segment *to)
 {
     uint32_t rows = from->ops->rows(from);
@@ -101,7 +131,7 @@ int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segme
         row_id there;
         if (from->ops->born(from, row) > v || (dead && dead <= v))
             continue;
-        if (!dead && !from->ops->overlaid(from, row, UINT64_MAX))
+        if (!dead && !from->ops->overlaid(from, row, UINT64_MAX) && !from->ops->revision(from, row, 0, UINT64_MAX))
             continue;
         id = from->ops->id(from, row);
         there = to->ops->find(to, &id, v);
@@ -109,6 +139,8 @@ int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segme
             return err_set(c, KITH_CORRUPT, "segment %llu: a row of segment %llu is missing",
                            (unsigned long long)to->id, (unsigned long long)from->id);
         TRY(segment_copy_docs(c, from, row, v, to, there));
+        if (!MUTANT(MUTANT_LOSE_CARRIED_VECTORS))
+            TRY(segment_copy_vectors(c, from, row, v, to, there));
         if (dead && !MUTANT(MUTANT_LOSE_CARRIED_MARKS) && to->ops->mark_dead(to, there, dead) < 0)
             return err_nomem(c);
     }
@@ -124,18 +156,39 @@ int segment_follow(struct ctx *c, const struct segment *from, lsn since, struct 
         if (dead && !to->ops->dead(to, row) && to->ops->mark_dead(to, row, dead) < 0)
             return err_nomem(c);
         TRY(segment_copy_docs(c, from, row, since, to, row));
+        TRY(segment_copy_vectors(c, from, row, since, to, row));
     }
     atomic_store(&to->dead_count, atomic_load(&((struct segment *)(uintptr_t)from)->dead_count));
     return 0;
 }
 
+/* Of each vector of a row the version at V. */
+static uint32_t encode_vectors(const struct segment *s, row_id row, lsn v, struct buf *out)
+{
+    uint32_t seen[VECTORS_MAX], count = 0;
+
+    for (const struct vecver *d = s->ops->revision(s, row, 0, v); d; d = d->older) {
+        uint32_t i = 0;
+        while (i < count && seen[i] != d->vector_id)
+            i++;
+        if (i < count || count == VECTORS_MAX)
+            continue;
+        seen[count++] = d->vector_id;
+        buf_u32(out, row);
+        buf_u64(out, d->lsn);
+        buf_u32(out, d->vector_id);
+        buf_blob(out, (const uint8_t *)d->data, (size_t)d->dim * sizeof *d->data);
+    }
+    return count;
+}
+
 int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, lsn v, struct buf *out)
 {
-    uint32_t rows = s->ops->rows(s), dead_count = 0, docs_count = 0;
+    uint32_t rows = s->ops->rows(s), dead_count = 0, docs_count = 0, vectors_count = 0;
     size_t at = out->size;
     lsn doc_lsn;
 
-    buf_zero(out, 8);
+    buf_zero(out, 12);
     for (row_id row = 0; row < rows && atomic_load(&s->dead_count); row++) {
         lsn dead = s->ops->dead(s, row);
         if (dead && dead <= v && !MUTANT(MUTANT_DROP_MARKS_IN_MANIFEST)) {
@@ -157,16 +210,42 @@ int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, l
         buf_blob(out, doc.data, doc.size);
         docs_count++;
     }
+    for (row_id row = 0; row < rows && atomic_load(&s->revised_count); row++) {
+        lsn dead = s->ops->dead(s, row);
+        if ((!dead || dead > v) && !MUTANT(MUTANT_DROP_VECTORS_IN_MANIFEST))
+            vectors_count += encode_vectors(s, row, v, out);
+    }
     if (out->failed)
         return err_nomem(c);
     memcpy(out->data + at, &dead_count, 4);
     memcpy(out->data + at + 4, &docs_count, 4);
+    memcpy(out->data + at + 8, &vectors_count, 4);
     return 0;
 }
 
-int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r)
+static int decode_vector(struct ctx *c, struct segment *s, struct reader *r)
+{
+    row_id row = read_u32(r);
+    lsn at = read_u64(r);
+    uint32_t id = read_u32(r);
+    struct bytes data = read_blob(r);
+    struct vecver *d;
+
+    r->failed = r->failed || row >= s->ops->rows(s) || data.size % sizeof(float) || data.size > DIM_MAX * sizeof(float);
+    if (r->failed)
+        return 0;
+    d = vecver_new(at, id, data.data, (uint32_t)(data.size / sizeof(float)));
+    if (!d || s->ops->put_vector(s, row, d) < 0) {
+        mem_free(d);
+        return err_nomem(c);
+    }
+    return 0;
+}
+
+int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r, bool vectors)
 {
     uint32_t rows = s->ops->rows(s), dead_count = read_u32(r), docs_count = read_u32(r);
+    uint32_t vectors_count = vectors ? read_u32(r) : 0;
 
     for (uint32_t i = 0; i < dead_count && !r->failed; i++) {
         row_id row = read_u32(r);
@@ -191,6 +270,8 @@ int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r)
             return err_nomem(c);
         }
     }
+    for (uint32_t i = 0; i < vectors_count && !r->failed; i++)
+        TRY(decode_vector(c, s, r));
     return r->failed ? err_set(c, KITH_CORRUPT, "manifest: marks of segment %llu are malformed",
                                (unsigned long long)s->id)
                      : 0;

@@ -1,9 +1,10 @@
 /* segment.h - one unit of points, as everything above reads it.
  *
- * A row is one version of a point: id, birth LSN, vectors, and its document, which alone may be
- * replaced while the row lives (an overlay, newest first). A row is visible at V if it was born at or
- * before V and is not dead at or before V. One writer (apply) marks and overlays; readers take no
- * lock: marks are atomics, and what is replaced stays readable for those who may still look. */
+ * A row is one version of a point: id, birth LSN, and its parts: a document and vectors. Each part may be
+ * replaced alone while the row lives, by versions laid over it, newest first (vectors: of sealed rows only). A
+ * row is visible at V if it was born at or before V and is not dead at or before V. One writer (apply) marks
+ * and overlays; readers take no lock: marks are atomics, and what is replaced stays readable for those who may
+ * still look. */
 #ifndef SEGMENT_SEGMENT_H
 #define SEGMENT_SEGMENT_H
 
@@ -24,6 +25,16 @@ struct docver {
     struct docver *next;  /* a list for whoever retires it */
     uint32_t size;
     uint8_t data[];
+};
+
+/* One later version of one vector of a row. */
+struct vecver {
+    lsn lsn;
+    struct vecver *older; /* of the row, whichever vector */
+    struct vecver *next;  /* of the vector, whichever row */
+    row_id row;
+    uint32_t vector_id, dim; /* dim 0: the row no longer has the vector */
+    float data[];
 };
 
 /* A vector index as a segment carries it. */
@@ -60,9 +71,14 @@ struct segment_ops {
     const struct docver *(*versions)(const struct segment *s, row_id row);
     /* true: the document visible at V is not the one the field indexes were made from */
     bool (*overlaid)(const struct segment *s, row_id row, lsn v);
-    /* in place; NULL: the row has no such vector. Checks what it touches for the first time. */
-    int (*vector)(struct ctx *c, const struct segment *s, row_id row, uint32_t vector_id, const float **ret_data);
-    bool (*any_vector)(const struct segment *s, uint32_t vector_id); /* false: no row has it */
+    /* in place, at V; NULL: the row has no such vector. Checks what it touches for the first time. */
+    int (*vector)(struct ctx *c, const struct segment *s, row_id row, lsn v, uint32_t vector_id,
+                  const float **ret_data);
+    bool (*any_vector)(const struct segment *s, uint32_t vector_id); /* false: no row was born with it */
+    /* the version at V of one vector of a row, or the newest of any (vector id 0); NULL: it is as it was born */
+    const struct vecver *(*revision)(const struct segment *s, row_id row, uint32_t vector_id, lsn v);
+    /* all versions of a vector, through `next`: what its graph does not know. NULL: none */
+    const struct vecver *(*revised)(const struct segment *s, uint32_t vector_id);
     /* rows in id order: the first at or after `id` (NULL: the first), and the one after a row;
      * growing segments may give dead versions in between */
     row_id (*seek)(const struct segment *s, const kith_id *id);
@@ -74,6 +90,8 @@ struct segment_ops {
     int (*mark_dead)(struct segment *s, row_id row, lsn at);
     /* takes over `d`; ret_old is the version it replaces, or NULL */
     int (*put_doc)(struct segment *s, row_id row, struct docver *d, struct docver **ret_old);
+    /* takes over `d`. NULL: vectors of this segment do not change alone, rows move */
+    int (*put_vector)(struct segment *s, row_id row, struct vecver *d);
     void (*free)(struct segment *s);
 };
 
@@ -81,7 +99,7 @@ struct segment {
     const struct segment_ops *ops;
     atomic_uint refs;
     uint64_t id;
-    atomic_uint dead_count, overlaid_count;
+    atomic_uint dead_count, overlaid_count, revised_count; /* the last: versions, not rows */
     atomic_ullong overlay_bytes;
 };
 
@@ -99,12 +117,17 @@ void segment_unref(struct segment *s); /* NULL is fine */
 /* Rows visible at V, as bits. `ret_all`: every row is. */
 int segment_live(struct ctx *c, const struct segment *s, lsn v, struct bits *ret_bits, bool *ret_all);
 struct docver *docver_new(lsn at, const void *data, size_t size);
+/* f32, aligned or not; dim 0: taken away */
+struct vecver *vecver_new(lsn at, uint32_t vector_id, const void *data, uint32_t dim);
+/* When the row last changed, as seen at V. */
+lsn segment_changed(const struct segment *s, row_id row, lsn v);
 
 /* Which vectors a segment's row has, for subjects of filters. */
 struct row_look {
     const struct segment *s;
     const struct schema *schema;
     row_id row;
+    lsn v;
 };
 bool row_has_vector(void *arg, const char *name);
 
@@ -177,16 +200,19 @@ int sealed_open(struct ctx *c, struct blob_store *blobs, const struct schema *sc
 int sealed_reopen(struct ctx *c, struct blob_store *blobs, const struct schema *schema, const struct segment *old,
                   const struct sealed_files *files, struct segment **ret_segment);
 const struct sealed_files *sealed_files(const struct segment *s);
-/* Copies the document versions of a row that are newer than V, all of them: a manifest may yet be made
- * of a state in between. */
+/* Copies the versions of a row's parts that are newer than V, all of them: a manifest may yet be made of a
+ * state in between. */
 int segment_copy_docs(struct ctx *c, const struct segment *from, row_id row, lsn v, struct segment *to, row_id there);
+int segment_copy_vectors(struct ctx *c, const struct segment *from, row_id row, lsn v, struct segment *to,
+                         row_id there);
 /* Carries marks and overlays of `from` that are newer than V over to the rows of `to`, by id. */
 int segment_carry(struct ctx *c, const struct segment *from, lsn v, struct segment *to);
 /* The same for segments over the same rows: what came to `from` since `to` was opened at LSN `since`. */
 int segment_follow(struct ctx *c, const struct segment *from, lsn since, struct segment *to);
-/* Marks at or below V, and overlays above `docs_lsn` and at or below V, for a manifest; and back. */
+/* Marks at or below V, documents above `docs_lsn` and vectors, at or below V, for a manifest; and back
+ * (`vectors` false: a form without). */
 int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, lsn v, struct buf *out);
-int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r);
+int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r, bool vectors);
 int sealed_verify(struct ctx *c, const struct segment *s);
 
 #endif

@@ -53,6 +53,8 @@ static bool open_db(struct sim *s)
         }
     } else {
         s->db->graph_rows_min = 4 + (uint32_t)dice(s, 30);
+        s->db->revised_many = 2 + (uint32_t)dice(s, 10);
+        s->db->revised_max = s->db->revised_many + (uint32_t)dice(s, 20);
     }
     ctx_release(&c);
     return rc >= 0;

@@ -624,6 +624,113 @@ static void named_method(void)
     sim_world_free(w);
 }
 
+/* ---- one vector of a row changes ------------------------------------------------------------------------- */
+
+enum { REVISED = 300, REVISED_ROWS = 5000 };
+
+static void first_place(int i, float *v)
+{
+    uint64_t seed = 1000 + (uint64_t)i;
+
+    random_vector(&seed, v);
+}
+
+static void second_place(int i, float *v)
+{
+    first_place(i + 100000, v);
+}
+
+static int update_one(kith_db *db, int i, const float *data)
+{
+    kith_vector v = {"second", LINKED_DIM, data};
+    kith_point p = {kith_id_num((uint64_t)i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
+    kith_op op = {.kind = KITH_UPDATE_VECTORS, .points = &p, .points_count = 1};
+
+    return kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);
+}
+
+/* Where they are, and no longer where they were. */
+static bool are_moved(kith_db *db)
+{
+    bool ok = true;
+
+    for (int i = 0; i < REVISED; i++) {
+        float at[LINKED_DIM], was[LINKED_DIM];
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .using_vector = "second",
+                        .vector = {"", LINKED_DIM, at}};
+        kith_result *now, *then;
+        second_place(i, at);
+        first_place(i, was);
+        now = kith_query_run(db, "c", &q, NULL);
+        q.vector.data = was;
+        then = kith_query_run(db, "c", &q, NULL);
+        ok = ok && now && now->count == 1 && now->hits[0].id.as.num == (uint64_t)i && now->hits[0].distance < 1e-6f;
+        ok = ok && then && then->count == 1 && then->hits[0].id.as.num != (uint64_t)i;
+        kith_result_free(now);
+        kith_result_free(then);
+    }
+    return ok;
+}
+
+static void vector_versions(void)
+{
+    static const kith_vector_params params[] = {{.name = "", .dim = LINKED_DIM, .metric = KITH_EUCLID},
+                                                {.name = "second", .dim = LINKED_DIM, .metric = KITH_EUCLID}};
+    static const kith_schema schema = {params, 2, NULL, 0, NULL};
+    static const char *const second = "second";
+    struct sim_world *w = sim_world_new(44);
+    kith_db *db = open_sim(w, REVISED_ROWS + 10, 1 << 20);
+    kith_op drop = {.kind = KITH_DELETE_VECTORS, .names = &second, .names_count = 1, .ids_count = 1};
+    kith_id gone = kith_id_num(REVISED_ROWS - 1);
+    uint64_t before[2], after[2];
+    kith_stats was, is;
+    struct shard *s;
+    kith_result *r;
+    kith_err err;
+
+    CHECK(kith_create(db, "c", &schema, &err) == 0);
+    for (int i = 0; i < REVISED_ROWS; i++) {
+        float data[LINKED_DIM];
+        kith_vector v[] = {{"", LINKED_DIM, data}, {"second", LINKED_DIM, data}};
+        kith_point p = {kith_id_num((uint64_t)i), {KITH_DOC_NONE, 0, NULL}, v, 2};
+        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+        first_place(i, data);
+        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+    }
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    settle(db);
+    kith_stats_get(db, &was);
+    for (int i = 0; i < REVISED; i++) {
+        float data[LINKED_DIM];
+        second_place(i, data);
+        CHECK(update_one(db, i, data) == 0);
+    }
+    drop.ids = &gone;
+    CHECK(kith_write(db, "c", &drop, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+    CHECK(kith_checkpoint(db, "c", &err) == 0);
+    settle(db);
+    kith_stats_get(db, &is);
+    s = ((struct db *)(void *)db)->shards[0];
+    CHECK(is.graph_links == was.graph_links && s->sealed_count == 1 && atomic_load(&s->sealed[0]->dead_count) == 0);
+    CHECK(atomic_load(&s->sealed[0]->revised_count) == REVISED + 1);
+    CHECK(are_moved(db));
+    r = kith_get(db, "c", &gone, 1, &(kith_select){.vectors = 1}, 0, &err);
+    CHECK(r && r->count == 1 && r->hits[0].vectors_count == 1 && r->hits[0].vectors[0].name[0] == 0);
+    kith_result_free(r);
+    CHECK(kith_digest(db, "c", before, &err) == 0);
+    kith_close(db);
+    db = open_sim(w, REVISED_ROWS + 10, 1 << 20);
+    CHECK(kith_digest(db, "c", after, &err) == 0 && memcmp(before, after, sizeof before) == 0);
+    CHECK(are_moved(db));
+    CHECK(kith_optimize(db, "c", &err) == 0); /* folds them in */
+    s = ((struct db *)(void *)db)->shards[0];
+    CHECK(s->sealed_count == 1 && atomic_load(&s->sealed[0]->revised_count) == 0);
+    CHECK(kith_digest(db, "c", after, &err) == 0 && memcmp(before, after, sizeof before) == 0);
+    CHECK(are_moved(db));
+    kith_close(db);
+    sim_world_free(w);
+}
+
 static void too_late(void)
 {
     static const kith_value one = {.kind = KITH_VALUE_INT, .num = 1};
@@ -673,6 +780,7 @@ static const struct test tests[] = {
     {"engine: recall as asked for", recall_contract},
     {"engine: drops among writes on their way", drop_in_flood},
     {"engine: a method by name", named_method},
+    {"engine: one vector of a row changes", vector_versions},
     {"engine: a request that takes too long", too_late},
 };
 TEST_MAIN(tests)

@@ -1,0 +1,132 @@
+/* choose.c - what is worth doing on a shard: which segments to merge, fold, index. */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+
+enum { MERGE_MIN = 4, SEGMENTS_SOFT = 12, BUSY_ROWS = 2000 };
+#define SEGMENT_BYTES_MAX (4ull << 30)
+
+static uint64_t row_bytes(const struct schema *schema)
+{
+    uint64_t bytes = 256;
+
+    for (size_t i = 0; i < schema->vectors_count; i++)
+        bytes += (uint64_t)schema->vectors[i].dim * 4;
+    return bytes;
+}
+
+bool choose_graph(const struct shard *s, const struct segment *seg, const struct schema_vector **ret_vector)
+{
+    if (seg->ops->rows(seg) < s->db->graph_rows_min)
+        return false;
+    for (size_t i = 0; i < s->schema->vectors_count; i++) {
+        const struct schema_vector *v = &s->schema->vectors[i];
+        if (v->method != KITH_METHOD_FLAT && !seg->ops->graph(seg, v->id) && seg->ops->any_vector(seg, v->id)) {
+            *ret_vector = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool choose_docs(const struct shard *s, struct segment *seg, bool all)
+{
+    uint32_t rows = seg->ops->rows(seg), overlaid = atomic_load(&seg->overlaid_count);
+
+    for (size_t i = 0; i < s->schema->fields_count; i++) {
+        if (s->schema->fields[i].def.index != KITH_INDEX_NONE && !seg->ops->field(seg, s->schema->fields[i].id))
+            return true;
+    }
+    if (all)
+        return overlaid > 0;
+    return overlaid > rows / 4 + 16 || atomic_load(&seg->overlay_bytes) > (16u << 20);
+}
+
+static int by_rows(const void *a, const void *b)
+{
+    const struct segment *x = *(struct segment *const *)a, *y = *(struct segment *const *)b;
+    uint32_t n = x->ops->rows(x), m = y->ops->rows(y);
+
+    return n < m ? -1 : n > m;
+}
+
+static uint32_t dead_at(const struct segment *seg, lsn v)
+{
+    uint32_t rows = seg->ops->rows(seg), n = 0;
+
+    for (row_id row = 0; row < rows; row++) {
+        lsn dead = seg->ops->dead(seg, row);
+        n += dead && dead <= v;
+    }
+    return n;
+}
+
+/* Versions of vectors that a merge at V folds in. */
+static uint32_t revised_at(const struct shard *s, struct segment *seg, lsn v)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < s->schema->vectors_count && atomic_load(&seg->revised_count); i++) {
+        for (const struct vecver *d = seg->ops->revised(seg, s->schema->vectors[i].id); d; d = d->next)
+            n += d->lsn <= v;
+    }
+    return n;
+}
+
+static bool wants_folding(const struct shard *s, struct segment *seg, bool all)
+{
+    uint32_t n = atomic_load(&seg->revised_count), many = all ? 1 : s->db->revised_many;
+
+    return n >= many && revised_at(s, seg, s->covers) >= (many + 1) / 2;
+}
+
+/* Rows come faster than graphs take them in: merging waits, it would take the processor from both. */
+static bool is_busy(struct shard *s)
+{
+    bool busy;
+
+    os_mutex_lock(&s->lock);
+    busy = s->growing.segment && growing_unlinked(s->growing.segment) > BUSY_ROWS;
+    os_mutex_unlock(&s->lock);
+    return busy;
+}
+
+/* Size-tiered: the smallest ones, while each is not far larger than those before it together. */
+size_t choose_merge(struct shard *s, bool all, struct segment **out)
+{
+    uint64_t row_size = row_bytes(s->schema), sum = 0;
+    struct segment *sorted[256];
+    size_t n = 0;
+
+    if (!all && s->sealed_count <= SEGMENTS_SOFT && is_busy(s))
+        return 0;
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        if (wants_folding(s, s->sealed[i], all)) {
+            out[0] = s->sealed[i];
+            return 1;
+        }
+    }
+    for (size_t i = 0; i < s->sealed_count; i++) { /* many dead rows: rewritten alone */
+        uint32_t rows = s->sealed[i]->ops->rows(s->sealed[i]), dead = atomic_load(&s->sealed[i]->dead_count);
+        if (dead * 5ull > rows)
+            dead = dead_at(s->sealed[i], s->covers); /* only those can be left out */
+        if (dead * 5ull > rows && (dead >= 1000 || dead == rows || all)) {
+            out[0] = s->sealed[i];
+            return 1;
+        }
+    }
+    memcpy(sorted, s->sealed, s->sealed_count * sizeof *sorted);
+    qsort(sorted, s->sealed_count, sizeof *sorted, by_rows);
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        uint64_t rows = sorted[i]->ops->rows(sorted[i]);
+        if ((sum + rows) * row_size > SEGMENT_BYTES_MAX)
+            break;
+        if (!all && n >= MERGE_MIN - 1 && rows > sum)
+            break;
+        out[n++] = sorted[i];
+        sum += rows;
+    }
+    if (all)
+        return n > 1 ? n : 0;
+    return n >= MERGE_MIN || (s->sealed_count > SEGMENTS_SOFT && n > 1) ? n : 0;
+}
