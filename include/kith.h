@@ -13,7 +13,7 @@
  *  - `const` arguments are borrowed for the call. What a function returns is owned as its comment
  *    says and released by the function that the comment names.
  *  - Distances: smaller is nearer. Cosine and dot give the negated inner product, euclid the squared
- *    distance, manhattan the sum of absolute differences. All are f32.
+ *    distance, manhattan the sum of absolute differences, hamming and jaccard what they are called. All are f32.
  *  - An LSN is the position of a change in the log; 0 is "before everything".
  */
 #ifndef KITH_H
@@ -77,14 +77,29 @@ typedef enum kith_metric {
     KITH_COSINE = 1, /* vectors are normalised when stored, and read back so */
     KITH_DOT = 2,
     KITH_EUCLID = 3,
-    KITH_MANHATTAN = 4
+    KITH_MANHATTAN = 4,
+    KITH_HAMMING = 5, /* bits only: how many differ */
+    KITH_JACCARD = 6  /* bits only: 1 - (both set) / (either set); 0 where none is set */
 } kith_metric;
 
-/* A named vector of f32. The unnamed one is "". */
+typedef enum kith_element {
+    KITH_F32 = 0,
+    KITH_F16 = 1,  /* IEEE 754 half precision */
+    KITH_BF16 = 2, /* the upper half of an f32 */
+    KITH_I8 = 3,
+    KITH_U8 = 4,
+    KITH_BIT = 5   /* eight to a byte; metrics: hamming, jaccard, dot (minus the number of bits both have) */
+} kith_element;
+
+/* A named vector. The unnamed one is "". Writes and queries give f32, which becomes what the collection keeps
+ * (halves are rounded to the nearest, integers toward zero, and what is out of range to the bound), or the very
+ * elements it keeps; reads return those. Integer vectors are not normalised for cosine: they are compared by
+ * angle all the same. */
 typedef struct kith_vector {
     const char *name;
     uint32_t dim; /* elements */
-    const float *data;
+    const void *data;
+    kith_element element;
 } kith_vector;
 
 typedef enum kith_doc_form {
@@ -134,12 +149,13 @@ typedef enum kith_method {
 
 typedef struct kith_vector_params {
     const char *name;
-    uint32_t dim;         /* 1..65536 */
+    uint32_t dim;         /* 1..65536; bits: to 524288 */
     kith_metric metric;
     const char *config;   /* JSON kept for whoever made the collection; may be NULL */
     kith_method method;
     uint32_t links;       /* neighbours of a node in graphs yet to be built, 16 to 64; 0 = 32 */
     uint32_t build_width; /* search width while such graphs are built, 16 to 1024; 0 = 160 */
+    kith_element element; /* bits: dim is a multiple of 8 */
 } kith_vector_params;
 
 /* A field of the document: declared (its type is checked on every write), indexed, or both. */
@@ -485,6 +501,9 @@ KITH_API int kith_check(const char *dir, kith_report report, void *arg, kith_err
 /* The JSON text of a document; free with kith_free. NULL when memory is short. */
 KITH_API char *kith_doc_json(const kith_doc *doc, size_t *ret_size);
 KITH_API void kith_free(void *p);
+KITH_API size_t kith_vector_size(const kith_vector *v); /* bytes of its data */
+/* The elements as f32; `to` has room for v->dim. Not for bits. */
+KITH_API void kith_vector_f32(const kith_vector *v, float *to);
 KITH_API kith_id kith_id_num(uint64_t num);
 /* Reads 36-character, 32-digit, urn: and braced forms. Returns 0 or KITH_INVALID. */
 KITH_API int kith_id_uuid(const char *text, kith_id *ret_id);

@@ -660,11 +660,11 @@ static int digest_row(struct ctx *c, const struct snapshot *snap, const struct s
         buf_blob(&b, doc.data, doc.size);
     for (size_t i = 0; i < snap->schema->vectors_count && rc >= 0; i++) {
         const struct schema_vector *v = &snap->schema->vectors[i];
-        const float *data;
+        const void *data;
         rc = s->ops->vector(c, s, row, snap->v, v->id, &data);
         if (rc >= 0 && data) {
             buf_u32(&b, v->id);
-            buf_put(&b, data, (size_t)v->dim * sizeof(float));
+            buf_put(&b, data, v->size);
         }
     }
     if (rc >= 0 && b.failed)

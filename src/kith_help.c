@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "doc/value.h"
+#include "vec/element.h"
 
 char *kith_doc_json(const kith_doc *doc, size_t *ret_size)
 {
@@ -23,6 +24,16 @@ char *kith_doc_json(const kith_doc *doc, size_t *ret_size)
     if (ret_size)
         *ret_size = out.size - 1;
     return (char *)out.data;
+}
+
+size_t kith_vector_size(const kith_vector *v)
+{
+    return element_size(v->element, v->dim);
+}
+
+void kith_vector_f32(const kith_vector *v, float *to)
+{
+    element_widen(v->element, v->data, to, v->dim);
 }
 
 void kith_free(void *p)

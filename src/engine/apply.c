@@ -251,9 +251,9 @@ static bool may_revise(const struct applying *a, const struct place *at, const s
            atomic_load(&at->s->revised_count) + w->set_count + w->drop_count <= a->s->db->revised_max;
 }
 
-static int put_vector(struct applying *a, const struct place *at, uint32_t id, const float *data, uint32_t dim)
+static int put_vector(struct applying *a, const struct place *at, uint32_t id, const void *data, size_t size)
 {
-    struct vecver *d = vecver_new(a->at, id, data, dim);
+    struct vecver *d = vecver_new(a->at, id, data, size);
 
     if (!d || at->s->ops->put_vector(at->s, at->row, d) < 0) {
         mem_free(d);
@@ -269,7 +269,7 @@ static int revise(struct applying *a, const struct place *at, const struct vecto
     for (uint32_t i = 0; i < w->drop_count; i++)
         TRY(put_vector(a, at, w->drop[i], NULL, 0));
     for (uint32_t i = 0; i < w->set_count; i++)
-        TRY(put_vector(a, at, w->set[i].id, w->set[i].data, w->set[i].dim));
+        TRY(put_vector(a, at, w->set[i].id, w->set[i].data, w->set[i].size));
     return 0;
 }
 
@@ -289,14 +289,14 @@ static int move_row(struct applying *a, const kith_id *given, const struct place
                                              : at->s->ops->doc(&one, at->s, at->row, a->at, &doc, &doc_lsn);
     for (size_t i = 0; i < schema->vectors_count && rc >= 0; i++) {
         const struct schema_vector *v = &schema->vectors[i];
-        const float *data = NULL;
+        const void *data = NULL;
         rc = at->s->ops->vector(&one, at->s, at->row, a->at, v->id, &data);
         for (uint32_t j = 0; j < w->drop_count; j++)
             data = w->drop[j] == v->id ? NULL : data;
         for (uint32_t j = 0; j < w->set_count; j++)
-            data = w->set[j].id == v->id && w->set[j].dim == v->dim ? w->set[j].data : data;
+            data = w->set[j].id == v->id && w->set[j].size == v->size ? w->set[j].data : data;
         if (data)
-            vectors[count++] = (struct rec_vector){v->id, v->dim, data};
+            vectors[count++] = (struct rec_vector){v->id, v->dim, v->element, v->size, data};
     }
     if (rc >= 0)
         rc = growing_reserve(&one, a->s->growing.segment, 1);

@@ -11,7 +11,7 @@ static uint64_t row_bytes(const struct schema *schema)
     uint64_t bytes = 256;
 
     for (size_t i = 0; i < schema->vectors_count; i++)
-        bytes += (uint64_t)schema->vectors[i].dim * 4;
+        bytes += schema->vectors[i].size;
     return bytes;
 }
 

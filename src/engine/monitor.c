@@ -20,7 +20,7 @@ struct checked {
     uint32_t count;
     float *found; /* distances of the hits */
     char *name;
-    float vector[];
+    float vector[]; /* the query's, then what was found, then the name */
 };
 
 static bool is_due(struct monitor *m)
@@ -33,7 +33,8 @@ static bool is_due(struct monitor *m)
 void monitor_note(struct shard *s, const kith_query *q, const kith_result *r)
 {
     struct monitor *m = &s->monitor;
-    size_t bytes = (size_t)q->vector.dim * sizeof(float), found = r->count * sizeof(float);
+    size_t given = element_size(q->vector.element, q->vector.dim), bytes = align_up(given, sizeof(float));
+    size_t found = r->count * sizeof(float);
     size_t name = q->using_vector ? strlen(q->using_vector) + 1 : 1;
     struct checked *x, *none = NULL;
 
@@ -45,13 +46,13 @@ void monitor_note(struct shard *s, const kith_query *q, const kith_result *r)
         return;
     x->query = (kith_query){.kind = KITH_QUERY_NEAREST, .limit = (uint32_t)r->count, .exact = true};
     x->query.target_recall = q->target_recall > 0 ? q->target_recall : (float)QUERY_TARGET_RECALL;
-    memcpy(x->vector, q->vector.data, bytes);
-    x->found = x->vector + q->vector.dim;
+    memcpy(x->vector, q->vector.data, given);
+    x->found = x->vector + bytes / sizeof(float);
     for (size_t i = 0; i < r->count; i++)
         x->found[i] = r->hits[i].distance;
     x->name = (char *)x->vector + bytes + found;
     memcpy(x->name, q->using_vector ? q->using_vector : "", name);
-    x->query.vector.dim = q->vector.dim;
+    x->query.vector = q->vector;
     x->query.vector.data = x->vector;
     x->query.using_vector = x->name;
     x->count = (uint32_t)r->count;

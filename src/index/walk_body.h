@@ -1,4 +1,4 @@
-/* walk_body.h - the walk itself. Who includes it has defined: four_dot8, four_l1, four_dot4 (vec/four_*.h),
+/* walk_body.h - the walk itself. Who includes it has defined: four_dot8, four_l1, four_dot4, four_and (vec/four_*.h),
  * beam_insert, beam_next, links_read. Alone it is plain C. */
 #ifndef INDEX_WALK_BODY_H
 #define INDEX_WALK_BODY_H
@@ -17,6 +17,8 @@ static ALWAYS_INLINE void four(const struct scorer *s, enum code_form form, cons
         v[j] = s->base + (size_t)slots[j] * s->stride;
     if (form == CODE_L1)
         four_l1(s->query, v, s->length, sums);
+    else if (form == CODE_BITS)
+        four_and(s->query, v, s->length, sums);
     else if (form == CODE_NIBBLES)
         four_dot4((const int8_t *)s->query, v, s->length, sums);
     else
@@ -199,11 +201,14 @@ WALK(l1_hop, CODE_L1, WALK_HOP)
 WALK(nibbles_all, CODE_NIBBLES, WALK_ALL)
 WALK(nibbles_keep, CODE_NIBBLES, WALK_KEEP)
 WALK(nibbles_hop, CODE_NIBBLES, WALK_HOP)
+WALK(bits_all, CODE_BITS, WALK_ALL)
+WALK(bits_keep, CODE_BITS, WALK_KEEP)
+WALK(bits_hop, CODE_BITS, WALK_HOP)
 #define WALKS                                                                              \
     {                                                                                      \
         {                                                                                  \
             {bytes_all, bytes_keep, bytes_hop}, {l1_all, l1_keep, l1_hop},                 \
-            {nibbles_all, nibbles_keep, nibbles_hop},                                      \
+            {nibbles_all, nibbles_keep, nibbles_hop}, {bits_all, bits_keep, bits_hop},     \
         }                                                                                  \
     }
 

@@ -9,13 +9,15 @@
 
 #include <math.h>
 
-enum { RECORD_FORM = 1, COUNT_MAX = 1 << 24 };
+enum { RECORD_FORM = 2, RECORD_OF_FLOATS = 1, COUNT_MAX = 1 << 24 };
 
 struct encoder {
     struct ctx *c;
     const struct schema *schema;
     const struct kernels *kernels;
     struct buf *out;
+    float *room; /* for elements on their way to another kind */
+    uint32_t room_dim;
 };
 
 /* ---- encode: documents ------------------------------------------------------------------------ */
@@ -200,6 +202,15 @@ static int check_id(struct encoder *e, const kith_id *id)
     return 0;
 }
 
+static int make_room(struct encoder *e, uint32_t dim)
+{
+    if (e->room_dim >= dim)
+        return 0;
+    e->room = arena_alloc(&e->c->arena, (size_t)dim * sizeof *e->room);
+    e->room_dim = e->room ? dim : 0;
+    return e->room ? 0 : err_nomem(e->c);
+}
+
 static int put_vector(struct encoder *e, const kith_vector *v)
 {
     const struct schema_vector *s = schema_vector(e->schema, v->name ? v->name : "");
@@ -207,20 +218,15 @@ static int put_vector(struct encoder *e, const kith_vector *v)
 
     if (!s)
         return err_set(e->c, KITH_INVALID, "Not existing vector name error: %s", v->name ? v->name : "");
-    if (v->dim != s->dim)
-        return err_set(e->c, KITH_INVALID, "Vector dimension error: expected dim: %u, got %u", s->dim, v->dim);
-    for (uint32_t i = 0; i < v->dim; i++) {
-        if (!isfinite(v->data[i]))
-            return err_set(e->c, KITH_INVALID, "vector \"%s\": element %u is not a finite number", s->name, i);
-    }
+    if (s->element != KITH_F32 && s->element != KITH_BIT)
+        TRY(make_room(e, s->dim));
     buf_varint(e->out, s->id);
-    buf_varint(e->out, v->dim);
+    buf_varint(e->out, s->dim);
+    buf_u8(e->out, (uint8_t)s->element);
     buf_align(e->out, 4);
     at = e->out->size;
-    buf_put(e->out, v->data, (size_t)v->dim * sizeof(float));
-    if (!e->out->failed && s->metric == KITH_COSINE)
-        vec_normalise(e->kernels, (float *)(void *)(e->out->data + at), v->dim);
-    return 0;
+    buf_zero(e->out, s->size);
+    return e->out->failed ? 0 : vector_take(e->c, s, e->kernels, v, e->room, e->out->data + at);
 }
 
 static int put_point(struct encoder *e, const kith_point *p, bool with_doc)
@@ -334,7 +340,7 @@ static int put_op(struct encoder *e, const kith_op *op)
 int record_encode(struct ctx *c, const struct schema *schema, const struct kernels *k, uint64_t shard,
                   uint64_t time_ms, const kith_op *ops, size_t count, struct buf *out)
 {
-    struct encoder e = {c, schema, k, out};
+    struct encoder e = {.c = c, .schema = schema, .kernels = k, .out = out};
 
     if (!count || count > 10000)
         return err_set(c, KITH_INVALID, "write: %zu operations, expected 1 to 10000", count);
@@ -354,6 +360,7 @@ struct decoder {
     const uint8_t *start;
     struct arena *arena;
     struct record *record;
+    uint8_t form;
 };
 
 static void *take(struct decoder *d, uint64_t count, size_t size)
@@ -386,9 +393,15 @@ static void read_point(struct decoder *d, struct rec_point *p)
         size_t at;
         vectors[i].id = (uint32_t)read_varint(&d->r);
         vectors[i].dim = (uint32_t)read_varint(&d->r);
+        vectors[i].element = d->form == RECORD_OF_FLOATS ? KITH_F32 : (kith_element)read_u8(&d->r);
+        if (vectors[i].element > KITH_BIT || vectors[i].dim > BITS_MAX) {
+            d->r.failed = true;
+            break;
+        }
         at = (size_t)(d->r.at - d->start);
         (void)read_bytes(&d->r, align_up(at, 4) - at);
-        vectors[i].data = (const float *)(const void *)read_bytes(&d->r, (uint64_t)vectors[i].dim * sizeof(float));
+        vectors[i].size = element_size(vectors[i].element, vectors[i].dim);
+        vectors[i].data = read_bytes(&d->r, vectors[i].size);
     }
     p->vectors = vectors;
     p->vectors_count = (uint32_t)count;
@@ -478,21 +491,22 @@ static void read_op(struct decoder *d, struct rec_op *op)
         vector_ids[i] = (uint32_t)read_varint(&d->r);
 }
 
-static bool read_head(struct reader *r, struct record *record)
+static bool read_head(struct reader *r, struct record *record, uint8_t *ret_form)
 {
-    uint8_t form = read_u8(r);
+    uint8_t form = *ret_form = read_u8(r);
 
     record->shard = read_varint(r);
     record->time_ms = read_varint(r);
-    return !r->failed && form == RECORD_FORM;
+    return !r->failed && (form == RECORD_FORM || form == RECORD_OF_FLOATS);
 }
 
 int record_shard(struct ctx *c, struct bytes data, uint64_t *ret_shard)
 {
     struct reader r = reader_of(data.data, data.size);
     struct record record;
+    uint8_t form;
 
-    if (!read_head(&r, &record))
+    if (!read_head(&r, &record, &form))
         return err_set(c, KITH_CORRUPT, "log record: unreadable head");
     *ret_shard = record.shard;
     return 0;
@@ -501,11 +515,12 @@ int record_shard(struct ctx *c, struct bytes data, uint64_t *ret_shard)
 int record_decode(struct ctx *c, struct bytes data, struct record *ret_record)
 {
     struct record record = {0};
-    struct decoder d = {reader_of(data.data, data.size), data.data, &c->arena, &record};
+    struct decoder d = {.r = reader_of(data.data, data.size), .start = data.data, .arena = &c->arena,
+                        .record = &record};
     struct rec_op *ops;
     uint64_t count;
 
-    if (!read_head(&d.r, &record))
+    if (!read_head(&d.r, &record, &d.form))
         return err_set(c, KITH_CORRUPT, "log record: unreadable head");
     count = read_varint(&d.r);
     record.ops = ops = take(&d, count, sizeof *ops);

@@ -3,12 +3,13 @@
 #ifndef OP_RECORD_H
 #define OP_RECORD_H
 
-#include "op/schema.h"
-#include "vec/kernel.h"
+#include "op/vector.h"
 
 struct rec_vector {
     uint32_t id, dim;
-    const float *data;
+    kith_element element;
+    size_t size; /* bytes */
+    const void *data;
 };
 
 struct rec_point {

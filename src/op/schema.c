@@ -43,10 +43,19 @@ static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params 
     if (!v->name || !name_allowed(v->name, 200))
         return err_set(c, KITH_INVALID, "vector name \"%.64s\": expected at most 200 bytes without < > : \" / \\ | ? *",
                        v->name ? v->name : "(null)");
-    if (v->dim < 1 || v->dim > DIM_MAX)
-        return err_set(c, KITH_INVALID, "vector \"%s\": size %u, expected 1 to %d", v->name, v->dim, DIM_MAX);
-    if (v->metric < KITH_COSINE || v->metric > KITH_MANHATTAN)
+    if (v->dim < 1 || v->dim > (v->element == KITH_BIT ? BITS_MAX : DIM_MAX))
+        return err_set(c, KITH_INVALID, "vector \"%s\": size %u, expected 1 to %d", v->name, v->dim,
+                       v->element == KITH_BIT ? BITS_MAX : DIM_MAX);
+    if (v->metric < KITH_COSINE || v->metric > KITH_JACCARD)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown metric %d", v->name, (int)v->metric);
+    if (v->element > KITH_BIT)
+        return err_set(c, KITH_INVALID, "vector \"%s\": unknown element %d", v->name, (int)v->element);
+    if (v->element == KITH_BIT ? v->metric != KITH_DOT && v->metric < KITH_HAMMING : v->metric >= KITH_HAMMING)
+        return err_set(c, KITH_INVALID, "vector \"%s\": %s", v->name,
+                       v->element == KITH_BIT ? "vectors of bits are compared by hamming, jaccard or dot"
+                                              : "hamming and jaccard compare vectors of bits");
+    if (v->element == KITH_BIT && v->dim % 8)
+        return err_set(c, KITH_INVALID, "vector \"%s\": %u bits, expected a multiple of 8", v->name, v->dim);
     if (v->method > KITH_METHOD_FLAT)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown method %d", v->name, (int)v->method);
     if (v->links && (v->links < LINKS_MIN || v->links > LINKS_MAX))
@@ -65,6 +74,8 @@ static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params 
     to->method = v->method;
     to->links = v->links;
     to->build_width = v->build_width;
+    to->element = v->element;
+    to->size = element_size(v->element, v->dim);
     s->vectors_count++;
     return to->name ? 0 : err_nomem(c);
 }
@@ -138,11 +149,13 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
     for (size_t i = 0; i < from->vectors_count; i++) {
         const struct schema_vector *v = &from->vectors[i];
         const kith_vector_params *to = change->vector;
-        kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->method, v->links, v->build_width};
+        kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->method, v->links, v->build_width,
+                                v->element};
         if (to && strcmp(to->name, v->name) == 0) {
             p = *to;
             p.dim = v->dim;
             p.metric = v->metric;
+            p.element = v->element;
             p.config = to->config ? to->config : v->config;
         }
         TRY(add_vector(c, s, &p, v->id));
@@ -201,6 +214,7 @@ void schema_encode(const struct schema *s, struct buf *out)
         buf_u8(out, (uint8_t)v->method);
         buf_varint(out, v->links);
         buf_varint(out, v->build_width);
+        buf_u8(out, (uint8_t)v->element);
     }
     buf_varint(out, s->fields_count);
     for (size_t i = 0; i < s->fields_count; i++) {
@@ -238,6 +252,7 @@ static int decode_into(struct ctx *c, struct reader *r, struct schema *s)
             p.method = (kith_method)read_u8(r);
             p.links = (uint32_t)read_varint(r);
             p.build_width = (uint32_t)read_varint(r);
+            p.element = (kith_element)read_u8(r);
         }
         if (r->failed)
             break;
@@ -365,6 +380,7 @@ int schema_export(struct ctx *c, const struct schema *s, kith_schema *ret_schema
         vectors[i].method = v->method;
         vectors[i].links = v->links;
         vectors[i].build_width = v->build_width;
+        vectors[i].element = v->element;
     }
     for (size_t i = 0; i < s->fields_count; i++) {
         fields[i] = s->fields[i].def;

@@ -5,10 +5,11 @@
 
 #include "base/arena.h"
 #include "doc/path.h"
+#include "vec/element.h"
 
 #include <stdatomic.h>
 
-enum { VECTORS_MAX = 64, FIELDS_MAX = 256, DIM_MAX = 65536 };
+enum { VECTORS_MAX = 64, FIELDS_MAX = 256, DIM_MAX = 65536, BITS_MAX = 8 * DIM_MAX };
 
 struct schema_vector {
     uint32_t id, dim;
@@ -17,6 +18,8 @@ struct schema_vector {
     const char *config; /* NULL: none */
     kith_method method;
     uint32_t links, build_width; /* 0: the engine's own */
+    kith_element element;
+    size_t size; /* bytes of one */
 };
 
 struct schema_field {

@@ -21,6 +21,25 @@ static bool read_metric(struct call *call, yyjson_val *v, kith_metric *ret)
                      yyjson_is_str(v) ? yyjson_get_str(v) : "");
 }
 
+static bool read_datatype(struct call *call, yyjson_val *v, kith_element *ret)
+{
+    static const char *const names[] = {"float32", "float16", "uint8"};
+    static const kith_element elements[] = {KITH_F32, KITH_F16, KITH_U8};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (yyjson_equals_str(v, names[i])) {
+            *ret = elements[i];
+            return true;
+        }
+    }
+    if (yyjson_is_str(v) && strncmp(yyjson_get_str(v), "turbo", 5) == 0) {
+        call_fail(call, 400, "Bad request: datatype %.40s is not supported yet", yyjson_get_str(v));
+        return false;
+    }
+    return read_fail(call, "datatype: unknown variant `%.40s`, expected one of `float32`, `uint8`, `float16`",
+                     yyjson_is_str(v) ? yyjson_get_str(v) : "");
+}
+
 static bool read_vector_params(struct call *call, const char *name, yyjson_val *v, kith_vector_params *to)
 {
     yyjson_val *size = yyjson_obj_get(v, "size"), *datatype = field_of(v, "datatype", NULL);
@@ -34,11 +53,8 @@ static bool read_vector_params(struct call *call, const char *name, yyjson_val *
         return false;
     if (!config_refuse(call, v, "quantization_config") || !config_refuse(call, v, "multivector_config"))
         return false;
-    if (datatype && !yyjson_equals_str(datatype, "float32")) {
-        call_fail(call, 400, "Bad request: datatype %.40s is not supported yet",
-                  yyjson_is_str(datatype) ? yyjson_get_str(datatype) : "");
+    if (datatype && !read_datatype(call, datatype, &to->element))
         return false;
-    }
     to->name = name;
     to->dim = (uint32_t)yyjson_get_uint(size);
     to->config = config_vector(call, NULL, v);

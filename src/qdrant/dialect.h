@@ -24,7 +24,7 @@ bool read_timeout(struct call *call, uint32_t *ret_ms);
 bool read_options(struct call *call, uint32_t *ret_ms);
 bool read_id(struct call *call, yyjson_val *v, kith_id *ret);
 bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id **ret, size_t *ret_count);
-bool read_floats(struct call *call, yyjson_val *v, const float **ret, uint32_t *ret_dim);
+bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *ret_dim); /* f32 */
 /* bare list: the vector ""; object: by name */
 bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count);
 bool read_payload(struct call *call, yyjson_val *v, kith_doc *ret);

@@ -208,7 +208,7 @@ bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id 
     return true;
 }
 
-bool read_floats(struct call *call, yyjson_val *v, const float **ret, uint32_t *ret_dim)
+bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *ret_dim)
 {
     size_t i, count = yyjson_arr_size(v);
     yyjson_val *item;
@@ -375,11 +375,20 @@ void put_id(struct buf *out, const kith_id *id)
 
 static void put_floats(struct buf *out, const kith_vector *v)
 {
+    enum { PART = 256 };
+    kith_vector one = {NULL, PART, NULL, v->element};
+    size_t part = kith_vector_size(&one);
+    float some[PART];
+
     buf_u8(out, '[');
     for (uint32_t i = 0; i < v->dim; i++) {
+        kith_vector rest = {NULL, MIN(v->dim - i, (uint32_t)PART), (const uint8_t *)v->data + i / PART * part,
+                            v->element};
+        if (i % PART == 0)
+            kith_vector_f32(&rest, some);
         if (i)
             buf_u8(out, ',');
-        json_put_f32(out, v->data[i]);
+        json_put_f32(out, some[i % PART]);
     }
     buf_u8(out, ']');
 }

@@ -57,7 +57,7 @@ struct searching {
     const struct runner *r;
     const kith_query *q;
     const struct schema_vector *v;
-    const float *query;
+    const struct target *target;
     const struct segment *s;
     struct topk best;
     uint32_t want;
@@ -68,7 +68,7 @@ struct searching {
 
 static int score_row(struct searching *g, row_id row, float *ret_distance)
 {
-    const float *data;
+    const void *data;
     float d;
 
     *ret_distance = 0;
@@ -77,7 +77,7 @@ static int score_row(struct searching *g, row_id row, float *ret_distance)
     TRY(g->s->ops->vector(g->c, g->s, row, g->r->snap->v, g->v->id, &data));
     if (!data)
         return 0;
-    d = vec_distance(g->r->kernels, g->v->metric, g->query, data, g->v->dim);
+    d = vec_distance(g->r->kernels, g->v->metric, g->v->element, g->target->kept, data, g->v->dim);
     *ret_distance = d;
     if (isnan(d)) /* the sum left the range of f32: as far away as can be */
         d = INFINITY;
@@ -145,11 +145,11 @@ static void prefetch_originals(const struct searching *g, const struct segment_g
                                int n)
 {
     for (int i = 0; i < n; i++) {
-        const float *data;
+        const void *data;
         if (g->s->ops->vector(g->c, g->s, x->slots[found[i].slot], g->r->snap->v, g->v->id, &data) < 0 || !data)
             continue;
-        for (uint32_t at = 0; at < g->v->dim && at < 512; at += 16)
-            __builtin_prefetch(data + at);
+        for (size_t at = 0; at < g->v->size && at < 2048; at += 64)
+            __builtin_prefetch((const uint8_t *)data + at);
     }
 }
 
@@ -181,7 +181,7 @@ static int walk(struct searching *g, const struct segment_graph *x, struct graph
     bool refined;
     int n, most;
 
-    if (!found || segment_scorer(&g->c->arena, x, g->v, g->query, g->r->kernels, &scorer) < 0)
+    if (!found || segment_scorer(&g->c->arena, x, g->v, g->target->plain, g->r->kernels, &scorer) < 0)
         return err_nomem(g->c);
     graph = x->graph;
     if (x->live)
@@ -233,7 +233,7 @@ static int scan_codes(struct searching *g, const struct segment_graph *x, const 
     float d[4];
 
     if (!found || topk_init(&best, &g->c->arena, most) < 0 ||
-        segment_scorer(&g->c->arena, x, g->v, g->query, g->r->kernels, &s) < 0)
+        segment_scorer(&g->c->arena, x, g->v, g->target->plain, g->r->kernels, &s) < 0)
         return err_nomem(g->c);
     for (row_id row = bits_next(mask, 0); row != ROW_NONE;) {
         row_id next = bits_next(mask, row + 1);
@@ -318,12 +318,12 @@ static int take_late(struct searching *g, struct bits *mask, struct bits *late)
 }
 
 int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
-                    const float *query, size_t segment, const struct pred *p, const kith_id *leave_out,
+                    const struct target *target, size_t segment, const struct pred *p, const kith_id *leave_out,
                     struct hit_list *out, struct plan_note *note)
 {
     const struct segment *s = r->snap->segments[segment];
     const struct segment_graph *x = q->exact || v->method == KITH_METHOD_FLAT ? NULL : s->ops->graph(s, v->id);
-    struct searching g = {c, r, q, v, query, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE};
+    struct searching g = {c, r, q, v, target, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE};
     struct bits mask = {0}, late = {0};
     uint32_t matches;
     int late_count = 0;

@@ -62,8 +62,12 @@ struct plan_note {
     float recall; /* expected of the walk */
 };
 
+/* A query vector: as it is kept, and as codes are made of it (vec_plain). */
+struct target {
+    const void *kept, *plain;
+};
 int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
-                    const float *query, size_t segment, const struct pred *p, const kith_id *leave_out,
+                    const struct target *target, size_t segment, const struct pred *p, const kith_id *leave_out,
                     struct hit_list *out, struct plan_note *note);
 int scroll_collect(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p, size_t want,
                    struct hit_list *out);

@@ -159,7 +159,7 @@ static int fetch_vectors(struct ctx *one, struct result_box *box, const struct s
     for (size_t i = 0; i < snap->schema->vectors_count; i++) {
         const struct schema_vector *v = &snap->schema->vectors[i];
         kith_vector *to = &vectors[hit->vectors_count];
-        const float *data;
+        const void *data;
         if (!vector_wanted(select, v->name))
             continue;
         TRY(s->ops->vector(one, s, row, snap->v, v->id, &data));
@@ -167,7 +167,8 @@ static int fetch_vectors(struct ctx *one, struct result_box *box, const struct s
             continue;
         to->name = arena_str(&box->arena, v->name, strlen(v->name));
         to->dim = v->dim;
-        to->data = arena_copy(&box->arena, data, (size_t)v->dim * sizeof(float));
+        to->element = v->element;
+        to->data = arena_copy(&box->arena, data, v->size);
         if (!to->name || !to->data)
             return err_nomem(one);
         hit->vectors_count++;
@@ -225,37 +226,38 @@ static int fetch(struct ctx *c, struct result_box *box, const struct snapshot *s
 
 /* ---- the query ------------------------------------------------------------------------------------------- */
 
-static int query_vector(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
-                        const float **ret_query)
+/* Of the point `like`. */
+static int stored_vector(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
+                         const void **ret_data)
 {
-    float *copy;
     size_t segment;
     row_id row;
     char text[64];
 
-    if (q->like) {
-        const float *data = NULL;
-        kith_id_text(q->like, text, sizeof text);
-        if (!query_find(r->snap, q->like, &segment, &row))
-            return err_set(c, KITH_NOT_FOUND, "No point with id %s found", text);
-        TRY(r->snap->segments[segment]->ops->vector(c, r->snap->segments[segment], row, r->snap->v, v->id, &data));
-        if (!data)
-            return err_set(c, KITH_NOT_FOUND, "Vector with name %s for point %s not found", v->name, text);
-        *ret_query = data;
-        return 0;
-    }
-    if (q->vector.dim != v->dim)
-        return err_set(c, KITH_INVALID, "Vector dimension error: expected dim: %u, got %u", v->dim, q->vector.dim);
-    for (uint32_t i = 0; i < v->dim; i++) {
-        if (!isfinite(q->vector.data[i]))
-            return err_set(c, KITH_INVALID, "query vector: element %u is not a finite number", i);
-    }
-    copy = arena_copy(&c->arena, q->vector.data, (size_t)v->dim * sizeof(float));
-    if (!copy)
+    kith_id_text(q->like, text, sizeof text);
+    if (!query_find(r->snap, q->like, &segment, &row))
+        return err_set(c, KITH_NOT_FOUND, "No point with id %s found", text);
+    *ret_data = NULL;
+    TRY(r->snap->segments[segment]->ops->vector(c, r->snap->segments[segment], row, r->snap->v, v->id, ret_data));
+    if (!*ret_data)
+        return err_set(c, KITH_NOT_FOUND, "Vector with name %s for point %s not found", v->name, text);
+    return 0;
+}
+
+static int query_vector(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
+                        struct target *ret_target)
+{
+    float *room = arena_alloc(&c->arena, (size_t)v->dim * sizeof *room);
+    void *kept = arena_alloc(&c->arena, v->size);
+
+    if (!room || !kept)
         return err_nomem(c);
-    if (v->metric == KITH_COSINE)
-        vec_normalise(r->kernels, copy, v->dim);
-    *ret_query = copy;
+    ret_target->kept = kept;
+    if (q->like)
+        TRY(stored_vector(c, r, q, v, &ret_target->kept));
+    else
+        TRY(vector_take(c, v, r->kernels, &q->vector, room, kept));
+    ret_target->plain = vec_plain(r->kernels, v->metric, v->element, ret_target->kept, v->dim, room);
     return 0;
 }
 
@@ -273,15 +275,15 @@ static int run_nearest(struct ctx *c, const struct runner *r, const kith_query *
 {
     const char *name = q->using_vector ? q->using_vector : "";
     const struct schema_vector *v = schema_vector(r->snap->schema, name);
-    const float *query;
+    struct target target;
 
     if (!v)
         return err_set(c, KITH_INVALID, "Not existing vector name error: %s", name);
-    TRY(query_vector(c, r, q, v, &query));
+    TRY(query_vector(c, r, q, v, &target));
     for (size_t i = 0; i < r->snap->count; i++) {
         struct plan_note note = {0};
         TRY(os_in_time(c));
-        TRY(nearest_segment(c, r, q, v, query, i, p, q->like, hits, &note));
+        TRY(nearest_segment(c, r, q, v, &target, i, p, q->like, hits, &note));
         if (q->explain)
             note_put(explain, r->snap->segments[i], &note);
     }

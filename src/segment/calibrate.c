@@ -15,7 +15,7 @@ struct calibrating {
     const struct calibrate_input *in;
     struct graph_scratch scratch;
     struct found *found;
-    const float *probe;
+    const void *probe;
     uint32_t slot; /* of the probe */
     uint32_t truth[TRUTH];
     uint32_t truth_count;

@@ -9,7 +9,7 @@ struct calibrate_input {
     const struct kernels *kernels;
     const struct segment_graph *shown; /* as it will be searched */
     const struct codes *codes;         /* 8-bit, of the same slots */
-    const float *(*vector)(void *arg, uint32_t slot);
+    const void *(*vector)(void *arg, uint32_t slot); /* as vec_plain says, good until the next call */
     void *arg;
     bool (*stop)(void *arg);
     void *stop_arg;

@@ -28,12 +28,11 @@ struct grow_row {
 };
 
 struct grow_column {
-    uint32_t vector_id, dim;
-    kith_metric metric;
+    struct schema_vector v; /* names and configuration apart, which are the schema's */
     atomic_bool any;   /* some row has it */
     atomic_bool flat;  /* it has no graph, or not a longer one than now */
     struct growing_graph *_Atomic graph; /* NULL until there are rows enough */
-    float *_Atomic data[CHUNKS];
+    uint8_t *_Atomic data[CHUNKS];
     uint8_t *_Atomic present[CHUNKS];
 };
 
@@ -194,7 +193,7 @@ static bool grow_overlaid(const struct segment *s, row_id row, lsn v)
 }
 
 static int grow_vector(struct ctx *c, const struct segment *s, row_id row, lsn v, uint32_t vector_id,
-                       const float **ret_data)
+                       const void **ret_data)
 {
     const struct growing *g = grow_of(s);
     uint32_t at, k = chunk_of(row, &at);
@@ -204,10 +203,10 @@ static int grow_vector(struct ctx *c, const struct segment *s, row_id row, lsn v
     *ret_data = NULL;
     for (uint32_t i = 0; i < g->columns_count; i++) {
         struct grow_column *col = &g->columns[i];
-        if (col->vector_id != vector_id)
+        if (col->v.id != vector_id)
             continue;
         if (atomic_load_explicit(&col->present[k], memory_order_acquire)[at])
-            *ret_data = atomic_load_explicit(&col->data[k], memory_order_acquire) + (size_t)at * col->dim;
+            *ret_data = atomic_load_explicit(&col->data[k], memory_order_acquire) + (size_t)at * col->v.size;
     }
     return 0;
 }
@@ -233,7 +232,7 @@ static bool grow_any_vector(const struct segment *s, uint32_t vector_id)
     const struct growing *g = grow_of(s);
 
     for (uint32_t i = 0; i < g->columns_count; i++) {
-        if (g->columns[i].vector_id == vector_id)
+        if (g->columns[i].v.id == vector_id)
             return atomic_load(&g->columns[i].any);
     }
     return false;
@@ -275,7 +274,7 @@ static const struct segment_graph *grow_graph(const struct segment *s, uint32_t 
 
     for (uint32_t i = 0; i < g->columns_count; i++) {
         struct growing_graph *x = atomic_load_explicit(&g->columns[i].graph, memory_order_acquire);
-        if (g->columns[i].vector_id == vector_id)
+        if (g->columns[i].v.id == vector_id)
             return x ? &x->shown : NULL;
     }
     return NULL;
@@ -404,9 +403,8 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
         return err_nomem(c);
     }
     for (uint32_t i = 0; i < g->columns_count; i++) {
-        g->columns[i].vector_id = schema->vectors[i].id;
-        g->columns[i].dim = schema->vectors[i].dim;
-        g->columns[i].metric = schema->vectors[i].metric;
+        g->columns[i].v = schema->vectors[i];
+        g->columns[i].v.name = g->columns[i].v.config = NULL;
         atomic_init(&g->columns[i].flat, schema->vectors[i].method == KITH_METHOD_FLAT);
     }
     *ret_segment = &g->base;
@@ -424,10 +422,10 @@ static int chunk_add(struct growing *g)
     ok = atomic_load(&g->row_chunks[k]) != NULL;
     for (uint32_t i = 0; i < g->columns_count && ok; i++) {
         struct grow_column *col = &g->columns[i];
-        atomic_store(&col->data[k], mem_aligned((size_t)rows * col->dim * sizeof(float)));
+        atomic_store(&col->data[k], mem_aligned((size_t)rows * col->v.size));
         atomic_store(&col->present[k], mem_zalloc(rows));
         ok = atomic_load(&col->data[k]) && atomic_load(&col->present[k]);
-        atomic_fetch_add(&g->bytes, (uint64_t)rows * (col->dim * sizeof(float) + 1));
+        atomic_fetch_add(&g->bytes, (uint64_t)rows * (col->v.size + 1));
     }
     if (!ok) {
         chunk_free(g, k);
@@ -483,10 +481,10 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
         uint8_t *present = atomic_load_explicit(&col->present[k], memory_order_relaxed) + at;
         *present = 0;
         for (uint32_t j = 0; j < count; j++) {
-            if (vectors[j].id != col->vector_id || vectors[j].dim != col->dim || !vectors[j].data)
+            if (vectors[j].id != col->v.id || vectors[j].size != col->v.size || !vectors[j].data)
                 continue;
-            memcpy(atomic_load_explicit(&col->data[k], memory_order_relaxed) + (size_t)at * col->dim, vectors[j].data,
-                   (size_t)col->dim * sizeof(float));
+            memcpy(atomic_load_explicit(&col->data[k], memory_order_relaxed) + (size_t)at * col->v.size, vectors[j].data,
+                   col->v.size);
             *present = 1;
             if (!atomic_load_explicit(&col->any, memory_order_relaxed))
                 atomic_store(&col->any, true);
@@ -506,7 +504,7 @@ void growing_configure(struct segment *s, const struct schema *schema)
     struct growing *g = grow_of(s);
 
     for (uint32_t i = 0; i < g->columns_count; i++) {
-        const struct schema_vector *v = schema_vector_by_id(schema, g->columns[i].vector_id);
+        const struct schema_vector *v = schema_vector_by_id(schema, g->columns[i].v.id);
         if (v)
             atomic_store(&g->columns[i].flat, v->method == KITH_METHOD_FLAT);
     }
@@ -540,12 +538,12 @@ int growing_link(struct ctx *c, struct segment *s, const struct kernels *k, uint
         if (!atomic_load(&col->any) || atomic_load(&col->flat))
             continue;
         if (!x) {
-            TRY(growing_graph_new(c, s, col->vector_id, col->dim, col->metric, k,
+            TRY(growing_graph_new(c, s, &col->v, k,
                                   MAX(g->limits.rows_max + g->limits.rows_max / 8, grow_rows(s)), &x));
             atomic_store_explicit(&col->graph, x, memory_order_release);
             atomic_fetch_add(&g->bytes, x->records_size + (uint64_t)x->capacity * GRAPH_DEGREE * sizeof(uint32_t));
         }
-        n = growing_graph_link(c, s, col->vector_id, x, most);
+        n = growing_graph_link(c, s, &col->v, x, most);
         if (n < 0)
             return n;
         done += n;

@@ -12,14 +12,15 @@ struct growing_graph {
     uint8_t *records;
     size_t records_size;
     uint32_t *slots;
+    float *room; /* of one vector, for whoever links */
     uint32_t capacity;
     atomic_uint count, rows;
 };
-int growing_graph_new(struct ctx *c, const struct segment *s, uint32_t vector_id, uint32_t dim, kith_metric metric,
-                      const struct kernels *k, uint32_t capacity, struct growing_graph **ret_graph);
+int growing_graph_new(struct ctx *c, const struct segment *s, const struct schema_vector *v, const struct kernels *k,
+                      uint32_t capacity, struct growing_graph **ret_graph);
 void growing_graph_free(struct growing_graph *x); /* NULL is fine */
 /* Links up to `most` rows that come next; how many. */
-int growing_graph_link(struct ctx *c, const struct segment *s, uint32_t vector_id, struct growing_graph *x,
+int growing_graph_link(struct ctx *c, const struct segment *s, const struct schema_vector *v, struct growing_graph *x,
                        uint32_t most);
 
 #endif

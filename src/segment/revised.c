@@ -3,14 +3,13 @@
 
 #include "base/mem.h"
 
-struct vecver *vecver_new(lsn at, uint32_t vector_id, const void *data, uint32_t dim)
+struct vecver *vecver_new(lsn at, uint32_t vector_id, const void *data, size_t size)
 {
-    size_t size = (size_t)dim * sizeof(float);
     struct vecver *d = mem_alloc(sizeof *d + size);
 
     if (!d)
         return NULL;
-    *d = (struct vecver){.lsn = at, .vector_id = vector_id, .dim = dim};
+    *d = (struct vecver){.lsn = at, .vector_id = vector_id, .size = (uint32_t)size};
     if (size)
         memcpy(d->data, data, size);
     return d;

@@ -142,8 +142,7 @@ static int write_lsns(struct sealing *z)
 
 static int write_vector(struct sealing *z, const struct schema_vector *v)
 {
-    size_t size = (size_t)v->dim * sizeof(float);
-    float *zeros = arena_zalloc(&z->c->arena, size);
+    void *zeros = arena_zalloc(&z->c->arena, v->size);
     struct bits present;
     uint32_t have = 0;
 
@@ -151,13 +150,13 @@ static int write_vector(struct sealing *z, const struct schema_vector *v)
         return err_nomem(z->c);
     TRY(pack_begin(z->c, z->w, PACK_VECTORS, v->id, z->owner));
     for (uint32_t i = 0; i < z->count; i++) {
-        const float *data;
+        const void *data;
         TRY(z->rows[i].s->ops->vector(z->c, z->rows[i].s, z->rows[i].row, z->v, v->id, &data));
         if (data) {
             bits_set(&present, i);
             have++;
         }
-        TRY(pack_write(z->c, z->w, data ? data : zeros, size));
+        TRY(pack_write(z->c, z->w, data ? data : zeros, v->size));
     }
     if (!have) /* nothing of it: an empty section says so */
         return 0;

@@ -1,7 +1,7 @@
 /* seal_graph.c - the graph of one vector of a segment, built and written (docs/format/segment.md).
  *
  * It is built over 8-bit codes, which live only that long, and walked over the upper plane of a grid.
- * Manhattan has no inner product: it is walked over the bytes. */
+ * Manhattan has no inner product: it is walked over the bytes. Bits are their own codes. */
 #include "base/ctx.h"
 #include "base/mem.h"
 #include "os/pages.h"
@@ -28,6 +28,7 @@ struct sealing_graph {
     struct segment_graph shown; /* as it will be searched */
     float *bounds, *norms;
     uint8_t *planes; /* upper, then lower nibbles */
+    float *room;     /* of one vector */
 };
 
 static size_t planes_size(const struct sealing_graph *g)
@@ -35,23 +36,25 @@ static size_t planes_size(const struct sealing_graph *g)
     return (size_t)g->count * 2 * g->shown.grid.stride;
 }
 
-static const float *vector_of(const struct sealing_graph *g, uint32_t slot)
+/* As vec_plain says; good until the next one is asked for. */
+static const void *vector_of(const struct sealing_graph *g, uint32_t slot)
 {
     const struct picked *p = &g->picked[g->rows[slot]];
-    const float *data = NULL;
+    const void *data = NULL;
 
     if (p->s->ops->vector(g->c, p->s, p->row, g->at, g->v->id, &data) < 0)
         return NULL;
-    return data;
+    return data ? vec_plain(g->kernels, g->v->metric, g->v->element, data, g->v->dim, g->room) : NULL;
 }
 
 static int find_rows(struct sealing_graph *g)
 {
     g->rows = mem_alloc((size_t)MAX(g->picked_count, 1u) * sizeof *g->rows);
-    if (!g->rows)
+    g->room = arena_alloc(&g->c->arena, (size_t)g->v->dim * sizeof *g->room);
+    if (!g->rows || !g->room)
         return err_nomem(g->c);
     for (uint32_t i = 0; i < g->picked_count; i++) {
-        const float *data = NULL;
+        const void *data = NULL;
         const struct picked *p = &g->picked[i];
         TRY(p->s->ops->vector(g->c, p->s, p->row, g->at, g->v->id, &data));
         if (data)
@@ -76,7 +79,7 @@ static float common_scale(const struct sealing_graph *g)
 
 static int encode_bytes(struct sealing_graph *g)
 {
-    codes_layout(&g->codes, g->v->metric, g->v->dim);
+    codes_layout(&g->codes, g->v->metric, g->v->element, g->v->dim);
     g->codes.count = g->count;
     if (g->v->metric == KITH_MANHATTAN)
         g->codes.common_scale = common_scale(g);
@@ -85,7 +88,7 @@ static int encode_bytes(struct sealing_graph *g)
         return err_nomem(g->c);
     g->codes.base = g->records;
     for (uint32_t i = 0; i < g->count; i++) {
-        const float *v = vector_of(g, i);
+        const void *v = vector_of(g, i);
         if (!v)
             return g->c->code ? g->c->code : KITH_CORRUPT;
         codes_encode(&g->codes, g->kernels, v, g->records + (size_t)i * g->codes.stride);
@@ -181,7 +184,7 @@ static int adopt(struct sealing_graph *g, const struct segment *source)
 
 /* ---- as it will be searched -------------------------------------------------------------------------------- */
 
-static const float *vector_at(void *arg, uint32_t slot)
+static const void *vector_at(void *arg, uint32_t slot)
 {
     return vector_of(arg, slot);
 }
@@ -231,7 +234,7 @@ static int encode_planes(struct sealing_graph *g)
         if (!v)
             return KITH_CORRUPT;
         grid_encode(&g->shown.grid, v, g->planes + i * stride, g->planes + (g->count + i) * stride);
-        g->norms[i] = g->kernels->dot(v, v, g->v->dim);
+        g->norms[i] = vec_dot(g->kernels, v, v, g->v->dim);
     }
     return 0;
 }
@@ -242,8 +245,8 @@ static int arrange(struct sealing_graph *g, const struct graph_plan *plan)
 
     g->shown.graph = (struct graph){.count = g->count, .degree = g->builder.degree, .links = g->builder.links};
     graph_choose_entries(&g->shown.graph);
-    g->shown.codes = g->codes; /* manhattan is walked over the bytes */
-    if (g->v->metric != KITH_MANHATTAN)
+    g->shown.codes = g->codes; /* manhattan is walked over the bytes, bits are their own codes */
+    if (g->v->metric != KITH_MANHATTAN && g->v->element != KITH_BIT)
         TRY(encode_planes(g));
     return calibrate(g->c, &in, &g->shown.curve);
 }

@@ -17,7 +17,8 @@ struct deads {
 };
 
 struct sealed_vector {
-    uint32_t id, dim;
+    uint32_t id;
+    size_t size; /* bytes */
     const struct pack_section *section; /* NULL: no row has it */
     const uint64_t *present;            /* NULL: every row has it */
 };
@@ -222,24 +223,23 @@ static const struct vecver *sealed_revised(const struct segment *s, uint32_t vec
 }
 
 static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn at, uint32_t vector_id,
-                         const float **ret_data)
+                         const void **ret_data)
 {
     const struct sealed *z = sealed_of(s);
     const struct vecver *d = revisions_at(&z->revisions, row, vector_id, at);
 
-    *ret_data = d && d->dim ? d->data : NULL;
+    *ret_data = d && d->size ? d->data : NULL;
     if (d)
         return 0;
     for (uint32_t i = 0; i < z->vectors_count; i++) {
         const struct sealed_vector *v = &z->vectors[i];
         const uint8_t *data;
-        uint64_t size = (uint64_t)v->dim * sizeof(float);
         if (v->id != vector_id || !v->section)
             continue;
         if (v->present && !(v->present[row >> 6] >> (row & 63) & 1))
             return 0;
-        TRY(pack_read(c, z->cols->pack, v->section, row * size, size, &data));
-        *ret_data = (const float *)(const void *)data;
+        TRY(pack_read(c, z->cols->pack, v->section, row * (uint64_t)v->size, v->size, &data));
+        *ret_data = data;
         return 0;
     }
     return 0;
@@ -350,14 +350,14 @@ static int sealed_put_vector(struct segment *s, row_id row, struct vecver *d)
 
     while (i < z->vectors_count && z->vectors[i].id != d->vector_id)
         i++;
-    if (i == z->vectors_count || (d->dim && d->dim != z->vectors[i].dim)) {
+    if (i == z->vectors_count || (d->size && d->size != z->vectors[i].size)) {
         mem_free(d); /* of a vector that is no more */
         return 0;
     }
     if (revisions_put(&z->revisions, row, i, d) < 0)
         return KITH_NOMEM;
     atomic_fetch_add(&s->revised_count, 1);
-    atomic_fetch_add(&s->overlay_bytes, sizeof *d + (size_t)d->dim * sizeof(float));
+    atomic_fetch_add(&s->overlay_bytes, sizeof *d + d->size);
     return 0;
 }
 
@@ -481,11 +481,11 @@ static int open_columns(struct ctx *c, struct sealed *z, const struct schema *sc
         struct sealed_vector *v = &z->vectors[z->vectors_count++];
         struct bytes present;
         v->id = schema->vectors[i].id;
-        v->dim = schema->vectors[i].dim;
+        v->size = schema->vectors[i].size;
         v->section = pack_find(z->cols->pack, PACK_VECTORS, v->id, z->base.id);
         if (!v->section)
             continue;
-        if (v->section->size != (uint64_t)z->rows * v->dim * sizeof(float))
+        if (v->section->size != (uint64_t)z->rows * v->size)
             return malformed(c, z, "vectors");
         if (!pack_find(z->cols->pack, PACK_PRESENT, v->id, z->base.id))
             continue;

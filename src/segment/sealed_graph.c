@@ -62,7 +62,7 @@ static int open_bytes(const struct opening *o, float common_scale)
     struct codes *codes = &o->g->codes;
     const void *data;
 
-    codes_layout(codes, o->v->metric, o->v->dim);
+    codes_layout(codes, o->v->metric, o->v->element, o->v->dim);
     codes->count = o->g->graph.count;
     codes->common_scale = common_scale;
     TRY(resident(o, PACK_CODES, codes->stride * codes->count, &data));

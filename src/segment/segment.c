@@ -63,7 +63,7 @@ bool row_has_vector(void *arg, const char *name)
 {
     struct row_look *look = arg;
     const struct schema_vector *v = schema_vector(look->schema, name);
-    const float *data = NULL;
+    const void *data = NULL;
     struct ctx c;
 
     if (!v)
@@ -112,7 +112,7 @@ int segment_copy_vectors(struct ctx *c, const struct segment *from, row_id row, 
         struct vecver *copy;
         for (size_t i = 1; i < count; i++)
             d = d->older;
-        copy = vecver_new(d->lsn, d->vector_id, d->data, d->dim);
+        copy = vecver_new(d->lsn, d->vector_id, d->data, d->size);
         if (!copy || to->ops->put_vector(to, there, copy) < 0) {
             mem_free(copy);
             return err_nomem(c);
@@ -177,7 +177,7 @@ static uint32_t encode_vectors(const struct segment *s, row_id row, lsn v, struc
         buf_u32(out, row);
         buf_u64(out, d->lsn);
         buf_u32(out, d->vector_id);
-        buf_blob(out, (const uint8_t *)d->data, (size_t)d->dim * sizeof *d->data);
+        buf_blob(out, d->data, d->size);
     }
     return count;
 }
@@ -231,10 +231,10 @@ static int decode_vector(struct ctx *c, struct segment *s, struct reader *r)
     struct bytes data = read_blob(r);
     struct vecver *d;
 
-    r->failed = r->failed || row >= s->ops->rows(s) || data.size % sizeof(float) || data.size > DIM_MAX * sizeof(float);
+    r->failed = r->failed || row >= s->ops->rows(s) || data.size > DIM_MAX * sizeof(float);
     if (r->failed)
         return 0;
-    d = vecver_new(at, id, data.data, (uint32_t)(data.size / sizeof(float)));
+    d = vecver_new(at, id, data.data, data.size);
     if (!d || s->ops->put_vector(s, row, d) < 0) {
         mem_free(d);
         return err_nomem(c);
@@ -284,7 +284,7 @@ bool segment_graph_whole(const struct segment *s, uint32_t vector_id)
     return x && (!x->live || atomic_load(x->live_rows) >= s->ops->rows(s));
 }
 
-int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const float *query,
+int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const void *query,
                    const struct kernels *k, struct scorer *ret_scorer)
 {
     if (x->by_grid)

@@ -33,8 +33,8 @@ struct vecver {
     struct vecver *older; /* of the row, whichever vector */
     struct vecver *next;  /* of the vector, whichever row */
     row_id row;
-    uint32_t vector_id, dim; /* dim 0: the row no longer has the vector */
-    float data[];
+    uint32_t vector_id, size; /* bytes; 0: the row no longer has the vector */
+    uint8_t data[];
 };
 
 /* A vector index as a segment carries it. */
@@ -53,8 +53,8 @@ struct segment_graph {
 };
 /* Whether the graph covers all rows of the segment. */
 bool segment_graph_whole(const struct segment *s, uint32_t vector_id);
-/* A scorer of the query over the graph's slots. */
-int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const float *query,
+/* A scorer of the query, given as vec_plain says, over the graph's slots. */
+int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const void *query,
                    const struct kernels *k, struct scorer *ret_scorer);
 
 struct segment_ops {
@@ -73,7 +73,7 @@ struct segment_ops {
     bool (*overlaid)(const struct segment *s, row_id row, lsn v);
     /* in place, at V; NULL: the row has no such vector. Checks what it touches for the first time. */
     int (*vector)(struct ctx *c, const struct segment *s, row_id row, lsn v, uint32_t vector_id,
-                  const float **ret_data);
+                  const void **ret_data);
     bool (*any_vector)(const struct segment *s, uint32_t vector_id); /* false: no row was born with it */
     /* the version at V of one vector of a row, or the newest of any (vector id 0); NULL: it is as it was born */
     const struct vecver *(*revision)(const struct segment *s, row_id row, uint32_t vector_id, lsn v);
@@ -117,8 +117,8 @@ void segment_unref(struct segment *s); /* NULL is fine */
 /* Rows visible at V, as bits. `ret_all`: every row is. */
 int segment_live(struct ctx *c, const struct segment *s, lsn v, struct bits *ret_bits, bool *ret_all);
 struct docver *docver_new(lsn at, const void *data, size_t size);
-/* f32, aligned or not; dim 0: taken away */
-struct vecver *vecver_new(lsn at, uint32_t vector_id, const void *data, uint32_t dim);
+/* size 0: taken away */
+struct vecver *vecver_new(lsn at, uint32_t vector_id, const void *data, size_t size);
 /* When the row last changed, as seen at V. */
 lsn segment_changed(const struct segment *s, row_id row, lsn v);
 

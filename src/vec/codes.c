@@ -5,11 +5,12 @@
 
 #include <math.h>
 
-void codes_layout(struct codes *codes, kith_metric metric, uint32_t dim)
+void codes_layout(struct codes *codes, kith_metric metric, kith_element e, uint32_t dim)
 {
     codes->metric = metric;
     codes->dim = dim;
-    codes->padded = (uint32_t)align_up(dim, 64);
+    codes->bits = e == KITH_BIT;
+    codes->padded = (uint32_t)align_up(codes->bits ? element_size(e, dim) : dim, 64);
     codes->stride = (size_t)align_up(codes->padded + sizeof(struct code_tail), 64);
 }
 
@@ -21,14 +22,27 @@ static struct code_tail tail_of(const struct codes *codes, const uint8_t *record
     return tail;
 }
 
-void codes_encode(const struct codes *codes, const struct kernels *k, const float *v, uint8_t *record)
+static void encode_bits(const struct codes *codes, const struct kernels *k, const void *v, uint8_t *record)
+{
+    struct code_tail tail = {.norm2 = k->of[KITH_BIT].dot(v, v, codes->dim)};
+
+    memcpy(record, v, element_size(KITH_BIT, codes->dim));
+    memcpy(record + codes->padded, &tail, sizeof tail);
+}
+
+void codes_encode(const struct codes *codes, const struct kernels *k, const void *plain, uint8_t *record)
 {
     int8_t *code = (int8_t *)record;
     struct code_tail tail = {0};
     float largest = 0, inverse;
+    const float *v = plain;
     int32_t sum = 0;
 
     memset(record, 0, codes->stride);
+    if (codes->bits) {
+        encode_bits(codes, k, plain, record);
+        return;
+    }
     for (uint32_t i = 0; i < codes->dim; i++)
         largest = fmaxf(largest, fabsf(v[i]));
     tail.scale = codes->metric == KITH_MANHATTAN ? codes->common_scale : largest / 127;
@@ -38,7 +52,7 @@ void codes_encode(const struct codes *codes, const struct kernels *k, const floa
         code[i] = (int8_t)x;
         sum += code[i];
     }
-    tail.norm2 = k->dot(v, v, codes->dim);
+    tail.norm2 = vec_dot(k, v, v, codes->dim);
     tail.shift = tail.scale * 128.0f * (float)sum;
     memcpy(record + codes->padded, &tail, sizeof tail);
 }
@@ -46,7 +60,8 @@ void codes_encode(const struct codes *codes, const struct kernels *k, const floa
 int scorer_init(struct scorer *s, struct arena *a, const struct codes *codes, const struct kernels *k)
 {
     memset(s, 0, sizeof *s);
-    s->form = codes->metric == KITH_MANHATTAN ? CODE_L1 : CODE_BYTES;
+    s->form = codes->bits ? CODE_BITS : codes->metric == KITH_MANHATTAN ? CODE_L1 : CODE_BYTES;
+    s->metric = codes->metric;
     s->base = codes->base;
     s->stride = codes->stride;
     s->length = codes->padded;
@@ -62,10 +77,23 @@ static void set_factors(struct scorer *s, float query_scale)
     s->factor = s->codes->metric == KITH_EUCLID ? 2 * query_scale : query_scale;
 }
 
-void scorer_query(struct scorer *s, const float *query)
+static void query_bits(struct scorer *s, const void *query, size_t size)
+{
+    memset(s->query, 0, s->codes->padded);
+    memcpy(s->query, query, size);
+    s->offset = s->kernels->of[KITH_BIT].dot(query, query, size * 8);
+}
+
+void scorer_query(struct scorer *s, const void *plain)
 {
     const struct codes *codes = s->codes;
+    const float *query = plain;
     float largest = 0, scale, inverse;
+
+    if (codes->bits) {
+        query_bits(s, plain, element_size(KITH_BIT, codes->dim));
+        return;
+    }
 
     for (uint32_t i = 0; i < codes->dim; i++)
         largest = fmaxf(largest, fabsf(query[i]));
@@ -82,6 +110,10 @@ void scorer_slot(struct scorer *s, uint32_t slot)
     const uint8_t *record = codes_at(s->codes, slot), *end = record + s->codes->padded;
     uint8_t *to = s->query;
 
+    if (s->codes->bits) {
+        query_bits(s, record, s->codes->padded);
+        return;
+    }
     for (const uint8_t *at = record; at < end; at += 64, to += 64) { /* whole lines: the compiler's vectors */
         uint64_t words[8];
         memcpy(words, at, 64);
@@ -110,7 +142,7 @@ int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const u
     s->factor = metric == KITH_EUCLID ? 2 * q.factor : q.factor;
     s->offset = metric == KITH_EUCLID ? 2 * q.offset : q.offset;
     if (metric == KITH_EUCLID)
-        s->offset -= k->dot(query, query, g->dim); /* so that distances are |q - v|^2 */
+        s->offset -= vec_dot(k, query, query, g->dim); /* so that distances are |q - v|^2 */
     s->rest_offset = q.sum * 7.5f / 16; /* a walk takes the middle of 16 steps for the lower nibble */
     return 0;
 }
@@ -143,6 +175,8 @@ void scorer_four(const struct scorer *s, const uint32_t slots[4], float out[4])
         v[j] = s->base + (size_t)slots[j] * s->stride;
     if (s->form == CODE_L1)
         s->kernels->l1x4(s->query, v, s->length, sums);
+    else if (s->form == CODE_BITS)
+        s->kernels->and4(s->query, v, s->length, sums);
     else if (s->form == CODE_NIBBLES)
         s->kernels->dot4x4((const int8_t *)s->query, v, s->length, sums);
     else

@@ -1,7 +1,8 @@
 /* codes.h - 8-bit codes of vectors, and the scorer over them: all that a graph knows of vectors.
  *
  * A record is [dim bytes, padded with zeros to 64][norm2, scale, shift: f32], padded to 64 bytes. A
- * vector is about scale * code. Manhattan uses one scale for all, the others one for each. */
+ * vector is about scale * code. Manhattan uses one scale for all, the others one for each. Of a vector of bits
+ * it is the bits themselves; norm2 is how many are set. */
 #ifndef VEC_CODES_H
 #define VEC_CODES_H
 
@@ -17,21 +18,23 @@ struct code_tail {
 struct codes {
     const uint8_t *base;
     size_t stride;
-    uint32_t dim, padded; /* elements, and rounded up to 64 */
+    uint32_t dim, padded; /* elements; bytes, rounded up to 64 */
     uint32_t count;
     kith_metric metric;
+    bool bits;
     float common_scale; /* manhattan */
 };
 
-void codes_layout(struct codes *codes, kith_metric metric, uint32_t dim);
-/* Writes one record of `stride` bytes. */
-void codes_encode(const struct codes *codes, const struct kernels *k, const float *v, uint8_t *record);
+void codes_layout(struct codes *codes, kith_metric metric, kith_element e, uint32_t dim);
+/* Writes one record of `stride` bytes. `v`: as vec_plain says. */
+void codes_encode(const struct codes *codes, const struct kernels *k, const void *v, uint8_t *record);
 
 /* How a record is read. */
 enum code_form {
     CODE_BYTES,   /* struct codes, by inner product */
     CODE_L1,      /* struct codes, by absolute differences */
     CODE_NIBBLES, /* the upper plane of a grid, by inner product */
+    CODE_BITS,    /* struct codes of bits, by what is common */
     CODE_FORMS
 };
 
@@ -43,14 +46,15 @@ struct scorer {
     size_t stride, length; /* length: bytes of a record that the kernel reads */
     const uint8_t *rest; /* nibbles: the lower plane; may be NULL */
     const float *norms;  /* nibbles, euclid: squared length of each; else NULL */
-    uint8_t *query;      /* bytes: biased to unsigned; nibbles: signed */
+    uint8_t *query;      /* bytes: biased to unsigned; nibbles: signed; bits */
     float factor, norm_factor, offset, rest_offset;
+    kith_metric metric;  /* bits; offset: how many of the query are set */
     const struct kernels *kernels;
-    const struct codes *codes; /* bytes and l1 */
+    const struct codes *codes; /* all but nibbles */
 };
 
 int scorer_init(struct scorer *s, struct arena *a, const struct codes *codes, const struct kernels *k);
-void scorer_query(struct scorer *s, const float *query);
+void scorer_query(struct scorer *s, const void *query); /* as vec_plain says */
 /* The query is the record of `slot`. */
 void scorer_slot(struct scorer *s, uint32_t slot);
 /* A query against the upper plane of a grid. `norms` as above. */
@@ -72,6 +76,12 @@ static inline float scorer_distance(const struct scorer *s, enum code_form form,
     if (form == CODE_NIBBLES)
         return (s->norms ? s->norms[slot] : 0) - (s->offset + s->factor * (float)sum);
     memcpy(&tail, record + s->length, sizeof tail);
+    if (form == CODE_BITS && s->metric == KITH_JACCARD) {
+        float either = s->offset + tail.norm2 - (float)sum;
+        return either > 0 ? 1 - (float)sum / either : 0;
+    }
+    if (form == CODE_BITS)
+        return s->metric == KITH_HAMMING ? s->offset + tail.norm2 - 2 * (float)sum : -(float)sum;
     return s->norm_factor * tail.norm2 - s->factor * (tail.scale * (float)sum - tail.shift);
 }
 

@@ -12,7 +12,7 @@ static bool runs(const struct kernels *k)
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vnni");
     if (k == &kernels_avx2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); /* all of these have F16C */
 #endif
     return k == &kernels_scalar;
 }
@@ -34,22 +34,40 @@ const struct kernels *kernels_best(const char *name)
     return NULL;
 }
 
-float vec_distance(const struct kernels *k, kith_metric metric, const float *a, const float *b, uint32_t dim)
+float vec_distance(const struct kernels *k, kith_metric metric, kith_element e, const void *a, const void *b,
+                   uint32_t dim)
 {
+    const struct pair_kernels *of = &k->of[e];
+
     switch (metric) {
-    case KITH_COSINE: case KITH_DOT:
-        return -k->dot(a, b, dim);
-    case KITH_EUCLID:
-        return k->l2(a, b, dim);
+    case KITH_COSINE:
+        return element_is_int(e) ? -of->ratio(a, b, dim) : -of->dot(a, b, dim);
+    case KITH_DOT:
+        return -of->dot(a, b, dim);
+    case KITH_EUCLID: case KITH_HAMMING:
+        return of->l2(a, b, dim);
+    case KITH_JACCARD:
+        return 1 - of->ratio(a, b, dim);
     case KITH_MANHATTAN:
         break;
     }
-    return k->l1(a, b, dim);
+    return of->l1(a, b, dim);
+}
+
+const void *vec_plain(const struct kernels *k, kith_metric metric, kith_element e, const void *v, uint32_t dim,
+                      float *room)
+{
+    if (e == KITH_F32 || e == KITH_BIT)
+        return v;
+    element_widen(e, v, room, dim);
+    if (metric == KITH_COSINE)
+        vec_normalise(k, room, dim);
+    return room;
 }
 
 void vec_normalise(const struct kernels *k, float *v, uint32_t dim)
 {
-    float square = k->dot(v, v, dim), scale;
+    float square = vec_dot(k, v, v, dim), scale;
 
     if (!(square > 0))
         return;

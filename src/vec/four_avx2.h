@@ -70,4 +70,26 @@ static inline void four_dot4(const int8_t *q, const uint8_t *const v[4], size_t 
     }
 }
 
+/* Bits set, in each of four words: by a table of nibbles. */
+static inline __m256i four_count(__m256i x)
+{
+    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
+                                           0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i mask = _mm256_set1_epi8(15);
+    __m256i low = _mm256_shuffle_epi8(table, _mm256_and_si256(x, mask));
+    __m256i high = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), mask));
+
+    return _mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256());
+}
+
+static inline void four_and(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
+{
+    for (int j = 0; j < 4; j++) {
+        __m256i s = _mm256_setzero_si256();
+        for (size_t i = 0; i < n; i += 32)
+            s = _mm256_add_epi64(s, four_count(_mm256_and_si256(four_load(q + i), four_load(v[j] + i))));
+        out[j] = four_sum(s);
+    }
+}
+
 #endif

@@ -73,4 +73,27 @@ static inline void four_dot4(const int8_t *q, const uint8_t *const v[4], size_t 
     four_reduce(a, b, c, d, out);
 }
 
+/* Bits set, in each of eight words: by a table of nibbles. */
+static inline __m512i four_count(__m512i x)
+{
+    const __m512i table = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m512i mask = _mm512_set1_epi8(15);
+    __m512i low = _mm512_shuffle_epi8(table, _mm512_and_si512(x, mask));
+    __m512i high = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(x, 4), mask));
+
+    return _mm512_sad_epu8(_mm512_add_epi8(low, high), _mm512_setzero_si512());
+}
+
+static inline void four_and(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
+{
+    __m512i s[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i x = _mm512_loadu_si512(q + i);
+        for (int j = 0; j < 4; j++)
+            s[j] = _mm512_add_epi64(s[j], four_count(_mm512_and_si512(x, _mm512_loadu_si512(v[j] + i))));
+    }
+    four_reduce(s[0], s[1], s[2], s[3], out);
+}
+
 #endif

@@ -38,4 +38,18 @@ static inline void four_dot4(const int8_t *q, const uint8_t *const v[4], size_t 
     }
 }
 
+static inline void four_and(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
+{
+    for (int j = 0; j < 4; j++) {
+        int32_t s = 0;
+        for (size_t i = 0; i < n; i += 8) {
+            uint64_t x, y;
+            memcpy(&x, q + i, sizeof x);
+            memcpy(&y, v[j] + i, sizeof y);
+            s += __builtin_popcountll(x & y);
+        }
+        out[j] = s;
+    }
+}
+
 #endif

@@ -113,7 +113,7 @@ struct grid_query grid_prepare(const struct grid *g, const struct kernels *k, co
     struct grid_query r = {0, 0, 0};
     float largest = k->most_product(q, g->step, g->dim);
 
-    r.offset = k->dot(q, g->low, g->dim) + 8 * k->dot(q, g->step, g->dim);
+    r.offset = vec_dot(k, q, g->low, g->dim) + 8 * vec_dot(k, q, g->step, g->dim);
     r.factor = largest * 16 / 127;
     r.sum = k->round_product(q, g->step, largest > 0 ? 127 / largest : 0, g->dim, query, query + g->padded);
     memset(query + g->dim, 0, g->padded - g->dim);

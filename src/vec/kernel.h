@@ -1,19 +1,28 @@
 /* kernel.h - distance kernels: one table per instruction set, filled in by one file each.
  *
- * f32 kernels take any length and alignment. The 8-bit ones take lengths that are multiples of 64
+ * Kernels of whole vectors take any length and alignment. Those of codes take lengths that are multiples of 64
  * (codes are padded with zeros); `q` is biased by 128 to unsigned, `v` is signed. */
 #ifndef VEC_KERNEL_H
 #define VEC_KERNEL_H
 
-#include "base/base.h"
+#include "vec/element.h"
 
-typedef float (*kernel_f32)(const float *a, const float *b, size_t n);
+/* of two vectors of n elements, both of the same kind; bits: n is a multiple of 8 */
+typedef float (*kernel_pair)(const void *a, const void *b, size_t n);
+struct pair_kernels {
+    kernel_pair dot;   /* bits: how many both have */
+    kernel_pair l2;    /* squared; bits: how many differ */
+    kernel_pair l1;    /* not of bits */
+    kernel_pair ratio; /* i8, u8: the cosine; bits: both over either; others: none */
+};
 /* inner products of one biased query with four codes of signed bytes, bias not yet removed */
 typedef void (*kernel_dot8x4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
 /* sums of absolute differences of (q - 128) and v */
 typedef void (*kernel_l1x4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
 /* inner products of one query of signed bytes with four records of nibbles (grid.h), n bytes each */
 typedef void (*kernel_dot4x4)(const int8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
+/* bits that one query and each of four have in common */
+typedef void (*kernel_and4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
 
 /* the largest |a * b| of n products */
 typedef float (*kernel_most_product)(const float *a, const float *b, size_t n);
@@ -25,10 +34,11 @@ typedef float (*kernel_round_product)(const float *a, const float *b, float scal
 
 struct kernels {
     const char *name;
-    kernel_f32 dot, l2, l1;
+    struct pair_kernels of[ELEMENTS];
     kernel_dot8x4 dot8x4;
     kernel_l1x4 l1x4;
     kernel_dot4x4 dot4x4;
+    kernel_and4 and4;
     kernel_most_product most_product;
     kernel_round_product round_product;
 };
@@ -43,9 +53,18 @@ extern const struct kernels kernels_avx512;
  * NULL is returned when the processor lacks it. */
 const struct kernels *kernels_best(const char *name);
 
-/* Distance of two f32 vectors, smaller is nearer (see kith.h). */
-float vec_distance(const struct kernels *k, kith_metric metric, const float *a, const float *b, uint32_t dim);
+static inline float vec_dot(const struct kernels *k, const float *a, const float *b, uint32_t dim)
+{
+    return k->of[KITH_F32].dot(a, b, dim);
+}
+/* Distance of two vectors, smaller is nearer (see kith.h). */
+float vec_distance(const struct kernels *k, kith_metric metric, kith_element e, const void *a, const void *b,
+                   uint32_t dim);
 /* Divides by the length; a zero vector stays. */
 void vec_normalise(const struct kernels *k, float *v, uint32_t dim);
+/* As codes are made of it: bits as they are, all else as f32, of unit length for cosine. What is given, or it is
+ * written to `room`, of dim floats. */
+const void *vec_plain(const struct kernels *k, kith_metric metric, kith_element e, const void *v, uint32_t dim,
+                      float *room);
 
 #endif

@@ -147,3 +147,35 @@ def test_index_parameters(server, client, vectors):
         if name == "by_vector":
             assert info.params.vectors.hnsw_config.m == 16
         client.delete_collection(name)
+
+
+@pytest.mark.parametrize("datatype,distance", [(t, d) for t in ("FLOAT16", "UINT8") for d in ("COSINE", "DOT", "EUCLID")])
+def test_datatypes(client, datatype, distance):
+    name, rng = "datatypes", np.random.default_rng(11)
+    given = (rng.random((3000, 32)) * (300 if datatype == "UINT8" else 2) - (20 if datatype == "UINT8" else 1))
+    given = given.astype(np.float32)
+    client.delete_collection(name)
+    client.create_collection(name, vectors_config=m.VectorParams(
+        size=32, distance=getattr(m.Distance, distance), datatype=getattr(m.Datatype, datatype)))
+    client.upload_collection(name, given, ids=range(3000), wait=True)
+    assert client.get_collection(name).config.params.vectors.datatype == getattr(m.Datatype, datatype)
+    unit = lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)
+    if datatype == "UINT8":
+        keep = lambda x: np.clip(np.trunc(x), 0, 255).astype(np.float64)
+    else:
+        keep = lambda x: (unit(x) if distance == "COSINE" else x).astype(np.float16).astype(np.float64)
+    kept = keep(given)
+    back = client.retrieve(name, list(range(50)), with_vectors=True)
+    assert np.allclose(np.array([p.vector for p in back]), kept[:50], atol=1e-3)
+    for i in range(20):
+        q = keep(given[i] + 0.25)
+        if distance == "EUCLID":
+            scores = -np.linalg.norm(kept - q, axis=1)
+        else:
+            scores = unit(kept) @ unit(q) if distance == "COSINE" else kept @ q
+        got = client.query_points(name, query=(given[i] + 0.25).tolist(), limit=5,
+                                  search_params=m.SearchParams(exact=True)).points
+        want = np.sort(scores)[::-1][:5]
+        found = np.array([-p.score if distance == "EUCLID" else p.score for p in got])
+        assert np.allclose(found, want, rtol=2e-3, atol=2e-3), (found, want)
+    client.delete_collection(name)

@@ -195,7 +195,7 @@ size_t model_kith_ops(const struct model_op *op, struct arena *a, kith_op *out)
             size_t n = 0;
             for (int j = 0; j < 2; j++) {
                 if (o->has[j])
-                    v[n++] = (kith_vector){names[j], MODEL_DIM, o->v[j]};
+                    v[n++] = (kith_vector){names[j], MODEL_DIM, o->v[j], KITH_F32};
             }
             for (int j = 0; j < o->ids_count; j++)
                 p[j] = (kith_point){id_of(o->ids[j]), k->doc, v, n};

@@ -1,5 +1,6 @@
 /* test_engine.c - what the simulation does not reach: many collections, bounded logs, corruption,
  * strings as ids, declared fields, threads. */
+#include <math.h>
 #include "test.h"
 
 #include "engine/engine.h"
@@ -34,7 +35,7 @@ static void settle(kith_db *db)
 static int put(kith_db *db, const char *name, kith_id id, float x, const char *doc, kith_err *err)
 {
     float data[2] = {x, 1};
-    kith_vector v = {"", 2, data};
+    kith_vector v = {"", 2, data, KITH_F32};
     kith_point p = {id, {doc ? KITH_DOC_JSON : KITH_DOC_NONE, doc ? (uint32_t)strlen(doc) : 0, doc}, &v, 1};
     kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
 
@@ -361,13 +362,13 @@ static void insert_rows(void *arg)
 
     for (int i = 0; i < LINKED_ROWS / 2 && w->rc >= 0; i++) {
         float data[LINKED_DIM];
-        kith_vector v = {"", LINKED_DIM, data};
+        kith_vector v = {"", LINKED_DIM, data, KITH_F32};
         kith_point p = {kith_id_num((uint64_t)(w->lane * LINKED_ROWS + i)), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         random_vector(&seed, data);
         w->rc = kith_write(w->db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);
         if (i % 50 == 0) { /* found at once, linked or not */
-            kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"", LINKED_DIM, data}};
+            kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"", LINKED_DIM, data, KITH_F32}};
             kith_result *r = kith_query_run(w->db, "c", &q, NULL);
             CHECK(r && r->count == 1 && r->hits[0].distance < 1e-6f);
             kith_result_free(r);
@@ -382,7 +383,7 @@ static double recall_now(kith_db *db, uint64_t seed)
 
     for (int i = 0; i < 50; i++) {
         float data[LINKED_DIM];
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = {"", LINKED_DIM, data}};
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = {"", LINKED_DIM, data, KITH_F32}};
         kith_result *got, *want;
         random_vector(&seed, data);
         got = kith_query_run(db, "c", &q, NULL);
@@ -446,7 +447,7 @@ static double recall_at(kith_db *db, float target, uint64_t seed, int queries)
     for (int i = 0; i < queries; i++) {
         float data[LINKED_DIM];
         kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .target_recall = target,
-                        .vector = {"", LINKED_DIM, data}};
+                        .vector = {"", LINKED_DIM, data, KITH_F32}};
         kith_result *got, *want;
         random_vector(&seed, data);
         got = kith_query_run(db, "c", &q, NULL);
@@ -476,7 +477,7 @@ static void recall_contract(void)
     CHECK(kith_create(db, "c", &schema, &err) == 0);
     for (uint64_t i = 0; i < 8000; i++) {
         float data[LINKED_DIM];
-        kith_vector v = {"", LINKED_DIM, data};
+        kith_vector v = {"", LINKED_DIM, data, KITH_F32};
         kith_point p = {kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         random_vector(&seed, data);
@@ -523,10 +524,10 @@ static void flood_main(void *arg)
 
     for (uint64_t i = 0; !atomic_load(&f->stop); i++) {
         float data[2] = {(float)(i % 97), 1};
-        kith_vector v = {"", 2, data};
+        kith_vector v = {"", 2, data, KITH_F32};
         kith_point p = {kith_id_num(i % 500), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .vector = {"", 2, data}};
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .vector = {"", 2, data, KITH_F32}};
         if (kith_write_async(f->db, "c", &op, 1, i % 2 ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, flooded, f, NULL) == 0)
             atomic_fetch_add(&f->sent, 1);
         if (i % 16 == 0)
@@ -587,13 +588,13 @@ static void named_method(void)
     kith_db *db = open_sim(w, 3000, 1 << 20);
     uint64_t seed = 5, flat;
     float data[LINKED_DIM];
-    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", LINKED_DIM, data}, .explain = true};
+    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", LINKED_DIM, data, KITH_F32}, .explain = true};
     kith_result *r;
     kith_err err;
 
     CHECK(kith_create(db, "c", &schema, &err) == 0);
     for (uint64_t i = 0; i < 5000; i++) {
-        kith_vector v = {"", LINKED_DIM, data};
+        kith_vector v = {"", LINKED_DIM, data, KITH_F32};
         kith_point p = {kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         random_vector(&seed, data);
@@ -624,6 +625,130 @@ static void named_method(void)
     sim_world_free(w);
 }
 
+/* ---- elements ----------------------------------------------------------------------------------------------- */
+
+enum { ELEMENT_DIM = 64, ELEMENT_ROWS = 3000 };
+
+/* As a caller gives it: f32, or bits. */
+static kith_vector element_vector(kith_element e, uint64_t seed, float *data)
+{
+    uint8_t *bits = (uint8_t *)data;
+
+    for (int i = 0; i < ELEMENT_DIM; i++)
+        data[i] = (float)(splitmix(&seed) % 200) - (e == KITH_U8 ? 0 : 100);
+    for (int i = 0; i < ELEMENT_DIM / 8 && e == KITH_BIT; i++)
+        bits[i] = (uint8_t)splitmix(&seed);
+    return (kith_vector){"", ELEMENT_DIM, data, e == KITH_BIT ? KITH_BIT : KITH_F32};
+}
+
+/* Kept, searched while growing and sealed, by scan and by graph, read back, all as the kernels of the reference say. */
+static void check_element(kith_db *db, kith_element e, kith_metric metric, const char *when)
+{
+    const struct kernels *k = kernels_best("scalar");
+    int hits = 0;
+
+    for (uint64_t i = 0; i < 30; i++) {
+        float query[ELEMENT_DIM], room[ELEMENT_DIM];
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = element_vector(e, 777 + i, query),
+                        .select = {.vectors = 1}};
+        struct schema_vector v = {.name = "", .dim = ELEMENT_DIM, .metric = metric, .element = e,
+                                  .size = element_size(e, ELEMENT_DIM)};
+        uint8_t kept[ELEMENT_DIM * 4];
+        kith_result *got = kith_query_run(db, "c", &q, NULL), *want;
+        struct ctx c;
+        ctx_init(&c, NULL);
+        CHECK(vector_take(&c, &v, k, &q.vector, room, kept) == 0);
+        ctx_release(&c);
+        q.exact = true;
+        want = kith_query_run(db, "c", &q, NULL);
+        CHECK(got && want && got->count == 10 && want->count == 10);
+        for (size_t j = 0; got && want && j < got->count; j++) {
+            const kith_vector *back = &want->hits[j].vectors[0];
+            float d = vec_distance(k, metric, e, kept, back->data, ELEMENT_DIM);
+            CHECK(back->element == e && fabsf(d - want->hits[j].distance) <= 1e-4f * fabsf(d) + 1e-3f);
+            hits += got->hits[j].distance <= want->hits[9].distance;
+        }
+        kith_result_free(got);
+        kith_result_free(want);
+    }
+    if (hits < 270)
+        printf("     element %d metric %d %s: %d of 300\n", (int)e, (int)metric, when, hits);
+    CHECK(hits >= 270);
+}
+
+static void one_element(kith_element e, kith_metric metric)
+{
+    const kith_vector_params params = {.name = "", .dim = ELEMENT_DIM, .metric = metric, .element = e};
+    const kith_schema schema = {&params, 1, NULL, 0, NULL};
+    struct sim_world *w = sim_world_new(55);
+    kith_db *db = open_sim(w, 5000, 1 << 20);
+    uint64_t before[2], after[2];
+    kith_err err;
+
+    CHECK(kith_create(db, "c", &schema, &err) == 0);
+    for (uint64_t i = 0; i < ELEMENT_ROWS; i++) {
+        float data[ELEMENT_DIM];
+        kith_vector v = element_vector(e, i * 7919, data);
+        kith_point p = {kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
+        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+    }
+    settle(db);
+    check_element(db, e, metric, "growing");
+    CHECK(kith_digest(db, "c", before, &err) == 0);
+    kith_close(db);
+    db = open_sim(w, 5000, 1 << 20); /* from the log */
+    CHECK(kith_digest(db, "c", after, &err) == 0 && memcmp(before, after, sizeof before) == 0);
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    check_element(db, e, metric, "sealed");
+    kith_close(db);
+    db = open_sim(w, 5000, 1 << 20);
+    CHECK(kith_digest(db, "c", after, &err) == 0 && memcmp(before, after, sizeof before) == 0);
+    check_element(db, e, metric, "opened");
+    kith_close(db);
+    sim_world_free(w);
+}
+
+static void elements(void)
+{
+    for (kith_element e = KITH_F32; e <= KITH_U8; e++) {
+        for (kith_metric metric = KITH_COSINE; metric <= KITH_MANHATTAN; metric++)
+            one_element(e, metric);
+    }
+    one_element(KITH_BIT, KITH_HAMMING);
+    one_element(KITH_BIT, KITH_JACCARD);
+    one_element(KITH_BIT, KITH_DOT);
+}
+
+static void wrong_elements(void)
+{
+    kith_vector_params params = {.name = "", .dim = 60, .metric = KITH_HAMMING, .element = KITH_BIT};
+    kith_schema schema = {&params, 1, NULL, 0, NULL};
+    struct sim_world *w = sim_world_new(56);
+    kith_db *db = open_sim(w, 5000, 1 << 20);
+    int8_t bytes[64] = {0};
+    kith_vector v = {"", 64, bytes, KITH_U8};
+    kith_point p = {kith_id_num(1), {KITH_DOC_NONE, 0, NULL}, &v, 1};
+    kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+    kith_err err;
+
+    CHECK(kith_create(db, "c", &schema, &err) == KITH_INVALID && strstr(err.text, "60 bits"));
+    params.dim = 64;
+    params.metric = KITH_EUCLID;
+    CHECK(kith_create(db, "c", &schema, &err) == KITH_INVALID && strstr(err.text, "hamming"));
+    params.element = KITH_F32;
+    params.metric = KITH_JACCARD;
+    CHECK(kith_create(db, "c", &schema, &err) == KITH_INVALID && strstr(err.text, "bits"));
+    params.element = KITH_I8;
+    params.metric = KITH_COSINE;
+    CHECK(kith_create(db, "c", &schema, &err) == 0);
+    CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == KITH_INVALID && strstr(err.text, "elements u8"));
+    v.element = KITH_I8; /* all zeros: no angle, and nothing breaks */
+    CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+    kith_close(db);
+    sim_world_free(w);
+}
+
 /* ---- one vector of a row changes ------------------------------------------------------------------------- */
 
 enum { REVISED = 300, REVISED_ROWS = 5000 };
@@ -642,7 +767,7 @@ static void second_place(int i, float *v)
 
 static int update_one(kith_db *db, int i, const float *data)
 {
-    kith_vector v = {"second", LINKED_DIM, data};
+    kith_vector v = {"second", LINKED_DIM, data, KITH_F32};
     kith_point p = {kith_id_num((uint64_t)i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
     kith_op op = {.kind = KITH_UPDATE_VECTORS, .points = &p, .points_count = 1};
 
@@ -657,7 +782,7 @@ static bool are_moved(kith_db *db)
     for (int i = 0; i < REVISED; i++) {
         float at[LINKED_DIM], was[LINKED_DIM];
         kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .using_vector = "second",
-                        .vector = {"", LINKED_DIM, at}};
+                        .vector = {"", LINKED_DIM, at, KITH_F32}};
         kith_result *now, *then;
         second_place(i, at);
         first_place(i, was);
@@ -691,7 +816,7 @@ static void vector_versions(void)
     CHECK(kith_create(db, "c", &schema, &err) == 0);
     for (int i = 0; i < REVISED_ROWS; i++) {
         float data[LINKED_DIM];
-        kith_vector v[] = {{"", LINKED_DIM, data}, {"second", LINKED_DIM, data}};
+        kith_vector v[] = {{"", LINKED_DIM, data, KITH_F32}, {"second", LINKED_DIM, data, KITH_F32}};
         kith_point p = {kith_id_num((uint64_t)i), {KITH_DOC_NONE, 0, NULL}, v, 2};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         first_place(i, data);
@@ -737,7 +862,7 @@ static void too_late(void)
     static const kith_filter f = {.kind = KITH_COND_MATCH, .path = "a", .values = &one, .values_count = 1};
     char dir[] = "/tmp/kith-test-XXXXXX", command[64];
     float zero[2] = {0, 0};
-    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", 2, zero}, .filter = &f, .exact = true};
+    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", 2, zero, KITH_F32}, .filter = &f, .exact = true};
     kith_result *r = NULL;
     kith_err err = {0};
     kith_db *db;
@@ -747,7 +872,7 @@ static void too_late(void)
     CHECK(db && kith_create(db, "c", &plain, &err) == 0);
     for (uint64_t i = 0; i < 20000; i += 100) {
         float data[2] = {(float)i, 1};
-        kith_vector v = {"", 2, data};
+        kith_vector v = {"", 2, data, KITH_F32};
         kith_point p[100];
         kith_op op = {.kind = KITH_UPSERT, .points = p, .points_count = 100};
         for (uint64_t j = 0; j < 100; j++)
@@ -780,6 +905,8 @@ static const struct test tests[] = {
     {"engine: recall as asked for", recall_contract},
     {"engine: drops among writes on their way", drop_in_flood},
     {"engine: a method by name", named_method},
+    {"engine: every element by every metric", elements},
+    {"engine: wrong elements", wrong_elements},
     {"engine: one vector of a row changes", vector_versions},
     {"engine: a request that takes too long", too_late},
 };

@@ -37,12 +37,125 @@ static void kernels_agree(void)
                 x[i] = (float)test_dice(2000) / 1000 - 1;
                 y[i] = (float)test_dice(2000) / 1000 - 1;
             }
-            CHECK(near(k->dot(x, y, n), kernels_scalar.dot(x, y, n), (float)n));
-            CHECK(near(k->l2(x, y, n), kernels_scalar.l2(x, y, n), (float)n));
-            CHECK(near(k->l1(x, y, n), kernels_scalar.l1(x, y, n), (float)n));
+            CHECK(near(k->of[KITH_F32].dot(x, y, n), kernels_scalar.of[KITH_F32].dot(x, y, n), (float)n));
+            CHECK(near(k->of[KITH_F32].l2(x, y, n), kernels_scalar.of[KITH_F32].l2(x, y, n), (float)n));
+            CHECK(near(k->of[KITH_F32].l1(x, y, n), kernels_scalar.of[KITH_F32].l1(x, y, n), (float)n));
         }
     }
     printf("     %zu tables\n", tables);
+}
+
+/* Bytes that are finite elements of the kind; `hard`: extremes, zeros of both signs, subnormals. */
+static void random_elements(kith_element e, uint8_t *to, size_t n, bool hard)
+{
+    static const float extremes[] = {0, -0.0f, 1e-40f, -3e-7f, 250, -250, 1};
+
+    for (size_t i = 0; i < n; i++) {
+        float f = hard ? extremes[test_dice(7)] : (float)test_dice(20000) / 100 - 100;
+        uint16_t half = e == KITH_F16 ? element_to_f16(f) : element_to_bf16(f);
+        if (e == KITH_F32)
+            memcpy(to + 4 * i, &f, 4);
+        else if (e == KITH_F16 || e == KITH_BF16)
+            memcpy(to + 2 * i, &half, 2);
+        else
+            to[i] = hard ? (uint8_t)(test_dice(2) ? 255 : 128) : (uint8_t)test_dice(256);
+    }
+}
+
+static void pair_kernels_agree(void)
+{
+    static uint8_t a[16 << 10], b[16 << 10];
+    int checks = 0;
+
+    for (size_t t = 0; t < 3; t++) {
+        const struct kernels *k = table(t);
+        for (kith_element e = KITH_F32; k && e <= KITH_BIT; e++) {
+            const struct pair_kernels *got = &k->of[e], *want = &kernels_scalar.of[e];
+            for (int round = 0; round < 200; round++) {
+                size_t n = round < 70 ? (size_t)round + 1 : 1 + test_dice(2500);
+                uint8_t *x = a + test_dice(33), *y = b + test_dice(33);
+                float scale;
+                if (e == KITH_BIT)
+                    n *= 8;
+                random_elements(e, x, e == KITH_BIT ? n / 8 : n, round % 4 == 3);
+                random_elements(e, y, e == KITH_BIT ? n / 8 : n, round % 8 == 7);
+                scale = e == KITH_BIT || element_is_int(e) ? 0 : 1e4f * (float)n * 1e-2f;
+                CHECK(near(got->dot(x, y, n), want->dot(x, y, n), scale + fabsf(want->dot(x, y, n)) * 1e-3f));
+                CHECK(near(got->l2(x, y, n), want->l2(x, y, n), scale + want->l2(x, y, n) * 1e-3f));
+                CHECK(!got->l1 == !want->l1 && !got->ratio == !want->ratio);
+                if (want->l1)
+                    CHECK(near(got->l1(x, y, n), want->l1(x, y, n), scale + want->l1(x, y, n) * 1e-3f));
+                if (want->ratio)
+                    CHECK(near(got->ratio(x, y, n), want->ratio(x, y, n), 1e-2f));
+                checks++;
+            }
+        }
+    }
+    printf("     %d pairs\n", checks);
+}
+
+/* Every half there is comes back; what lies between two goes to the nearer, ties to the even one. */
+static void halves(void)
+{
+    for (uint32_t h = 0; h < 65536; h++) {
+        float f = element_from_f16((uint16_t)h), up;
+        if (isnan(f)) {
+            CHECK(isnan(element_from_f16(element_to_f16(f))));
+            continue;
+        }
+        CHECK(element_to_f16(f) == h);
+        if ((h & 0x7fff) >= 0x7bff)
+            continue;
+        up = element_from_f16((uint16_t)(h + 1));
+        CHECK(element_to_f16((f + up) / 2) == (h & 1 ? h + 1 : h));
+        CHECK(element_to_f16(nextafterf((f + up) / 2, up)) == h + 1);
+        CHECK(element_to_f16(nextafterf((f + up) / 2, f)) == h);
+    }
+    for (uint32_t h = 0; h < 65536; h++) {
+        float f = element_from_bf16((uint16_t)h);
+        CHECK(isnan(f) ? isnan(element_from_bf16(element_to_bf16(f))) : element_to_bf16(f) == h);
+    }
+    CHECK(element_to_f16(65519.9f) == 0x7bff && element_to_f16(65520) == 0x7c00 && element_to_f16(1e30f) == 0x7c00);
+}
+
+/* Codes of bits say the very distance. */
+static void bit_codes(void)
+{
+    static const kith_metric metrics[] = {KITH_HAMMING, KITH_JACCARD, KITH_DOT};
+    enum { BITS = 200, SLOTS = 40 };
+
+    for (size_t m = 0; m < ARRAY_SIZE(metrics); m++) {
+        for (size_t t = 0; t < 3; t++) {
+            const struct kernels *k = table(t);
+            struct codes codes = {0};
+            uint8_t v[SLOTS][BITS / 8], query[BITS / 8], *base;
+            struct arena arena;
+            struct scorer s;
+            if (!k)
+                continue;
+            arena_init(&arena);
+            codes_layout(&codes, metrics[m], KITH_BIT, BITS);
+            base = arena_alloc(&arena, codes.stride * SLOTS);
+            random_elements(KITH_BIT, query, sizeof query, false);
+            for (int i = 0; i < SLOTS; i++) {
+                random_elements(KITH_BIT, v[i], sizeof v[i], false);
+                if (i == 7)
+                    memset(v[i], 0, sizeof v[i]);
+                codes_encode(&codes, k, v[i], base + (size_t)i * codes.stride);
+            }
+            codes.base = base;
+            CHECK(scorer_init(&s, &arena, &codes, k) == 0);
+            scorer_query(&s, query);
+            for (uint32_t i = 0; i < SLOTS; i += 4) {
+                uint32_t slots[4] = {i, i + 1, i + 2, i + 3};
+                float d[4];
+                scorer_four(&s, slots, d);
+                for (uint32_t j = 0; j < 4; j++)
+                    CHECK(near(d[j], vec_distance(&kernels_scalar, metrics[m], KITH_BIT, query, v[i + j], BITS), 0.01f));
+            }
+            arena_release(&arena);
+        }
+    }
 }
 
 static void byte_kernels_agree(void)
@@ -88,7 +201,7 @@ static void codes_order(void)
         int agree = 0, pairs = 0;
         float d[64], approx[64];
         arena_init(&arena);
-        codes_layout(&codes, metric, 100);
+        codes_layout(&codes, metric, KITH_F32, 100);
         codes.count = 64;
         codes.common_scale = 1.0f / 127;
         base = arena_alloc(&arena, codes.stride * 64);
@@ -107,7 +220,7 @@ static void codes_order(void)
             scorer_four(&s, slots, approx + i);
         }
         for (int i = 0; i < 64; i++)
-            d[i] = vec_distance(&kernels_scalar, metric, query, v[i], 100);
+            d[i] = vec_distance(&kernels_scalar, metric, KITH_F32, query, v[i], 100);
         for (int i = 0; i < 64; i++) {
             for (int j = 0; j < i; j++, pairs++)
                 agree += (d[i] < d[j]) == (approx[i] < approx[j]);
@@ -145,7 +258,7 @@ static void grid_scores(void)
         rest = arena_alloc(&arena, ROWS * g.stride);
         for (size_t i = 0; i < ROWS; i++) {
             grid_encode(&g, v[i], top + i * g.stride, rest + i * g.stride);
-            norms[i] = kernels_scalar.dot(v[i], v[i], DIM);
+            norms[i] = kernels_scalar.of[KITH_F32].dot(v[i], v[i], DIM);
         }
         CHECK(scorer_grid(&s, &arena, &g, top, rest, norms, metric, query, kernels_best(NULL)) == 0);
         for (uint32_t i = 0; i < ROWS; i += 4) {
@@ -155,16 +268,16 @@ static void grid_scores(void)
             memcpy(fine, d, sizeof d);
             scorer_refine(&s, slots, fine);
             for (size_t j = 0; j < 4; j++) {
-                float exact = vec_distance(&kernels_scalar, metric, query, v[i + j], DIM), dot;
+                float exact = vec_distance(&kernels_scalar, metric, KITH_F32, query, v[i + j], DIM), dot;
                 grid_decode(&g, top + (i + j) * g.stride, NULL, decoded);
-                dot = kernels_scalar.dot(query, decoded, DIM);
+                dot = kernels_scalar.of[KITH_F32].dot(query, decoded, DIM);
                 if (metric == KITH_EUCLID)
-                    dot = 2 * dot - norms[i + j] - kernels_scalar.dot(query, query, DIM);
+                    dot = 2 * dot - norms[i + j] - kernels_scalar.of[KITH_F32].dot(query, query, DIM);
                 CHECK(fabsf(-dot - d[j]) < 0.15f);
                 grid_decode(&g, top + (i + j) * g.stride, rest + (i + j) * g.stride, decoded);
-                dot = kernels_scalar.dot(query, decoded, DIM);
+                dot = kernels_scalar.of[KITH_F32].dot(query, decoded, DIM);
                 if (metric == KITH_EUCLID)
-                    dot = 2 * dot - norms[i + j] - kernels_scalar.dot(query, query, DIM);
+                    dot = 2 * dot - norms[i + j] - kernels_scalar.of[KITH_F32].dot(query, query, DIM);
                 CHECK(fabsf(-dot - fine[j]) < 0.002f);
                 CHECK(fabsf(exact - fine[j]) < 0.15f);
             }
@@ -273,6 +386,9 @@ static void garbage_documents(void)
 
 static const struct test tests[] = {
     {"vec: kernels agree with the scalar ones", kernels_agree},
+    {"vec: kernels of all elements agree", pair_kernels_agree},
+    {"vec: halves", halves},
+    {"vec: codes of bits", bit_codes},
     {"vec: 8-bit kernels agree exactly", byte_kernels_agree},
     {"vec: codes order as the originals do", codes_order},
     {"vec: a grid scores what its records say", grid_scores},

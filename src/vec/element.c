@@ -1,0 +1,109 @@
+/* element.c - conversions. */
+#include "vec/element.h"
+
+#include <math.h>
+
+float element_from_f16(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023, bits;
+    float f;
+
+    if (exponent == 0) { /* subnormal: fraction * 2^-24 */
+        f = (float)fraction * 0x1p-24f;
+        return sign ? -f : f;
+    }
+    bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+uint16_t element_to_f16(float f)
+{
+    uint32_t bits, fraction, half, rest;
+    uint16_t sign;
+    int exponent;
+
+    memcpy(&bits, &f, sizeof bits);
+    sign = (uint16_t)(bits >> 16 & 0x8000);
+    exponent = (int)(bits >> 23 & 255) - 112;
+    fraction = bits & 0x7fffff;
+    if (exponent >= 31 + 112) /* infinity, NaN */
+        return (uint16_t)(sign | 0x7c00 | (fraction ? 0x200 : 0));
+    if (exponent >= 31)
+        return (uint16_t)(sign | 0x7c00);
+    if (exponent <= 0) { /* a subnormal: in units of 2^-24 */
+        int shift = 14 - exponent;
+        if (shift > 24)
+            return sign;
+        fraction |= 0x800000;
+        half = fraction >> shift;
+        rest = fraction & ((1u << shift) - 1);
+        half += rest > 1u << (shift - 1) || (rest == 1u << (shift - 1) && (half & 1));
+        return (uint16_t)(sign | half);
+    }
+    half = (uint32_t)exponent << 10 | fraction >> 13;
+    rest = fraction & 0x1fff;
+    half += rest > 0x1000 || (rest == 0x1000 && (half & 1)); /* may carry into the exponent, up to infinity */
+    return (uint16_t)(sign | half);
+}
+
+uint16_t element_to_bf16(float f)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &f, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) /* a NaN stays one */
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+void element_widen(kith_element e, const void *from, float *to, uint32_t dim)
+{
+    const int8_t *i8 = from;
+    const uint8_t *u8 = from;
+
+    if (e == KITH_F32) {
+        memcpy(to, from, (size_t)dim * sizeof *to);
+        return;
+    }
+    for (uint32_t i = 0; i < dim; i++) {
+        uint16_t h = 0;
+        if (e == KITH_F16 || e == KITH_BF16)
+            memcpy(&h, u8 + 2 * (size_t)i, sizeof h);
+        to[i] = e == KITH_F16 ? element_from_f16(h) : e == KITH_BF16 ? element_from_bf16(h)
+                : e == KITH_I8 ? (float)i8[i] : (float)u8[i];
+    }
+}
+
+/* The largest finite half is the bound. */
+static float bounded_half(float x)
+{
+    return x < -65504 ? -65504 : x > 65504 ? 65504 : x;
+}
+
+static float bounded(float x, float least, float most)
+{
+    return x < least ? least : x > most ? most : truncf(x);
+}
+
+void element_narrow(kith_element e, const float *from, void *to, uint32_t dim)
+{
+    int8_t *i8 = to;
+    uint8_t *u8 = to;
+
+    if (e == KITH_F32) {
+        memcpy(to, from, (size_t)dim * sizeof *from);
+        return;
+    }
+    for (uint32_t i = 0; i < dim; i++) {
+        uint16_t h;
+        if (e == KITH_I8) {
+            i8[i] = (int8_t)bounded(from[i], -128, 127);
+        } else if (e == KITH_U8) {
+            u8[i] = (uint8_t)bounded(from[i], 0, 255);
+        } else {
+            h = e == KITH_F16 ? element_to_f16(bounded_half(from[i])) : element_to_bf16(from[i]);
+            memcpy(u8 + 2 * (size_t)i, &h, sizeof h);
+        }
+    }
+}

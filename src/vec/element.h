@@ -1,0 +1,38 @@
+/* element.h - what vectors are made of. */
+#ifndef VEC_ELEMENT_H
+#define VEC_ELEMENT_H
+
+#include "base/base.h"
+
+enum { ELEMENTS = KITH_BIT + 1 };
+
+/* Bytes of a vector. */
+static inline size_t element_size(kith_element e, uint32_t dim)
+{
+    static const uint8_t bits[ELEMENTS] = {32, 16, 16, 8, 8, 1};
+
+    return ((size_t)dim * bits[e] + 7) / 8;
+}
+static inline bool element_is_int(kith_element e)
+{
+    return e == KITH_I8 || e == KITH_U8;
+}
+
+/* IEEE 754 binary16, subnormals, infinities and NaN included; rounding to nearest, ties to even. */
+float element_from_f16(uint16_t h);
+uint16_t element_to_f16(float f);
+static inline float element_from_bf16(uint16_t h)
+{
+    uint32_t bits = (uint32_t)h << 16;
+    float f;
+
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+uint16_t element_to_bf16(float f);
+
+/* To f32 and back, not for bits. What is out of range becomes the nearest bound. */
+void element_widen(kith_element e, const void *from, float *to, uint32_t dim);
+void element_narrow(kith_element e, const float *from, void *to, uint32_t dim);
+
+#endif
