@@ -88,7 +88,9 @@ typedef enum kith_element {
     KITH_BF16 = 2, /* the upper half of an f32 */
     KITH_I8 = 3,
     KITH_U8 = 4,
-    KITH_BIT = 5   /* eight to a byte; metrics: hamming, jaccard, dot (minus the number of bits both have) */
+    KITH_BIT = 5,  /* eight to a byte; metrics: hamming, jaccard, dot (minus the number of bits both have) */
+    KITH_SPARSE = 6 /* `dim` u32 indices, none twice, then as many f32 values; metric: dot. What has no index in
+                       common with the query is not found */
 } kith_element;
 
 /* A named vector. The unnamed one is "". Writes and queries give f32, which becomes what the collection keeps
@@ -155,7 +157,9 @@ typedef struct kith_vector_params {
     kith_method method;
     uint32_t links;       /* neighbours of a node in graphs yet to be built, 16 to 64; 0 = 32 */
     uint32_t build_width; /* search width while such graphs are built, 16 to 1024; 0 = 160 */
-    kith_element element; /* bits: dim is a multiple of 8 */
+    kith_element element; /* bits: dim is a multiple of 8; sparse: dim is 0 */
+    bool idf;             /* sparse: a query's weight is multiplied by ln(1 + (n - df + 0.5) / (df + 0.5)), n points
+                             with the vector, df of them with the index */
 } kith_vector_params;
 
 /* A field of the document: declared (its type is checked on every write), indexed, or both. */

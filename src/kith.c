@@ -220,7 +220,8 @@ static void count_indexed(const struct view *view, kith_collection_info *info)
         const struct segment *s = view->segments[i];
         for (size_t j = 0; j < view->schema->vectors_count; j++) {
             const struct segment_graph *g = s->ops->graph(s, view->schema->vectors[j].id);
-            info->indexed_vectors += !g ? 0 : g->live ? atomic_load(g->live_count) : g->graph.count;
+            const struct postings *p = s->ops->postings(s, view->schema->vectors[j].id);
+            info->indexed_vectors += p ? p->head.rows : !g ? 0 : g->live ? atomic_load(g->live_count) : g->graph.count;
         }
     }
 }
@@ -664,7 +665,7 @@ static int digest_row(struct ctx *c, const struct snapshot *snap, const struct s
         rc = s->ops->vector(c, s, row, snap->v, v->id, &data);
         if (rc >= 0 && data) {
             buf_u32(&b, v->id);
-            buf_put(&b, data, v->size);
+            buf_put(&b, data, vector_size(v, data));
         }
     }
     if (rc >= 0 && b.failed)

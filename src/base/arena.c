@@ -57,7 +57,7 @@ void *arena_alloc(struct arena *a, size_t size)
 
     if (size > SIZE_MAX - 32)
         return NULL;
-    size = (size_t)align_up(size, 16);
+    size = (size_t)align_up(MAX(size, (size_t)1), 16); /* nothing has an address too */
     if (arena_reserve(a, size) < 0)
         return NULL;
     p = a->at;

@@ -304,11 +304,13 @@ static int run(struct bench *x, const char *step, kith_err *err)
 
 static int usage(int argc, char **argv)
 {
-    printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan STEP\n\n"
+    printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse STEP\n\n"
            "STEP is load, search, write or live[=RATE].\n"
            "Prints figures as JSON: of loading BASE into a new database DIR; of searching it, recall and speed\n"
            "over ef; of durable single inserts by 1 and 32 threads; of loading at RATE rows a second while\n"
-           "one thread searches. bench/ puts them beside others'.\n");
+           "one thread searches. With sparse for a metric, BASE and QUERY are .csr files (i64 rows, columns,\n"
+           "entries; i64 starts; i32 indices; f32 values), and STEP is load or search. bench/ puts the figures\n"
+           "beside others'.\n");
     return argc != 1 || strcmp(argv[0], "--help") != 0;
 }
 
@@ -332,6 +334,8 @@ int cmd_bench(int argc, char **argv)
     bool loads;
     int rc;
 
+    if (argc == 5 && strcmp(argv[3], "sparse") == 0)
+        return bench_sparse(argv[0], argv[1], argv[2], argv[4]);
     if (argc != 5 || !metric_of(argv[3], &x.metric))
         return usage(argc, argv);
     ctx_init(&c, os_linux());

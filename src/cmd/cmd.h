@@ -13,4 +13,7 @@ int cmd_bench(int argc, char **argv);
 /* Prints "kith: text" to stderr and returns 1. */
 int cmd_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* bench_sparse.c */
+int bench_sparse(const char *dir, const char *base, const char *query, const char *step);
+
 #endif

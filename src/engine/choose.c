@@ -21,7 +21,7 @@ bool choose_graph(const struct shard *s, const struct segment *seg, const struct
         return false;
     for (size_t i = 0; i < s->schema->vectors_count; i++) {
         const struct schema_vector *v = &s->schema->vectors[i];
-        if (v->method != KITH_METHOD_FLAT && !seg->ops->graph(seg, v->id) && seg->ops->any_vector(seg, v->id)) {
+        if (schema_wants_graph(v) && !seg->ops->graph(seg, v->id) && seg->ops->any_vector(seg, v->id)) {
             *ret_vector = v;
             return true;
         }

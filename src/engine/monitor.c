@@ -39,6 +39,7 @@ void monitor_note(struct shard *s, const kith_query *q, const kith_result *r)
     struct checked *x, *none = NULL;
 
     if (q->kind != KITH_QUERY_NEAREST || q->exact || q->ef || q->like || q->filter || q->has_threshold || q->offset ||
+        q->vector.element == KITH_SPARSE ||
         !r->count || r->count > 100 || bytes > DIM_BYTES_MAX || !is_due(m))
         return;
     x = atomic_load(&m->pending) ? NULL : mem_zalloc(sizeof *x + bytes + found + name);

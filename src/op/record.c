@@ -218,14 +218,15 @@ static int put_vector(struct encoder *e, const kith_vector *v)
 
     if (!s)
         return err_set(e->c, KITH_INVALID, "Not existing vector name error: %s", v->name ? v->name : "");
-    if (s->element != KITH_F32 && s->element != KITH_BIT)
+    TRY(vector_check(e->c, s, v));
+    if (s->element != KITH_F32 && s->element < KITH_BIT)
         TRY(make_room(e, s->dim));
     buf_varint(e->out, s->id);
-    buf_varint(e->out, s->dim);
+    buf_varint(e->out, s->element == KITH_SPARSE ? v->dim : s->dim);
     buf_u8(e->out, (uint8_t)s->element);
     buf_align(e->out, 4);
     at = e->out->size;
-    buf_zero(e->out, s->size);
+    buf_zero(e->out, vector_size_of(s, v));
     return e->out->failed ? 0 : vector_take(e->c, s, e->kernels, v, e->room, e->out->data + at);
 }
 
@@ -394,14 +395,17 @@ static void read_point(struct decoder *d, struct rec_point *p)
         vectors[i].id = (uint32_t)read_varint(&d->r);
         vectors[i].dim = (uint32_t)read_varint(&d->r);
         vectors[i].element = d->form == RECORD_OF_FLOATS ? KITH_F32 : (kith_element)read_u8(&d->r);
-        if (vectors[i].element > KITH_BIT || vectors[i].dim > BITS_MAX) {
+        if (vectors[i].element > KITH_SPARSE || vectors[i].dim > BITS_MAX) {
             d->r.failed = true;
             break;
         }
         at = (size_t)(d->r.at - d->start);
         (void)read_bytes(&d->r, align_up(at, 4) - at);
-        vectors[i].size = element_size(vectors[i].element, vectors[i].dim);
+        vectors[i].size = vectors[i].element == KITH_SPARSE ? sparse_size(vectors[i].dim)
+                                                            : element_size(vectors[i].element, vectors[i].dim);
         vectors[i].data = read_bytes(&d->r, vectors[i].size);
+        if (!d->r.failed && vectors[i].element == KITH_SPARSE && sparse_of(vectors[i].data).count != vectors[i].dim)
+            d->r.failed = true;
     }
     p->vectors = vectors;
     p->vectors_count = (uint32_t)count;

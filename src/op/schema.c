@@ -36,26 +36,32 @@ static const char *keep(struct schema *s, const char *text)
     return text ? arena_str(&s->arena, text, strlen(text)) : NULL;
 }
 
-static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params *v, uint32_t id)
+static int check_elements(struct ctx *c, const kith_vector_params *v)
 {
-    struct schema_vector *to = &s->vectors[s->vectors_count];
-
-    if (!v->name || !name_allowed(v->name, 200))
-        return err_set(c, KITH_INVALID, "vector name \"%.64s\": expected at most 200 bytes without < > : \" / \\ | ? *",
-                       v->name ? v->name : "(null)");
-    if (v->dim < 1 || v->dim > (v->element == KITH_BIT ? BITS_MAX : DIM_MAX))
-        return err_set(c, KITH_INVALID, "vector \"%s\": size %u, expected 1 to %d", v->name, v->dim,
-                       v->element == KITH_BIT ? BITS_MAX : DIM_MAX);
     if (v->metric < KITH_COSINE || v->metric > KITH_JACCARD)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown metric %d", v->name, (int)v->metric);
-    if (v->element > KITH_BIT)
+    if (v->element > KITH_SPARSE)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown element %d", v->name, (int)v->element);
+    if (v->element != KITH_SPARSE && v->idf)
+        return err_set(c, KITH_INVALID, "vector \"%s\": idf is for sparse ones", v->name);
+    if (v->element == KITH_SPARSE && (v->dim || v->metric != KITH_DOT))
+        return err_set(c, KITH_INVALID, "vector \"%s\": sparse ones have no size, and are compared by dot", v->name);
+    if (v->element == KITH_SPARSE)
+        return 0;
     if (v->element == KITH_BIT ? v->metric != KITH_DOT && v->metric < KITH_HAMMING : v->metric >= KITH_HAMMING)
         return err_set(c, KITH_INVALID, "vector \"%s\": %s", v->name,
                        v->element == KITH_BIT ? "vectors of bits are compared by hamming, jaccard or dot"
                                               : "hamming and jaccard compare vectors of bits");
+    if (v->dim < 1 || v->dim > (v->element == KITH_BIT ? BITS_MAX : DIM_MAX))
+        return err_set(c, KITH_INVALID, "vector \"%s\": size %u, expected 1 to %d", v->name, v->dim,
+                       v->element == KITH_BIT ? BITS_MAX : DIM_MAX);
     if (v->element == KITH_BIT && v->dim % 8)
         return err_set(c, KITH_INVALID, "vector \"%s\": %u bits, expected a multiple of 8", v->name, v->dim);
+    return 0;
+}
+
+static int check_method(struct ctx *c, const kith_vector_params *v)
+{
     if (v->method > KITH_METHOD_FLAT)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown method %d", v->name, (int)v->method);
     if (v->links && (v->links < LINKS_MIN || v->links > LINKS_MAX))
@@ -64,18 +70,24 @@ static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params 
     if (v->build_width && (v->build_width < WIDTH_MIN || v->build_width > WIDTH_MAX))
         return err_set(c, KITH_INVALID, "vector \"%s\": build width %u, expected 0, or %d to %d", v->name,
                        v->build_width, WIDTH_MIN, WIDTH_MAX);
+    return 0;
+}
+
+static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params *v, uint32_t id)
+{
+    struct schema_vector *to = &s->vectors[s->vectors_count];
+
+    if (!v->name || !name_allowed(v->name, 200))
+        return err_set(c, KITH_INVALID, "vector name \"%.64s\": expected at most 200 bytes without < > : \" / \\ | ? *",
+                       v->name ? v->name : "(null)");
+    TRY(check_elements(c, v));
+    TRY(check_method(c, v));
     if (schema_vector(s, v->name))
         return err_set(c, KITH_INVALID, "vector \"%s\": named twice", v->name);
-    to->id = id;
-    to->dim = v->dim;
-    to->metric = v->metric;
-    to->name = keep(s, v->name);
-    to->config = keep(s, v->config);
-    to->method = v->method;
-    to->links = v->links;
-    to->build_width = v->build_width;
-    to->element = v->element;
-    to->size = element_size(v->element, v->dim);
+    *to = (struct schema_vector){.id = id, .dim = v->dim, .metric = v->metric, .name = keep(s, v->name),
+                                 .config = keep(s, v->config), .method = v->method, .links = v->links,
+                                 .build_width = v->build_width, .element = v->element, .idf = v->idf,
+                                 .size = v->element == KITH_SPARSE ? 0 : element_size(v->element, v->dim)};
     s->vectors_count++;
     return to->name ? 0 : err_nomem(c);
 }
@@ -150,12 +162,13 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
         const struct schema_vector *v = &from->vectors[i];
         const kith_vector_params *to = change->vector;
         kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->method, v->links, v->build_width,
-                                v->element};
+                                v->element, v->idf};
         if (to && strcmp(to->name, v->name) == 0) {
             p = *to;
             p.dim = v->dim;
             p.metric = v->metric;
             p.element = v->element;
+            p.idf = v->idf;
             p.config = to->config ? to->config : v->config;
         }
         TRY(add_vector(c, s, &p, v->id));
@@ -215,6 +228,7 @@ void schema_encode(const struct schema *s, struct buf *out)
         buf_varint(out, v->links);
         buf_varint(out, v->build_width);
         buf_u8(out, (uint8_t)v->element);
+        buf_u8(out, v->idf);
     }
     buf_varint(out, s->fields_count);
     for (size_t i = 0; i < s->fields_count; i++) {
@@ -253,6 +267,7 @@ static int decode_into(struct ctx *c, struct reader *r, struct schema *s)
             p.links = (uint32_t)read_varint(r);
             p.build_width = (uint32_t)read_varint(r);
             p.element = (kith_element)read_u8(r);
+            p.idf = read_u8(r);
         }
         if (r->failed)
             break;
@@ -381,6 +396,7 @@ int schema_export(struct ctx *c, const struct schema *s, kith_schema *ret_schema
         vectors[i].links = v->links;
         vectors[i].build_width = v->build_width;
         vectors[i].element = v->element;
+        vectors[i].idf = v->idf;
     }
     for (size_t i = 0; i < s->fields_count; i++) {
         fields[i] = s->fields[i].def;

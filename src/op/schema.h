@@ -19,8 +19,15 @@ struct schema_vector {
     kith_method method;
     uint32_t links, build_width; /* 0: the engine's own */
     kith_element element;
-    size_t size; /* bytes of one */
+    bool idf;
+    size_t size; /* bytes of one; sparse: 0, they differ */
 };
+
+/* Whether segments large enough shall have a graph of it. */
+static inline bool schema_wants_graph(const struct schema_vector *v)
+{
+    return v->method != KITH_METHOD_FLAT && v->element != KITH_SPARSE;
+}
 
 struct schema_field {
     uint32_t id;

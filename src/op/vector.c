@@ -2,10 +2,12 @@
 #include "op/vector.h"
 
 #include "base/ctx.h"
+#include "base/mem.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-static const char *const names[ELEMENTS] = {"f32", "f16", "bf16", "i8", "u8", "bit"};
+static const char *const names[] = {"f32", "f16", "bf16", "i8", "u8", "bit", "sparse"};
 
 static int check_finite(struct ctx *c, const struct schema_vector *v, const float *data)
 {
@@ -31,18 +33,68 @@ static int take_floats(struct ctx *c, const struct schema_vector *v, const struc
 
 static bool is_welcome(kith_element given, kith_element kept)
 {
-    return given == kept || (given == KITH_F32 && kept != KITH_BIT);
+    return given == kept || (given == KITH_F32 && kept < KITH_BIT);
+}
+
+struct entry {
+    uint32_t index;
+    float value;
+};
+
+static int by_index(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int take_sparse(struct ctx *c, const struct schema_vector *v, const kith_vector *from, void *to)
+{
+    const uint32_t *indices = from->data;
+    const float *values = (const float *)(const void *)(indices + from->dim);
+    struct entry *sorted = mem_alloc(MAX(from->dim, 1u) * sizeof *sorted);
+    uint32_t *words = to, n = from->dim;
+    int rc = sorted ? 0 : err_nomem(c);
+
+    for (uint32_t i = 0; i < n && rc >= 0; i++) {
+        sorted[i] = (struct entry){indices[i], values[i]};
+        if (!isfinite(values[i]))
+            rc = err_set(c, KITH_INVALID, "vector \"%s\": value %u is not a finite number", v->name, i);
+    }
+    if (rc >= 0)
+        qsort(sorted, n, sizeof *sorted, by_index);
+    words[0] = n;
+    for (uint32_t i = 0; i < n && rc >= 0; i++) {
+        words[1 + i] = sorted[i].index;
+        memcpy(&words[1 + n + i], &sorted[i].value, sizeof(float));
+        if (i && sorted[i].index == sorted[i - 1].index)
+            rc = err_set(c, KITH_INVALID, "vector \"%s\": index %u is given twice", v->name, sorted[i].index);
+    }
+    mem_free(sorted);
+    return rc;
+}
+
+int vector_check(struct ctx *c, const struct schema_vector *v, const kith_vector *from)
+{
+    if (from->element <= KITH_SPARSE && (from->element == KITH_SPARSE) != (v->element == KITH_SPARSE))
+        return err_set(c, KITH_INVALID, "Conversion between sparse and regular vectors failed");
+    if (from->element > KITH_SPARSE || !is_welcome(from->element, v->element))
+        return err_set(c, KITH_INVALID, "vector \"%s\": elements %s, expected %s%s", v->name,
+                       from->element > KITH_SPARSE ? "of an unknown kind" : names[from->element],
+                       v->element >= KITH_BIT ? "" : "f32 or ", names[v->element]);
+    if (v->element == KITH_SPARSE && from->dim > BITS_MAX)
+        return err_set(c, KITH_INVALID, "vector \"%s\": %u values, at most %d", v->name, from->dim, BITS_MAX);
+    if (v->element != KITH_SPARSE && from->dim != v->dim)
+        return err_set(c, KITH_INVALID, "Vector dimension error: expected dim: %u, got %u", v->dim, from->dim);
+    return 0;
 }
 
 int vector_take(struct ctx *c, const struct schema_vector *v, const struct kernels *k, const kith_vector *from,
                 float *room, void *to)
 {
-    if (from->dim != v->dim)
-        return err_set(c, KITH_INVALID, "Vector dimension error: expected dim: %u, got %u", v->dim, from->dim);
-    if (!is_welcome(from->element, v->element))
-        return err_set(c, KITH_INVALID, "vector \"%s\": elements %s, expected %s%s", v->name,
-                       from->element > KITH_BIT ? "of an unknown kind" : names[from->element],
-                       v->element == KITH_BIT ? "" : "f32 or ", names[v->element]);
+    TRY(vector_check(c, v, from));
+    if (v->element == KITH_SPARSE)
+        return take_sparse(c, v, from, to);
     if (v->element != KITH_BIT && !element_is_int(from->element))
         return take_floats(c, v, k, from->element, from->data, room, to);
     memcpy(to, from->data, v->size);

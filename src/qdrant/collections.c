@@ -61,19 +61,73 @@ static bool read_vector_params(struct call *call, const char *name, yyjson_val *
     return to->config != NULL;
 }
 
-static bool read_schema(struct call *call, yyjson_val *v, kith_schema *to)
+/* Only what is known: clients refuse other keys. In the arena. */
+static char *sparse_config(struct call *call, yyjson_val *index, yyjson_val *modifier)
+{
+    static const char *const known[] = {"full_scan_threshold", "on_disk", "memory", "datatype"};
+    struct buf text;
+    char *copy;
+
+    buf_init(&text);
+    buf_u8(&text, '{');
+    if (index)
+        buf_text(&text, "\"index\":");
+    for (size_t i = 0, n = 0; index && i < ARRAY_SIZE(known); i++) {
+        yyjson_val *x = field_of(index, known[i], NULL);
+        if (x) {
+            buf_printf(&text, "%s\"%s\":", n++ ? "," : "{", known[i]);
+            json_put_val(&text, x);
+        }
+        if (i + 1 == ARRAY_SIZE(known))
+            buf_text(&text, n ? "}" : "{}");
+    }
+    if (modifier)
+        buf_printf(&text, "%s\"modifier\":\"%s\"", index ? "," : "", yyjson_get_str(modifier));
+    buf_u8(&text, '}');
+    copy = text.failed ? NULL : arena_str(&call->c.arena, (char *)text.data, text.size);
+    buf_release(&text);
+    return copy;
+}
+
+static bool read_sparse_params(struct call *call, const char *name, yyjson_val *v, kith_vector_params *to)
+{
+    yyjson_val *index = field_of(v, "index", NULL), *datatype = field_of(index, "datatype", NULL);
+    yyjson_val *modifier = field_of(v, "modifier", NULL);
+    char *text;
+
+    if (!yyjson_is_obj(v) || (index && !yyjson_is_obj(index)))
+        return read_fail(call, "sparse_vectors: expected an object of {\"index\"?, \"modifier\"?} by name");
+    if (!name[0]) {
+        call_fail(call, 400, "Wrong input: sparse vector name cannot be empty");
+        return false;
+    }
+    if (modifier && !yyjson_equals_str(modifier, "none") && !yyjson_equals_str(modifier, "idf"))
+        return read_fail(call, "modifier: unknown variant, expected one of `none`, `idf`");
+    if (datatype && !yyjson_equals_str(datatype, "float32")) {
+        call_fail(call, 400, "Bad request: sparse_vectors.index.datatype other than float32 is not supported yet");
+        return false;
+    }
+    text = sparse_config(call, index, modifier);
+    *to = (kith_vector_params){.name = name, .metric = KITH_DOT, .config = text, .element = KITH_SPARSE,
+                               .idf = yyjson_equals_str(modifier, "idf")};
+    return text || read_fail(call, "out of memory");
+}
+
+static bool read_schema(struct call *call, yyjson_val *v, yyjson_val *sparse, kith_schema *to)
 {
     size_t i, count, n = 0;
     yyjson_val *key, *item;
     kith_vector_params *vectors;
 
-    if (!v)
-        return true;
-    if (!yyjson_is_obj(v))
-        return read_fail(call, "vectors: expected an object");
-    vectors = arena_zalloc(&call->c.arena, MAX(yyjson_obj_size(v), (size_t)1) * sizeof *vectors);
+    if ((v && !yyjson_is_obj(v)) || (sparse && !yyjson_is_obj(sparse)))
+        return read_fail(call, "%s: expected an object", v && !yyjson_is_obj(v) ? "vectors" : "sparse_vectors");
+    vectors = arena_zalloc(&call->c.arena, (yyjson_obj_size(v) + yyjson_obj_size(sparse) + 1) * sizeof *vectors);
     if (!vectors)
         return read_fail(call, "out of memory");
+    yyjson_obj_foreach(sparse, i, count, key, item) {
+        if (!read_sparse_params(call, yyjson_get_str(key), item, &vectors[n++]))
+            return false;
+    }
     if (yyjson_is_uint(yyjson_obj_get(v, "size"))) {
         if (!read_vector_params(call, "", v, &vectors[n++]))
             return false;
@@ -97,7 +151,7 @@ void collections_create(struct call *call)
     struct kept_config k;
     kith_err err;
 
-    if (!body || !read_schema(call, field_of(body, "vectors", NULL), &schema) ||
+    if (!body || !read_schema(call, field_of(body, "vectors", NULL), field_of(body, "sparse_vectors", NULL), &schema) ||
         !config_open(&k, call, config_default))
         return;
     if (!config_param(&k, body, "shard_number", 'u') || !config_param(&k, body, "replication_factor", 'u') ||
@@ -266,22 +320,26 @@ static const char *index_name(kith_index_kind kind)
     return names[kind];
 }
 
-static void put_vectors_config(struct buf *out, const kith_schema *schema)
+/* The dense ones, or the sparse ones, by name; a dense one without a name stands alone. */
+static void put_vectors_config(struct buf *out, const kith_schema *schema, bool sparse)
 {
-    if (schema->vectors_count == 1 && !schema->vectors[0].name[0]) {
-        buf_text(out, schema->vectors[0].config);
-        return;
-    }
-    buf_u8(out, '{');
+    bool first = true;
+
     for (size_t i = 0; i < schema->vectors_count; i++) {
         const kith_vector_params *v = &schema->vectors[i];
-        if (i)
-            buf_u8(out, ',');
+        if ((v->element == KITH_SPARSE) != sparse)
+            continue;
+        if (!v->name[0]) {
+            buf_text(out, v->config);
+            return;
+        }
+        buf_u8(out, first ? '{' : ',');
         json_put_str(out, v->name, strlen(v->name));
         buf_u8(out, ':');
         buf_text(out, v->config);
+        first = false;
     }
-    buf_u8(out, '}');
+    buf_text(out, first ? "{}" : "}");
 }
 
 /* The stored configuration with the vectors put in. */
@@ -296,7 +354,14 @@ static void put_config(struct buf *out, const kith_schema *schema)
     }
     buf_put(out, config, (size_t)(at - config));
     buf_text(out, "\"vectors\":");
-    put_vectors_config(out, schema);
+    put_vectors_config(out, schema, false);
+    for (size_t i = 0; i < schema->vectors_count; i++) {
+        if (schema->vectors[i].element == KITH_SPARSE) {
+            buf_text(out, ",\"sparse_vectors\":");
+            put_vectors_config(out, schema, true);
+            break;
+        }
+    }
     buf_text(out, at + sizeof hole - 1);
 }
 

@@ -142,7 +142,7 @@ bool config_take(struct kept_config *k, yyjson_val *body)
         call_fail(k->call, 400, "Bad request: sharding_method custom is not supported yet");
         return false;
     }
-    return config_refuse(k->call, body, "quantization_config") && config_refuse(k->call, body, "sparse_vectors") &&
+    return config_refuse(k->call, body, "quantization_config") &&
            take_section(k, body, "hnsw_config", "hnsw_config") &&
            take_section(k, body, "optimizers_config", "optimizer_config") &&
            take_section(k, body, "wal_config", "wal_config") && take_metadata(k, body);

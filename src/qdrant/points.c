@@ -97,10 +97,10 @@ static bool read_point_columns(struct call *call, yyjson_val *batch, kith_op *op
                                 yyjson_arr_size(column));
         yyjson_arr_foreach(column, row, count, item) {
             kith_vector *to = &all[row * names + at];
-            if (!yyjson_is_arr(item) || yyjson_is_arr(yyjson_arr_get_first(item)))
-                return read_fail(call, "batch.vectors: only lists of numbers are supported yet");
+            if (yyjson_is_arr(yyjson_arr_get_first(item)))
+                return read_fail(call, "batch.vectors: multivectors are not supported yet");
             to->name = name;
-            if (!read_floats(call, item, &to->data, &to->dim))
+            if (yyjson_is_obj(item) ? !read_sparse(call, item, to) : !read_floats(call, item, &to->data, &to->dim))
                 return false;
         }
     }

@@ -228,17 +228,66 @@ bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *r
     return true;
 }
 
+static int by_index(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static bool check_unique(struct call *call, const uint32_t *indices, size_t n)
+{
+    uint32_t *sorted = arena_copy(&call->c.arena, indices, n * sizeof *sorted);
+
+    if (!sorted)
+        return read_fail(call, "out of memory");
+    qsort(sorted, n, sizeof *sorted, by_index);
+    for (size_t i = 1; i < n; i++) {
+        if (sorted[i] == sorted[i - 1])
+            return read_invalid(call, "indices: must be unique");
+    }
+    return true;
+}
+
+bool read_sparse(struct call *call, yyjson_val *v, kith_vector *to)
+{
+    yyjson_val *indices = yyjson_obj_get(v, "indices"), *values = yyjson_obj_get(v, "values"), *item;
+    size_t n = yyjson_arr_size(indices), i, count;
+    uint32_t *blob = arena_alloc(&call->c.arena, n * 8);
+    const void *floats;
+    uint32_t n_values;
+
+    if (!yyjson_is_arr(indices) || !yyjson_is_arr(values))
+        return read_fail(call, "sparse vector: expected {\"indices\": [...], \"values\": [...]}");
+    if (n != yyjson_arr_size(values))
+        return read_invalid(call, "values: must be the same length as indices (%zu != %zu)", yyjson_arr_size(values), n);
+    if (!blob || n > UINT32_MAX / 8)
+        return read_fail(call, "sparse vector: too large");
+    yyjson_arr_foreach(indices, i, count, item) {
+        if (!yyjson_is_uint(item) || yyjson_get_uint(item) > UINT32_MAX)
+            return read_fail(call, "indices[%zu]: expected an integer from 0 to 4294967295", i);
+        blob[i] = (uint32_t)yyjson_get_uint(item);
+    }
+    if (!read_floats(call, values, &floats, &n_values))
+        return false;
+    memcpy(blob + n, floats, n * sizeof(float));
+    to->data = blob;
+    to->dim = (uint32_t)n;
+    to->element = KITH_SPARSE;
+    return check_unique(call, blob, n);
+}
+
 static bool read_named(struct call *call, const char *name, yyjson_val *v, kith_vector *to)
 {
-    if (yyjson_is_obj(v) && yyjson_obj_get(v, "indices"))
-        return read_fail(call, "vector \"%s\": sparse vectors are not supported yet", name);
+    to->name = name;
+    if (yyjson_is_obj(v) && (yyjson_obj_get(v, "indices") || yyjson_obj_get(v, "values")))
+        return read_sparse(call, v, to);
     if (yyjson_is_obj(v))
         return read_fail(call, "vector \"%s\": inference is not supported yet; send the numbers", name);
     if (!yyjson_is_arr(v))
         return read_fail(call, "vector \"%s\": invalid type, expected a list of numbers", name);
     if (yyjson_is_arr(yyjson_arr_get_first(v)))
         return read_fail(call, "vector \"%s\": multivectors are not supported yet", name);
-    to->name = name;
     return read_floats(call, v, &to->data, &to->dim);
 }
 
@@ -255,7 +304,7 @@ bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, siz
         if (!read_named(call, "", v, &out[n++]))
             return false;
     } else if (yyjson_is_obj(v)) {
-        if (yyjson_obj_get(v, "indices") || yyjson_obj_get(v, "text") || yyjson_obj_get(v, "model"))
+        if (yyjson_is_str(yyjson_obj_get(v, "text")) || yyjson_is_str(yyjson_obj_get(v, "model"))) /* not names */
             return read_named(call, "", v, out);
         yyjson_obj_foreach(v, i, count, key, item) {
             if (!read_named(call, yyjson_get_str(key), item, &out[n++]))
@@ -393,6 +442,27 @@ static void put_floats(struct buf *out, const kith_vector *v)
     buf_u8(out, ']');
 }
 
+static void put_sparse(struct buf *out, const kith_vector *v)
+{
+    const uint32_t *indices = v->data;
+    kith_vector values = {NULL, v->dim, indices + v->dim, KITH_F32};
+
+    buf_text(out, "{\"indices\":[");
+    for (uint32_t i = 0; i < v->dim; i++)
+        buf_printf(out, i ? ",%u" : "%u", indices[i]);
+    buf_text(out, "],\"values\":");
+    put_floats(out, &values);
+    buf_u8(out, '}');
+}
+
+static void put_vector(struct buf *out, const kith_vector *v)
+{
+    if (v->element == KITH_SPARSE)
+        put_sparse(out, v);
+    else
+        put_floats(out, v);
+}
+
 void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors)
 {
     buf_text(out, "\"id\":");
@@ -405,7 +475,7 @@ void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors)
         return;
     buf_text(out, ",\"vector\":");
     if (hit->vectors_count == 1 && !hit->vectors[0].name[0]) {
-        put_floats(out, &hit->vectors[0]);
+        put_vector(out, &hit->vectors[0]);
         return;
     }
     buf_u8(out, '{');
@@ -414,7 +484,7 @@ void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors)
             buf_u8(out, ',');
         json_put_str(out, hit->vectors[i].name, strlen(hit->vectors[i].name));
         buf_u8(out, ':');
-        put_floats(out, &hit->vectors[i]);
+        put_vector(out, &hit->vectors[i]);
     }
     buf_u8(out, '}');
 }

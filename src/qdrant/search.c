@@ -141,8 +141,10 @@ static bool read_example(struct call *call, yyjson_val *v, struct search *s)
             return read_fail(call, "query: multivectors are not supported yet");
         return read_floats(call, v, &s->q.vector.data, &s->q.vector.dim);
     }
+    if (yyjson_is_obj(v) && (yyjson_obj_get(v, "indices") || yyjson_obj_get(v, "values")))
+        return read_sparse(call, v, &s->q.vector);
     if (yyjson_is_obj(v))
-        return read_fail(call, "query: sparse vectors and inference are not supported yet");
+        return read_fail(call, "query: inference is not supported yet");
     s->q.like = &s->like;
     return read_id(call, v, &s->like);
 }
@@ -171,6 +173,8 @@ static bool read_query(struct call *call, yyjson_val *body, struct search *s)
     }
     if (!yyjson_is_obj(query))
         return read_example(call, query, s);
+    if (yyjson_obj_get(query, "indices") || yyjson_obj_get(query, "values"))
+        return read_example(call, query, s);
     nearest = yyjson_obj_get(query, "nearest");
     if (!nearest)
         return read_fail(call, "query: only nearest neighbours are supported yet");
@@ -195,8 +199,8 @@ static bool read_search(struct call *call, yyjson_val *body, struct search *s)
         s->q.using_vector = yyjson_get_str(name);
         vector = yyjson_obj_get(vector, "vector");
     }
-    if (!yyjson_is_arr(vector))
-        return read_fail(call, "vector: expected a list of numbers");
+    if (!yyjson_is_arr(vector) && !(yyjson_is_obj(vector) && yyjson_obj_get(vector, "indices")))
+        return read_fail(call, "vector: expected a list of numbers, or {\"indices\", \"values\"}");
     return read_example(call, vector, s);
 }
 

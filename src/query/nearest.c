@@ -297,16 +297,15 @@ static int by_graph(struct searching *g, const struct segment_graph *x, const st
     return scan(g, mask, g->upto, note);
 }
 
-/* Rows that the graph is wrong about: they leave the mask, and come back as `late`. How many. */
-static int take_late(struct searching *g, struct bits *mask, struct bits *late)
+int query_take_late(struct ctx *c, const struct segment *s, uint32_t vector_id, struct bits *mask, struct bits *late)
 {
-    const struct vecver *d = g->s->ops->revised(g->s, g->v->id);
+    const struct vecver *d = s->ops->revised(s, vector_id);
     int n = 0;
 
     if (!d || MUTANT(MUTANT_GRAPH_IGNORES_VECTORS))
         return 0;
-    if (bits_new(&g->c->arena, mask->size, late) < 0)
-        return err_nomem(g->c);
+    if (bits_new(&c->arena, mask->size, late) < 0)
+        return err_nomem(c);
     for (; d; d = d->next) {
         if (!bits_get(mask, d->row))
             continue;
@@ -351,7 +350,7 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
         return 0;
     }
     if (x)
-        late_count = take_late(&g, &mask, &late);
+        late_count = query_take_late(c, s, v->id, &mask, &late);
     if (late_count < 0)
         return late_count;
     matches -= (uint32_t)late_count;

@@ -60,8 +60,12 @@ struct plan_note {
     const char *strategy;
     uint32_t rows, matches, ef, distances, hops;
     float recall; /* expected of the walk */
+    uint64_t entries; /* of postings */
 };
 
+/* Rows that the index of a vector is wrong about, because it changed since: they leave the mask, and come back as
+ * `late`. How many. */
+int query_take_late(struct ctx *c, const struct segment *s, uint32_t vector_id, struct bits *mask, struct bits *late);
 /* A query vector: as it is kept, and as codes are made of it (vec_plain). */
 struct target {
     const void *kept, *plain;
@@ -69,6 +73,12 @@ struct target {
 int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
                     const struct target *target, size_t segment, const struct pred *p, const kith_id *leave_out,
                     struct hit_list *out, struct plan_note *note);
+/* The same for sparse vectors. */
+int sparse_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
+                   const struct target *target, size_t segment, const struct pred *p, const kith_id *leave_out,
+                   struct hit_list *out, struct plan_note *note);
+/* Multiplies the weights of a query, in its kept form, by how rare the indices are (kith.h, idf). */
+int sparse_weigh(struct ctx *c, const struct runner *r, const struct schema_vector *v, void *kept);
 int scroll_collect(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p, size_t want,
                    struct hit_list *out);
 int order_collect(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p, size_t want,

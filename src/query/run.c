@@ -166,9 +166,10 @@ static int fetch_vectors(struct ctx *one, struct result_box *box, const struct s
         if (!data)
             continue;
         to->name = arena_str(&box->arena, v->name, strlen(v->name));
-        to->dim = v->dim;
+        to->dim = v->element == KITH_SPARSE ? sparse_of(data).count : v->dim;
         to->element = v->element;
-        to->data = arena_copy(&box->arena, data, v->size);
+        to->data = v->element == KITH_SPARSE ? arena_copy(&box->arena, sparse_of(data).indices, vector_size(v, data) - 4)
+                                             : arena_copy(&box->arena, data, v->size);
         if (!to->name || !to->data)
             return err_nomem(one);
         hit->vectors_count++;
@@ -248,15 +249,23 @@ static int query_vector(struct ctx *c, const struct runner *r, const kith_query 
                         struct target *ret_target)
 {
     float *room = arena_alloc(&c->arena, (size_t)v->dim * sizeof *room);
-    void *kept = arena_alloc(&c->arena, v->size);
+    const void *stored = NULL;
+    void *kept;
 
+    if (q->like)
+        TRY(stored_vector(c, r, q, v, &stored));
+    else
+        TRY(vector_check(c, v, &q->vector));
+    kept = arena_alloc(&c->arena, q->like ? vector_size(v, stored) : vector_size_of(v, &q->vector));
     if (!room || !kept)
         return err_nomem(c);
-    ret_target->kept = kept;
     if (q->like)
-        TRY(stored_vector(c, r, q, v, &ret_target->kept));
+        memcpy(kept, stored, vector_size(v, stored));
     else
         TRY(vector_take(c, v, r->kernels, &q->vector, room, kept));
+    ret_target->kept = kept;
+    if (v->element == KITH_SPARSE)
+        return v->idf ? sparse_weigh(c, r, v, kept) : 0;
     ret_target->plain = vec_plain(r->kernels, v->metric, v->element, ret_target->kept, v->dim, room);
     return 0;
 }
@@ -264,10 +273,10 @@ static int query_vector(struct ctx *c, const struct runner *r, const kith_query 
 static void note_put(struct buf *b, const struct segment *s, const struct plan_note *n)
 {
     buf_printf(b, "%s{\"segment\":%llu,\"growing\":%s,\"strategy\":\"%s\",\"rows\":%u,\"matches\":%u,\"ef\":%u,"
-                  "\"distances\":%u,\"hops\":%u,\"recall\":%.3f}",
+                  "\"distances\":%u,\"hops\":%u,\"entries\":%llu,\"recall\":%.3f}",
                b->size > 1 ? "," : "", (unsigned long long)s->id, segment_is_growing(s) ? "true" : "false",
                n->strategy ? n->strategy : "none", n->rows, n->matches, n->ef, n->distances, n->hops,
-               n->ef ? (double)n->recall : 1.0);
+               (unsigned long long)n->entries, n->ef ? (double)n->recall : 1.0);
 }
 
 static int run_nearest(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p,
@@ -283,7 +292,8 @@ static int run_nearest(struct ctx *c, const struct runner *r, const kith_query *
     for (size_t i = 0; i < r->snap->count; i++) {
         struct plan_note note = {0};
         TRY(os_in_time(c));
-        TRY(nearest_segment(c, r, q, v, &target, i, p, q->like, hits, &note));
+        TRY(v->element == KITH_SPARSE ? sparse_segment(c, r, q, v, &target, i, p, q->like, hits, &note)
+                                      : nearest_segment(c, r, q, v, &target, i, p, q->like, hits, &note));
         if (q->explain)
             note_put(explain, r->snap->segments[i], &note);
     }

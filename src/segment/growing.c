@@ -207,6 +207,8 @@ static int grow_vector(struct ctx *c, const struct segment *s, row_id row, lsn v
             continue;
         if (atomic_load_explicit(&col->present[k], memory_order_acquire)[at])
             *ret_data = atomic_load_explicit(&col->data[k], memory_order_acquire) + (size_t)at * col->v.size;
+        if (*ret_data && col->v.element == KITH_SPARSE)
+            memcpy(ret_data, *ret_data, sizeof *ret_data);
     }
     return 0;
 }
@@ -277,6 +279,13 @@ static const struct segment_graph *grow_graph(const struct segment *s, uint32_t 
         if (g->columns[i].v.id == vector_id)
             return x ? &x->shown : NULL;
     }
+    return NULL;
+}
+
+static const struct postings *grow_postings(const struct segment *s, uint32_t vector_id)
+{
+    UNUSED(s);
+    UNUSED(vector_id);
     return NULL;
 }
 
@@ -366,6 +375,7 @@ static const struct segment_ops grow_ops = {
     .any_vector = grow_any_vector,
     .prefetch = grow_prefetch,
     .graph = grow_graph,
+    .postings = grow_postings,
     .field = grow_field,
     .mark_dead = grow_mark_dead,
     .put_doc = grow_put_doc,
@@ -405,7 +415,9 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
     for (uint32_t i = 0; i < g->columns_count; i++) {
         g->columns[i].v = schema->vectors[i];
         g->columns[i].v.name = g->columns[i].v.config = NULL;
-        atomic_init(&g->columns[i].flat, schema->vectors[i].method == KITH_METHOD_FLAT);
+        atomic_init(&g->columns[i].flat, !schema_wants_graph(&schema->vectors[i]));
+        if (g->columns[i].v.element == KITH_SPARSE)
+            g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
     }
     *ret_segment = &g->base;
     return 0;
@@ -453,6 +465,33 @@ int growing_reserve(struct ctx *c, struct segment *s, uint64_t rows)
     return 0;
 }
 
+/* The last of `vectors` that is of this column, if one is. */
+static int column_put(struct growing *g, struct grow_column *col, uint32_t k, uint32_t at,
+                      const struct rec_vector *vectors, uint32_t count)
+{
+    uint8_t *present = atomic_load_explicit(&col->present[k], memory_order_relaxed) + at;
+    uint8_t *to = atomic_load_explicit(&col->data[k], memory_order_relaxed) + (size_t)at * col->v.size;
+    bool sparse = col->v.element == KITH_SPARSE;
+
+    *present = 0;
+    for (uint32_t j = 0; j < count; j++) {
+        const struct rec_vector *v = &vectors[j];
+        const void *copy;
+        if (v->id != col->v.id || v->element != col->v.element || !v->data || (!sparse && v->size != col->v.size))
+            continue;
+        copy = sparse ? arena_copy(&g->arena, v->data, v->size) : v->data;
+        if (!copy)
+            return KITH_NOMEM;
+        memcpy(to, sparse ? (const void *)&copy : copy, col->v.size);
+        *present = 1;
+        if (sparse)
+            atomic_fetch_add(&g->bytes, v->size);
+        if (!atomic_load_explicit(&col->any, memory_order_relaxed))
+            atomic_store(&col->any, true);
+    }
+    return 0;
+}
+
 int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, struct bytes doc, lsn doc_lsn,
                 const struct rec_vector *vectors, uint32_t count, row_id *ret_row)
 {
@@ -477,17 +516,9 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
     atomic_store_explicit(&r->doc, d, memory_order_relaxed);
     r->older = atomic_load_explicit(&node->row, memory_order_relaxed);
     for (uint32_t i = 0; i < g->columns_count; i++) {
-        struct grow_column *col = &g->columns[i];
-        uint8_t *present = atomic_load_explicit(&col->present[k], memory_order_relaxed) + at;
-        *present = 0;
-        for (uint32_t j = 0; j < count; j++) {
-            if (vectors[j].id != col->v.id || vectors[j].size != col->v.size || !vectors[j].data)
-                continue;
-            memcpy(atomic_load_explicit(&col->data[k], memory_order_relaxed) + (size_t)at * col->v.size, vectors[j].data,
-                   col->v.size);
-            *present = 1;
-            if (!atomic_load_explicit(&col->any, memory_order_relaxed))
-                atomic_store(&col->any, true);
+        if (column_put(g, &g->columns[i], k, at, vectors, count) < 0) {
+            mem_free(d);
+            return err_nomem(c);
         }
     }
     atomic_fetch_add(&g->bytes, sizeof *d + d->size + sizeof *node + 32);
@@ -506,7 +537,7 @@ void growing_configure(struct segment *s, const struct schema *schema)
     for (uint32_t i = 0; i < g->columns_count; i++) {
         const struct schema_vector *v = schema_vector_by_id(schema, g->columns[i].v.id);
         if (v)
-            atomic_store(&g->columns[i].flat, v->method == KITH_METHOD_FLAT);
+            atomic_store(&g->columns[i].flat, !schema_wants_graph(v));
     }
 }
 

@@ -140,6 +140,67 @@ static int write_lsns(struct sealing *z)
     return pack_end(z->c, z->w);
 }
 
+static int picked_vector(struct sealing *z, uint32_t i, uint32_t vector_id, const void **ret_data)
+{
+    return z->rows[i].s->ops->vector(z->c, z->rows[i].s, z->rows[i].row, z->v, vector_id, ret_data);
+}
+
+struct sparse_source {
+    struct sealing *z;
+    uint32_t vector_id;
+};
+
+static int sparse_at(void *arg, uint32_t i, const void **ret_kept)
+{
+    struct sparse_source *from = arg;
+
+    return picked_vector(from->z, i, from->vector_id, ret_kept);
+}
+
+static int write_postings(struct sealing *z, const struct schema_vector *v)
+{
+    struct sparse_source arg = {z, v->id};
+    struct postings_source from = {z->count, sparse_at, &arg};
+    struct buf out;
+    int rc;
+
+    buf_init(&out);
+    rc = postings_build(z->c, &from, &out);
+    if (rc >= 0)
+        rc = pack_put(z->c, z->w, PACK_POSTINGS, v->id, z->owner, out.data, out.size);
+    buf_release(&out);
+    return rc;
+}
+
+/* As read_sparse of sealed.c has it. */
+static int write_sparse(struct sealing *z, const struct schema_vector *v)
+{
+    uint32_t *offsets = arena_zalloc(&z->c->arena, ((size_t)z->count + 1) * sizeof *offsets);
+    const void *data;
+
+    if (!offsets)
+        return err_nomem(z->c);
+    for (uint32_t i = 0; i < z->count; i++) {
+        uint64_t next;
+        TRY(picked_vector(z, i, v->id, &data));
+        next = offsets[i] + (data ? vector_size(v, data) / 4 : 0);
+        if (next > UINT32_MAX)
+            return err_set(z->c, KITH_LIMIT, "sparse vectors of one segment: more than 16 GiB");
+        offsets[i + 1] = (uint32_t)next;
+    }
+    if (!offsets[z->count])
+        return 0;
+    TRY(pack_begin(z->c, z->w, PACK_VECTORS, v->id, z->owner));
+    TRY(pack_write(z->c, z->w, offsets, ((size_t)z->count + 1) * sizeof *offsets));
+    for (uint32_t i = 0; i < z->count; i++) {
+        TRY(picked_vector(z, i, v->id, &data));
+        if (data)
+            TRY(pack_write(z->c, z->w, data, vector_size(v, data)));
+    }
+    TRY(pack_end(z->c, z->w));
+    return write_postings(z, v);
+}
+
 static int write_vector(struct sealing *z, const struct schema_vector *v)
 {
     void *zeros = arena_zalloc(&z->c->arena, v->size);
@@ -151,7 +212,7 @@ static int write_vector(struct sealing *z, const struct schema_vector *v)
     TRY(pack_begin(z->c, z->w, PACK_VECTORS, v->id, z->owner));
     for (uint32_t i = 0; i < z->count; i++) {
         const void *data;
-        TRY(z->rows[i].s->ops->vector(z->c, z->rows[i].s, z->rows[i].row, z->v, v->id, &data));
+        TRY(picked_vector(z, i, v->id, &data));
         if (data) {
             bits_set(&present, i);
             have++;
@@ -307,7 +368,7 @@ static int write_graphs(struct sealing *z, const struct seal_source *from, const
         int rc;
         for (size_t j = 0; j < from->count; j++)
             known = known && (!segment_is_growing(from->segments[j]) || segment_graph_whole(from->segments[j], v->id));
-        if (!known || v->method == KITH_METHOD_FLAT)
+        if (!known || !schema_wants_graph(v))
             continue;
         rc = seal_graph(z->c, z->w, z->owner, v, z->rows, z->count, z->v, plan);
         if (rc == 0)
@@ -332,7 +393,8 @@ int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct s
         TRY(write_filter(&z));
         TRY(write_lsns(&z));
         for (size_t i = 0; i < schema->vectors_count; i++)
-            TRY(write_vector(&z, &schema->vectors[i]));
+            TRY(schema->vectors[i].element == KITH_SPARSE ? write_sparse(&z, &schema->vectors[i])
+                                                          : write_vector(&z, &schema->vectors[i]));
         TRY(write_docs(&z));
         TRY(write_graphs(&z, from, plan, ret_graphs));
         TRY(pack_put(c, w, PACK_SEGMENT, 0, id, &head, sizeof head));

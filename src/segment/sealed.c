@@ -18,8 +18,10 @@ struct deads {
 
 struct sealed_vector {
     uint32_t id;
-    size_t size; /* bytes */
+    bool sparse;
+    size_t size; /* bytes, if they are all alike */
     const struct pack_section *section; /* NULL: no row has it */
+    struct postings postings; /* sparse */
     const uint64_t *present;            /* NULL: every row has it */
 };
 
@@ -222,6 +224,27 @@ static const struct vecver *sealed_revised(const struct segment *s, uint32_t vec
     return NULL;
 }
 
+/* Offsets in words, one a row and one more; then the vectors. */
+static int read_sparse(struct ctx *c, const struct sealed *z, const struct sealed_vector *v, row_id row,
+                       const void **ret_data)
+{
+    uint64_t start = ((uint64_t)z->rows + 1) * 4;
+    const uint8_t *data;
+    uint32_t at[2];
+
+    TRY(pack_read(c, z->cols->pack, v->section, row * 4ull, sizeof at, &data));
+    memcpy(at, data, sizeof at);
+    if (at[0] == at[1])
+        return 0;
+    if (at[1] < at[0] || start + at[1] * 4ull > v->section->size)
+        return err_set(c, KITH_CORRUPT, "blob %s: a sparse vector is out of bounds", z->files.base);
+    TRY(pack_read(c, z->cols->pack, v->section, start + at[0] * 4ull, (at[1] - at[0]) * 4ull, &data));
+    if (sparse_size(sparse_of(data).count) != (at[1] - at[0]) * 4ull)
+        return err_set(c, KITH_CORRUPT, "blob %s: a sparse vector is malformed", z->files.base);
+    *ret_data = data;
+    return 0;
+}
+
 static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn at, uint32_t vector_id,
                          const void **ret_data)
 {
@@ -236,6 +259,8 @@ static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn
         const uint8_t *data;
         if (v->id != vector_id || !v->section)
             continue;
+        if (v->sparse)
+            return read_sparse(c, z, v, row, ret_data);
         if (v->present && !(v->present[row >> 6] >> (row & 63) & 1))
             return 0;
         TRY(pack_read(c, z->cols->pack, v->section, row * (uint64_t)v->size, v->size, &data));
@@ -243,6 +268,17 @@ static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn
         return 0;
     }
     return 0;
+}
+
+static const struct postings *sealed_postings(const struct segment *s, uint32_t vector_id)
+{
+    const struct sealed *z = sealed_of(s);
+
+    for (uint32_t i = 0; i < z->vectors_count; i++) {
+        if (z->vectors[i].id == vector_id)
+            return z->vectors[i].sparse && z->vectors[i].section ? &z->vectors[i].postings : NULL;
+    }
+    return NULL;
 }
 
 static row_id sealed_seek(const struct segment *s, const kith_id *id)
@@ -350,7 +386,7 @@ static int sealed_put_vector(struct segment *s, row_id row, struct vecver *d)
 
     while (i < z->vectors_count && z->vectors[i].id != d->vector_id)
         i++;
-    if (i == z->vectors_count || (d->size && d->size != z->vectors[i].size)) {
+    if (i == z->vectors_count || (d->size && !z->vectors[i].sparse && d->size != z->vectors[i].size)) {
         mem_free(d); /* of a vector that is no more */
         return 0;
     }
@@ -415,6 +451,7 @@ static const struct segment_ops sealed_ops = {
     .any_vector = sealed_any_vector,
     .prefetch = sealed_prefetch,
     .graph = sealed_graph,
+    .postings = sealed_postings,
     .field = sealed_field,
     .mark_dead = sealed_mark_dead,
     .put_doc = sealed_put_doc,
@@ -482,9 +519,17 @@ static int open_columns(struct ctx *c, struct sealed *z, const struct schema *sc
         struct bytes present;
         v->id = schema->vectors[i].id;
         v->size = schema->vectors[i].size;
+        v->sparse = schema->vectors[i].element == KITH_SPARSE;
         v->section = pack_find(z->cols->pack, PACK_VECTORS, v->id, z->base.id);
         if (!v->section)
             continue;
+        if (v->sparse) {
+            struct bytes postings;
+            TRY(pack_get(c, z->cols->pack, PACK_POSTINGS, v->id, z->base.id, &postings));
+            if (v->section->size < ((uint64_t)z->rows + 1) * 4 || !postings_open(postings, z->rows, &v->postings))
+                return malformed(c, z, "sparse vectors");
+            continue;
+        }
         if (v->section->size != (uint64_t)z->rows * v->size)
             return malformed(c, z, "vectors");
         if (!pack_find(z->cols->pack, PACK_PRESENT, v->id, z->base.id))

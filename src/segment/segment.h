@@ -12,6 +12,7 @@
 #include "field/field.h"
 #include "index/curve.h"
 #include "index/graph.h"
+#include "index/postings.h"
 #include "op/record.h"
 
 #include <stdatomic.h>
@@ -85,6 +86,7 @@ struct segment_ops {
     row_id (*after)(const struct segment *s, row_id row);
     void (*prefetch)(const struct segment *s, row_id row); /* id and LSNs will be asked for soon */
     const struct segment_graph *(*graph)(const struct segment *s, uint32_t vector_id);
+    const struct postings *(*postings)(const struct segment *s, uint32_t vector_id); /* sparse, sealed; else NULL */
     const struct field_index *(*field)(const struct segment *s, uint32_t field_id);
     /* the writer's part */
     int (*mark_dead)(struct segment *s, row_id row, lsn at);

@@ -15,7 +15,7 @@ enum pack_kind {
     PACK_IDS = 2,      /* numbers, or offsets and bytes */
     PACK_LSNS = 3,
     PACK_FILTER = 4,   /* of ids */
-    PACK_VECTORS = 5,  /* f32, row by row; `tag` is the vector's id */
+    PACK_VECTORS = 5,  /* row by row; `tag` is the vector's id */
     PACK_PRESENT = 6,  /* rows that have the vector */
     PACK_DOCS = 7,     /* compressed blocks */
     PACK_DOC_MAP = 8,  /* where each block lies */
@@ -31,7 +31,8 @@ enum pack_kind {
     PACK_TOP = 18,     /* upper nibbles */
     PACK_REST = 19,    /* lower nibbles */
     PACK_NORMS = 20,   /* squared lengths */
-    PACK_CURVE = 21    /* recall by width of search */
+    PACK_CURVE = 21,   /* recall by width of search */
+    PACK_POSTINGS = 22 /* sparse vectors by index */
 };
 
 struct pack_section {

@@ -4,12 +4,12 @@
 
 #include "base/base.h"
 
-enum { ELEMENTS = KITH_BIT + 1 };
+enum { ELEMENTS = KITH_BIT + 1 }; /* dense ones */
 
-/* Bytes of a vector. */
+/* Bytes of a vector as callers give it. */
 static inline size_t element_size(kith_element e, uint32_t dim)
 {
-    static const uint8_t bits[ELEMENTS] = {32, 16, 16, 8, 8, 1};
+    static const uint8_t bits[] = {32, 16, 16, 8, 8, 1, 64};
 
     return ((size_t)dim * bits[e] + 7) / 8;
 }

@@ -236,6 +236,25 @@ static float round_product(const float *a, const float *b, float scale, size_t n
     return (float)(sum + sum_fine / GRID_FINE);
 }
 
+static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
+{
+    const __m256i least = _mm256_set1_epi16((short)bar);
+    uint32_t count = 0;
+    size_t i = 0;
+
+    for (; i + 16 <= n; i += 16) {
+        __m256i x = four_load(sums + i);
+        uint32_t reach = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi16(_mm256_max_epu16(x, least), x)) & 0x55555555u;
+        for (; reach; reach &= reach - 1)
+            out[count++] = (uint32_t)i + (uint32_t)__builtin_ctz(reach) / 2;
+    }
+    for (; i < n; i++) {
+        out[count] = (uint32_t)i;
+        count += sums[i] >= bar;
+    }
+    return count;
+}
+
 const struct kernels kernels_avx2 = {
     .name = "avx2",
     .of = {[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},
@@ -245,4 +264,4 @@ const struct kernels kernels_avx2 = {
            [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},
            [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
     .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,
-    .most_product = most_product, .round_product = round_product};
+    .most_product = most_product, .round_product = round_product, .collect = collect};

@@ -214,6 +214,20 @@ static float round_product(const float *a, const float *b, float scale, size_t n
     return (float)((double)_mm512_reduce_add_epi32(sum) + (double)_mm512_reduce_add_epi32(sum_fine) / GRID_FINE);
 }
 
+static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
+{
+    const __m512i least = _mm512_set1_epi16((short)bar);
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < n; i += 32) {
+        __mmask32 in = n - i < 32 ? (__mmask32)((1u << (n - i)) - 1) : ~(__mmask32)0;
+        uint32_t reach = _mm512_mask_cmpge_epu16_mask(in, _mm512_maskz_loadu_epi16(in, sums + i), least);
+        for (; reach; reach &= reach - 1)
+            out[count++] = (uint32_t)i + (uint32_t)__builtin_ctz(reach);
+    }
+    return count;
+}
+
 const struct kernels kernels_avx512 = {
     .name = "avx512",
     .of = {[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},
@@ -223,4 +237,4 @@ const struct kernels kernels_avx512 = {
            [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},
            [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
     .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,
-    .most_product = most_product, .round_product = round_product};
+    .most_product = most_product, .round_product = round_product, .collect = collect};

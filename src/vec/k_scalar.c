@@ -26,7 +26,7 @@ static ALWAYS_INLINE double at(kith_element e, const void *v, size_t i)
         return (int8_t)bytes[i];
     case KITH_U8:
         return bytes[i];
-    case KITH_BIT:
+    case KITH_BIT: case KITH_SPARSE:
         break;
     }
     return bytes[i >> 3] >> (i & 7) & 1;
@@ -121,6 +121,17 @@ static float round_product(const float *a, const float *b, float scale, size_t n
     return (float)((double)sum + (double)sum_fine / GRID_FINE);
 }
 
+static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        out[count] = (uint32_t)i;
+        count += sums[i] >= bar;
+    }
+    return count;
+}
+
 const struct kernels kernels_scalar = {
     .name = "scalar",
     .of = {[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},
@@ -130,4 +141,4 @@ const struct kernels kernels_scalar = {
            [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},
            [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
     .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,
-    .most_product = most_product, .round_product = round_product};
+    .most_product = most_product, .round_product = round_product, .collect = collect};

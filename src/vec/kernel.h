@@ -32,6 +32,9 @@ enum { GRID_FINE = 254 };
 typedef float (*kernel_round_product)(const float *a, const float *b, float scale, size_t n, int8_t *whole,
                                       int8_t *fine);
 
+/* places of `sums` that reach `bar`, `out` has room for n + 32. How many. */
+typedef uint32_t (*kernel_collect)(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out);
+
 struct kernels {
     const char *name;
     struct pair_kernels of[ELEMENTS];
@@ -41,6 +44,7 @@ struct kernels {
     kernel_and4 and4;
     kernel_most_product most_product;
     kernel_round_product round_product;
+    kernel_collect collect;
 };
 
 extern const struct kernels kernels_scalar;

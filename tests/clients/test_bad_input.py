@@ -37,6 +37,10 @@ def points(**point):
     ("PUT", "points", points(vector={"other": [1, 2, 3, 4]}), 400, "Not existing vector name error: other"),
     ("PUT", "points", '{"points":[{"id":2,"vector":[1,2,3,NaN]}]}', 400, "Format error"),
     ("PUT", "points", '{"points":[{"id":2,"vector":[1,2,3,1e60]}]}', 400, "32-bit float"),
+    ("PUT", "points", points(vector={"": {"indices": [1], "values": [1]}}), 400, "sparse and regular"),
+    ("PUT", "points", points(vector={"": {"indices": [1, 1], "values": [1, 2]}}), 422, "unique"),
+    ("PUT", "points", points(vector={"": {"indices": [1, 2], "values": [1]}}), 422, "same length"),
+    ("PUT", "points", points(vector={"": {"indices": [-1], "values": [1]}}), 400, "indices[0]"),
     ("PUT", "points", points(id=-1), 400, "point ID"),
     ("PUT", "points", points(id="abc"), 400, "value abc is not a valid point ID"),
     ("PUT", "points", points(payload=[1]), 400, "payload"),
@@ -84,7 +88,8 @@ def test_names_and_ids(bad):
     assert raw(bad, "PUT", "/collections/b%2Fd", json.dumps({"vectors": {"size": 4, "distance": "Dot"}}))[0] == 400
     assert raw(bad, "PUT", "/collections/new", json.dumps({"vectors": {"size": 0, "distance": "Dot"}}))[0] == 422
     assert raw(bad, "PUT", "/collections/new", json.dumps({"vectors": {"size": 4, "distance": "Dots"}}))[0] == 400
-    assert raw(bad, "PUT", "/collections/new", json.dumps({"sparse_vectors": {"s": {}}}))[0] == 400
+    assert raw(bad, "PUT", "/collections/new", json.dumps({"sparse_vectors": {"": {}}}))[0] == 400
+    assert raw(bad, "PUT", "/collections/new", json.dumps({"sparse_vectors": {"s": {"modifier": "x"}}}))[0] == 400
     big = 2 ** 64 - 1
     assert raw(bad, "PUT", "/collections/bad/points?wait=true", points(id=big))[0] == 200
     assert json.loads(raw(bad, "GET", f"/collections/bad/points/{big}")[1])["result"]["id"] == big

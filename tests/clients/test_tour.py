@@ -179,3 +179,55 @@ def test_datatypes(client, datatype, distance):
         found = np.array([-p.score if distance == "EUCLID" else p.score for p in got])
         assert np.allclose(found, want, rtol=2e-3, atol=2e-3), (found, want)
     client.delete_collection(name)
+
+
+@pytest.mark.parametrize("modifier", ["none", "idf"])
+def test_sparse(client, modifier):
+    """Beside the client's own memory: the same points, the same scores."""
+    from qdrant_client import QdrantClient
+    rng, name, n = np.random.default_rng(3), "sparse", 4000
+    local = QdrantClient(":memory:")
+
+    def sparse(count):
+        indices = np.unique(rng.zipf(1.3, count) % 3000)
+        return m.SparseVector(indices=rng.permutation(indices).tolist(), values=rng.uniform(0.1, 3, len(indices)).tolist())
+
+    points = [m.PointStruct(id=i, vector={"text": sparse(8), **({"": [float(i), 1.0]} if i % 2 else {})},
+                            payload={"group": i % 10}) for i in range(n)]
+    for c in (client, local):
+        c.delete_collection(name)
+        c.create_collection(name, vectors_config=m.VectorParams(size=2, distance=m.Distance.DOT),
+                            sparse_vectors_config={"text": m.SparseVectorParams(modifier=m.Modifier(modifier))})
+        for at in range(0, n, 500):
+            c.upsert(name, points[at:at + 500], wait=True)
+    config = client.get_collection(name).config.params
+    assert config.sparse_vectors["text"].modifier == m.Modifier(modifier) and config.vectors.size == 2
+
+    def same(**args):
+        a, b = (c.query_points(name, using="text", limit=10, **args).points for c in (client, local))
+        assert len(a) == len(b)
+        assert np.allclose([p.score for p in a], [p.score for p in b], rtol=1e-4)
+        sure = [p.id for p in b if b[-1].score < p.score - 1e-4]
+        assert {p.id for p in a} >= set(sure)
+
+    def compare():
+        for i in range(30):
+            query = sparse(5)
+            same(query=query)
+            same(query=query, query_filter=m.Filter(must=[m.FieldCondition(key="group", match=m.MatchValue(value=i % 10))]))
+            same(query=i + (i % 7 == 0))
+            same(query=query, score_threshold=4.0)
+    compare()
+    for c in (client, local):
+        c.delete(name, m.PointIdsList(points=list(range(0, n, 7))), wait=True)
+        c.update_vectors(name, [m.PointVectors(id=i, vector={"text": m.SparseVector(indices=[1, 2, 3], values=[1.0, 2.0, i / 10])})
+                                for i in range(1, 40) if i % 7], wait=True)
+    rng = np.random.default_rng(4)
+    compare()
+    got = client.retrieve(name, [1, 3], with_vectors=True)
+    assert got[0].vector["text"].indices == [1, 2, 3] and got[0].vector[""] == [1.0, 1.0]
+    with pytest.raises(Exception, match="Conversion between sparse and regular vectors failed"):
+        client.query_points(name, query=[1.0, 2.0], using="text")
+    with pytest.raises(Exception, match="unique"):
+        client.query_points(name, query=m.SparseVector(indices=[1, 1], values=[1.0, 2.0]), using="text")
+    client.delete_collection(name)

@@ -169,7 +169,24 @@ static kith_filter *filter_of(int kind, int value, struct arena *a)
     return f;
 }
 
-size_t model_kith_ops(const struct model_op *op, struct arena *a, kith_op *out)
+/* The three numbers as a sparse vector, whose indices were given in no order. */
+static kith_vector sparse_of_model(const char *name, const float *v, struct arena *a)
+{
+    static const uint32_t indices[MODEL_DIM] = {7, 2, 90000};
+    uint8_t *blob = arena_alloc(a, sizeof indices + MODEL_DIM * sizeof *v);
+
+    memcpy(blob, indices, sizeof indices);
+    for (int i = 0; i < MODEL_DIM; i++) /* kept by index: 2, 7, 90000 */
+        memcpy(blob + sizeof indices + (size_t)i * sizeof *v, &v[i == 0 ? 1 : i == 1 ? 0 : i], sizeof *v);
+    return (kith_vector){name, MODEL_DIM, blob, KITH_SPARSE};
+}
+
+kith_vector model_query(bool sparse, const float *v, struct arena *a)
+{
+    return sparse ? sparse_of_model("", v, a) : (kith_vector){"", MODEL_DIM, v, KITH_F32};
+}
+
+size_t model_kith_ops(const struct model_op *op, bool sparse, struct arena *a, kith_op *out)
 {
     static const char *const names[] = {"", "second"}, *const keys[] = {"a", "s"};
 
@@ -195,7 +212,8 @@ size_t model_kith_ops(const struct model_op *op, struct arena *a, kith_op *out)
             size_t n = 0;
             for (int j = 0; j < 2; j++) {
                 if (o->has[j])
-                    v[n++] = (kith_vector){names[j], MODEL_DIM, o->v[j], KITH_F32};
+                    v[n++] = j && sparse ? sparse_of_model(names[j], o->v[j], a)
+                                         : (kith_vector){names[j], MODEL_DIM, o->v[j], KITH_F32};
             }
             for (int j = 0; j < o->ids_count; j++)
                 p[j] = (kith_point){id_of(o->ids[j]), k->doc, v, n};
@@ -462,7 +480,7 @@ static bool same_json(const struct model_doc *want, const kith_doc *got, char *w
     return same;
 }
 
-bool model_compare(const struct model_state *want, const kith_result *got, char *why, size_t size)
+bool model_compare(const struct model_state *want, bool sparse, const kith_result *got, char *why, size_t size)
 {
     static const char *const names[] = {"", "second"};
     int there = 0;
@@ -490,7 +508,8 @@ bool model_compare(const struct model_state *want, const kith_result *got, char 
             have += p->has[j];
             for (size_t k = 0; k < h->vectors_count; k++) {
                 if (strcmp(h->vectors[k].name, names[j]) == 0)
-                    found = p->has[j] && memcmp(h->vectors[k].data, p->v[j], sizeof p->v[j]) == 0;
+                    found = p->has[j] && memcmp((const uint8_t *)h->vectors[k].data + (j && sparse ? MODEL_DIM * 4 : 0),
+                                                p->v[j], sizeof p->v[j]) == 0;
             }
             if (p->has[j] != found) {
                 snprintf(why, size, "point %d: vector \"%s\" differs", index, names[j]);
@@ -548,8 +567,8 @@ int64_t model_count(const struct model_state *s, const kith_filter *f)
     return n;
 }
 
-bool model_check_nearest(const struct model_state *s, const kith_filter *f, const float *v, const kith_result *got,
-                         char *why, size_t size)
+bool model_check_nearest(const struct model_state *s, const kith_filter *f, int vector, const float *v,
+                         const kith_result *got, char *why, size_t size)
 {
     float best[MODEL_IDS];
     size_t n = 0;
@@ -558,10 +577,10 @@ bool model_check_nearest(const struct model_state *s, const kith_filter *f, cons
         const struct model_point *p = &s->points[i];
         float d = 0;
         size_t at;
-        if (!p->there || !p->has[0] || !filter_matches(&p->doc, f))
+        if (!p->there || !p->has[vector] || !filter_matches(&p->doc, f))
             continue;
         for (int j = 0; j < MODEL_DIM; j++)
-            d -= p->v[0][j] * v[j];
+            d -= p->v[vector][j] * v[j];
         for (at = n++; at > 0 && best[at - 1] > d; at--)
             best[at] = best[at - 1];
         best[at] = d;

@@ -107,6 +107,11 @@ static struct kith_db *handle(struct sim *s)
     return (kith_db *)(void *)s->db;
 }
 
+static bool second_is_sparse(const struct sim *s)
+{
+    return s->seed % 2;
+}
+
 static void create(struct sim *s)
 {
     kith_vector_params vectors[] = {{.name = "", .dim = MODEL_DIM, .metric = KITH_DOT},
@@ -115,6 +120,8 @@ static void create(struct sim *s)
     kith_schema schema = {vectors, 2, fields, dice(s, 3), NULL};
     kith_err err;
 
+    if (second_is_sparse(s))
+        vectors[1] = (kith_vector_params){.name = "second", .metric = KITH_DOT, .element = KITH_SPARSE};
     if (kith_create(handle(s), "c", &schema, &err) < 0 && !sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
         fail(s, err.text);
 }
@@ -148,7 +155,7 @@ static void submit(struct sim *s)
     size_t n;
 
     arena_init(&arena);
-    n = model_kith_ops(op, &arena, ops);
+    n = model_kith_ops(op, second_is_sparse(s), &arena, ops);
     *t = (struct ticket){s, model_submitted(&s->model, op)};
     if (kith_write_async(handle(s), "c", ops, n, dice(s, 2) ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, done, t, &err) < 0) {
         model_refused(&s->model, t->at);
@@ -172,7 +179,7 @@ static bool same_points(struct sim *s, const struct model_state *want, char *why
         snprintf(why, size, "scroll: %s", err.text);
         return false;
     }
-    same = model_compare(want, r, why, size);
+    same = model_compare(want, second_is_sparse(s), r, why, size);
     kith_result_free(r);
     return same;
 }
@@ -199,14 +206,16 @@ static void check_queries(struct sim *s, const struct model_state *want)
         kith_result *r;
         for (int j = 0; j < MODEL_DIM; j++)
             v[j] = (float)dice(s, 100) / 10 - 5;
-        q.vector.dim = MODEL_DIM;
-        q.vector.data = v;
-        r = kith_query_run(handle(s), "c", &q, &err);
-        if (!r)
-            fail(s, err.text);
-        else if (!model_check_nearest(want, f, v, r, why, sizeof why))
-            fail(s, why);
-        kith_result_free(r);
+        for (int which = 0; which <= second_is_sparse(s); which++) {
+            q.using_vector = which ? "second" : "";
+            q.vector = model_query(which, v, &arena);
+            r = kith_query_run(handle(s), "c", &q, &err);
+            if (!r)
+                fail(s, err.text);
+            else if (!model_check_nearest(want, f, which, v, r, why, sizeof why))
+                fail(s, why);
+            kith_result_free(r);
+        }
         arena_release(&arena);
     }
 }

@@ -749,6 +749,196 @@ static void wrong_elements(void)
     sim_world_free(w);
 }
 
+/* ---- sparse vectors ---------------------------------------------------------------------------------------- */
+
+enum { SPARSE_ROWS = 20000, SPARSE_TERMS = 2000, SPARSE_MOST = 12 };
+
+/* A few common terms, many rare ones. `signs`: some values are negative. */
+static uint32_t sparse_vector_at(uint64_t seed, bool signs, uint32_t *indices, float *values)
+{
+    uint32_t n = (uint32_t)(splitmix(&seed) % SPARSE_MOST), count = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t r = splitmix(&seed);
+        uint32_t term = (uint32_t)((r >> 8) % (1 + (r & 255) * SPARSE_TERMS / 256));
+        bool twice = false;
+        for (uint32_t j = 0; j < count; j++)
+            twice = twice || indices[j] == term * 77;
+        if (twice)
+            continue;
+        indices[count] = term * 77;
+        values[count++] = (float)(splitmix(&seed) % 1000) / 100 - (signs && seed % 5 == 0 ? 5 : 0);
+    }
+    return count;
+}
+
+struct sparse_model {
+    uint32_t count[SPARSE_ROWS];
+    uint32_t indices[SPARSE_ROWS][SPARSE_MOST];
+    float values[SPARSE_ROWS][SPARSE_MOST];
+    bool gone[SPARSE_ROWS];
+};
+
+static void give_sparse(struct sparse_model *m, uint32_t row, uint32_t *blob, kith_vector *v)
+{
+    memcpy(blob, m->indices[row], m->count[row] * 4);
+    memcpy(blob + m->count[row], m->values[row], m->count[row] * 4);
+    *v = (kith_vector){"", m->count[row], blob, KITH_SPARSE};
+}
+
+static double model_score(const struct sparse_model *m, uint32_t row, uint32_t n, const uint32_t *indices,
+                          const double *weights, bool *ret_common)
+{
+    double score = 0;
+
+    *ret_common = false;
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t j = 0; j < m->count[row]; j++) {
+            if (m->indices[row][j] == indices[i]) {
+                score += weights[i] * (double)m->values[row][j];
+                *ret_common = true;
+            }
+        }
+    }
+    return score;
+}
+
+static int descending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x > y ? -1 : x < y;
+}
+
+static bool matches_filter(uint32_t row, uint32_t every)
+{
+    return !every || row % every == 0;
+}
+
+static void check_sparse(kith_db *db, const struct sparse_model *m, bool idf, bool signs, uint32_t every)
+{
+    static double scores[SPARSE_ROWS];
+    kith_value zero = {.kind = KITH_VALUE_INT, .num = 0};
+    kith_filter f = {.kind = KITH_COND_MATCH, .path = every == 3 ? "by3" : "by100", .values = &zero, .values_count = 1};
+
+    for (uint64_t i = 0; i < 16; i++) {
+        uint32_t blob[2 * SPARSE_MOST], indices[SPARSE_MOST], n, found = 0;
+        float values[SPARSE_MOST];
+        double weights[SPARSE_MOST];
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = i % 4 == 3 ? 150 : 10, .filter = every ? &f : NULL};
+        kith_result *r;
+        n = sparse_vector_at(5000000 + i, signs && i % 2, indices, values);
+        memcpy(blob, indices, n * 4);
+        memcpy(blob + n, values, n * 4);
+        for (uint32_t j = 0; j < n; j++) {
+            uint32_t df = 0, points = 0;
+            for (uint32_t row = 0; row < SPARSE_ROWS; row++) {
+                points += !m->gone[row];
+                for (uint32_t x = 0; x < m->count[row] && !m->gone[row]; x++)
+                    df += m->indices[row][x] == indices[j];
+            }
+            weights[j] = (double)values[j] * (idf ? log(1 + (points - df + 0.5) / (df + 0.5)) : 1);
+        }
+        for (uint32_t row = 0; row < SPARSE_ROWS; row++) {
+            bool common;
+            double score = model_score(m, row, n, indices, weights, &common);
+            if (common && !m->gone[row] && matches_filter(row, every))
+                scores[found++] = score;
+        }
+        qsort(scores, found, sizeof *scores, descending);
+        q.vector = (kith_vector){"", n, blob, KITH_SPARSE};
+        r = kith_query_run(db, "c", &q, NULL);
+        CHECK(r && r->count == MIN(found, q.limit));
+        for (size_t j = 0; r && j < r->count && j < found; j++) {
+            uint32_t row = (uint32_t)r->hits[j].id.as.num;
+            bool common;
+            double own = model_score(m, row, n, indices, weights, &common);
+            CHECK(fabs(-(double)r->hits[j].distance - scores[j]) <= 1e-4 * fabs(scores[j]) + 1e-4);
+            CHECK(fabs(own - scores[j]) <= 1e-4 * fabs(scores[j]) + 1e-4 && matches_filter(row, every) && !m->gone[row]);
+        }
+        kith_result_free(r);
+    }
+}
+
+static void check_all_sparse(kith_db *db, const struct sparse_model *m, bool idf, bool signs)
+{
+    check_sparse(db, m, idf, signs, 0);
+    check_sparse(db, m, idf, signs, 3);
+    check_sparse(db, m, idf, signs, 100);
+}
+
+static int put_sparse(kith_db *db, struct sparse_model *m, uint32_t from, uint32_t to, kith_op_kind kind)
+{
+    enum { BATCH = 500 };
+    static uint32_t blobs[BATCH][2 * SPARSE_MOST];
+    static kith_vector v[BATCH];
+    static kith_point p[BATCH];
+    static char docs[BATCH][40];
+    int rc = 0;
+
+    for (uint32_t row = from; row < to && rc >= 0;) {
+        kith_op op = {.kind = kind, .points = p};
+        for (; op.points_count < BATCH && row < to; row++, op.points_count++) {
+            size_t i = op.points_count;
+            int size = snprintf(docs[i], sizeof docs[i], "{\"by3\":%u,\"by100\":%u}", row % 3, row % 100);
+            give_sparse(m, row, blobs[i], &v[i]);
+            p[i] = (kith_point){kith_id_num(row), {KITH_DOC_JSON, (uint32_t)size, docs[i]}, &v[i], 1};
+        }
+        rc = kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);
+    }
+    return rc;
+}
+
+static void sparse_one(bool idf, bool signs)
+{
+    const kith_vector_params params = {.name = "", .metric = KITH_DOT, .element = KITH_SPARSE, .idf = idf};
+    const kith_field fields[] = {{.path = "by3", .index = KITH_INDEX_INTEGER}, {.path = "by100", .index = KITH_INDEX_INTEGER}};
+    const kith_schema schema = {&params, 1, fields, 2, NULL};
+    struct sparse_model *m = calloc(1, sizeof *m);
+    struct sim_world *w = sim_world_new(66);
+    kith_db *db = open_sim(w, 8000, 1 << 22);
+    uint64_t before[2], after[2];
+    kith_id gone[400];
+    kith_op drop = {.kind = KITH_DELETE, .ids = gone, .ids_count = ARRAY_SIZE(gone)};
+    kith_err err;
+
+    CHECK(m && kith_create(db, "c", &schema, &err) == 0);
+    for (uint32_t row = 0; row < SPARSE_ROWS; row++)
+        m->count[row] = sparse_vector_at(row, signs, m->indices[row], m->values[row]);
+    CHECK(put_sparse(db, m, 0, SPARSE_ROWS, KITH_UPSERT) == 0);
+    check_all_sparse(db, m, idf, signs);
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    check_all_sparse(db, m, idf, signs);
+    for (uint32_t row = 100; row < 500; row++) /* over sealed rows, and new rows */
+        m->count[row] = sparse_vector_at(row + 9000000, signs, m->indices[row], m->values[row]);
+    CHECK(put_sparse(db, m, 100, 300, KITH_UPDATE_VECTORS) == 0);
+    CHECK(put_sparse(db, m, 300, 500, KITH_UPSERT) == 0);
+    for (uint32_t i = 0; i < ARRAY_SIZE(gone); i++) {
+        gone[i] = kith_id_num(i * 97);
+        m->gone[i * 97] = true;
+    }
+    CHECK(kith_write(db, "c", &drop, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+    check_all_sparse(db, m, idf, signs);
+    CHECK(kith_digest(db, "c", before, &err) == 0);
+    kith_close(db);
+    db = open_sim(w, 8000, 1 << 22);
+    CHECK(kith_digest(db, "c", after, &err) == 0 && memcmp(before, after, sizeof before) == 0);
+    check_all_sparse(db, m, idf, signs);
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    CHECK(kith_digest(db, "c", after, &err) == 0 && memcmp(before, after, sizeof before) == 0);
+    check_all_sparse(db, m, idf, signs);
+    kith_close(db);
+    sim_world_free(w);
+    free(m);
+}
+
+static void sparse_vectors(void)
+{
+    sparse_one(false, false);
+    sparse_one(true, false);
+    sparse_one(false, true);
+}
+
 /* ---- one vector of a row changes ------------------------------------------------------------------------- */
 
 enum { REVISED = 300, REVISED_ROWS = 5000 };
@@ -907,6 +1097,7 @@ static const struct test tests[] = {
     {"engine: a method by name", named_method},
     {"engine: every element by every metric", elements},
     {"engine: wrong elements", wrong_elements},
+    {"engine: sparse vectors", sparse_vectors},
     {"engine: one vector of a row changes", vector_versions},
     {"engine: a request that takes too long", too_late},
 };
