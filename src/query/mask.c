@@ -187,6 +187,22 @@ static int eval(struct masking *m, const struct pred *p, const struct bits *amon
     return leaf(m, p, among, out);
 }
 
+/* Few: one by one; many: the table, row by row. */
+static void find_overlaid(const struct segment *s, lsn v, struct bits *out)
+{
+    if (atomic_load(&((struct segment *)(uintptr_t)s)->overlaid_count) > out->size / 16) {
+        for (row_id row = 0; row < out->size; row++) {
+            if (s->ops->overlaid(s, row, v))
+                bits_set(out, row);
+        }
+        return;
+    }
+    for (const struct docver *d = s->ops->overlays(s); d; d = d->next) {
+        if (d->lsn <= v)
+            bits_set(out, d->row);
+    }
+}
+
 int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const struct pred *p,
                struct bits *ret_mask, bool *ret_all)
 {
@@ -206,10 +222,7 @@ int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const
         if (bits_new(&c->arena, live.size, &m.overlaid) < 0)
             return err_nomem(c);
         m.any_overlaid = true;
-        for (row_id row = 0; row < live.size; row++) {
-            if (s->ops->overlaid(s, row, snap->v))
-                bits_set(&m.overlaid, row);
-        }
+        find_overlaid(s, snap->v, &m.overlaid);
     }
     TRY(eval(&m, p, &live, &mask));
     *ret_mask = mask;

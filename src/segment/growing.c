@@ -25,6 +25,7 @@ struct grow_row {
     _Atomic lsn dead;
     struct docver *_Atomic doc; /* newest; the last in the chain is the first document */
     row_id older;               /* of the same id */
+    row_id nth_dead;            /* not of this row: who died as the n-th, n being this row's number */
 };
 
 struct grow_column {
@@ -39,7 +40,7 @@ struct grow_column {
 struct growing {
     struct segment base;
     struct arena arena; /* nodes and string ids */
-    atomic_uint rows;
+    atomic_uint rows, deads;
     uint32_t capacity;  /* rows with chunks */
     uint32_t chunks;
     struct grow_row *_Atomic row_chunks[CHUNKS];
@@ -136,6 +137,34 @@ static lsn grow_born(const struct segment *s, row_id row)
 static lsn grow_dead(const struct segment *s, row_id row)
 {
     return atomic_load_explicit(&row_at(grow_of(s), row)->dead, memory_order_acquire);
+}
+
+/* LSNs ascend with rows: what is visible is the first so many, without the dead. */
+static bool grow_live(const struct segment *s, lsn v, struct bits *out)
+{
+    const struct growing *g = grow_of(s);
+    uint32_t rows = out->size, deads = atomic_load_explicit(&((struct growing *)(uintptr_t)g)->deads, memory_order_acquire);
+    bool all = true;
+
+    bits_fill(out);
+    for (; rows > 0 && row_at(g, rows - 1)->born > v; rows--) {
+        bits_clear(out, rows - 1);
+        all = false;
+    }
+    for (uint32_t i = 0; i < deads; i++) {
+        row_id row = row_at(g, i)->nth_dead;
+        if (row < rows && grow_dead(s, row) <= v) {
+            bits_clear(out, row);
+            all = false;
+        }
+    }
+    return all;
+}
+
+static const struct docver *grow_overlays(const struct segment *s)
+{
+    UNUSED(s);
+    return NULL;
 }
 
 static kith_id grow_id(const struct segment *s, row_id row)
@@ -300,11 +329,17 @@ static const struct field_index *grow_field(const struct segment *s, uint32_t fi
 
 static int grow_mark_dead(struct segment *s, row_id row, lsn at)
 {
-    struct grow_row *r = row_at(grow_of(s), row);
+    struct growing *g = grow_of(s);
+    struct grow_row *r = row_at(g, row);
+    uint32_t n = atomic_load_explicit(&g->deads, memory_order_relaxed);
+    bool alive = atomic_load_explicit(&r->dead, memory_order_relaxed) == 0;
 
-    if (atomic_load_explicit(&r->dead, memory_order_relaxed) == 0)
-        atomic_fetch_add(&s->dead_count, 1);
     atomic_store_explicit(&r->dead, at, memory_order_release);
+    if (!alive)
+        return 0;
+    row_at(g, n)->nth_dead = row;
+    atomic_store_explicit(&g->deads, n + 1, memory_order_release);
+    atomic_fetch_add(&s->dead_count, 1);
     return 0;
 }
 
@@ -361,6 +396,8 @@ static const struct segment_ops grow_ops = {
     .rows = grow_rows,
     .born = grow_born,
     .dead = grow_dead,
+    .live = grow_live,
+    .overlays = grow_overlays,
     .id = grow_id,
     .find = grow_find,
     .doc = grow_doc,

@@ -1,5 +1,6 @@
 /* sealed.c - reading sealed segments. Ids, LSNs, links, codes and field indexes are verified when the
  * segment is opened; vectors and documents block by block, when first touched. */
+#include "segment/deads.h"
 #include "segment/revised.h"
 #include "segment/sealed.h"
 
@@ -9,12 +10,6 @@
 #include "base/mem.h"
 
 #include <lz4.h>
-
-/* Death marks: shared by all segments over the same rows. */
-struct deads {
-    atomic_uint refs;
-    _Atomic lsn at[];
-};
 
 struct sealed_vector {
     uint32_t id;
@@ -58,6 +53,7 @@ struct sealed {
     uint32_t fields_count;
     struct deads *_Atomic deads;
     struct docver *_Atomic *_Atomic overlays; /* a pointer a row, made when first needed */
+    struct docver *_Atomic last_overlay;
     struct revisions revisions; /* of vectors, in the order of `vectors` */
 };
 
@@ -83,6 +79,16 @@ static lsn sealed_dead(const struct segment *s, row_id row)
     struct deads *d = atomic_load_explicit(&sealed_of(s)->deads, memory_order_acquire);
 
     return d ? atomic_load_explicit(&d->at[row], memory_order_acquire) : 0;
+}
+
+static bool sealed_live(const struct segment *s, lsn v, struct bits *out)
+{
+    struct deads *d = atomic_load_explicit(&sealed_of(s)->deads, memory_order_acquire);
+
+    if (d)
+        return deads_live(d, v, out);
+    bits_fill(out);
+    return true;
 }
 
 static kith_id sealed_id(const struct segment *s, row_id row)
@@ -181,6 +187,11 @@ static lsn sealed_doc_lsn(const struct segment *s, row_id row, lsn v)
     struct docver *d = overlay_at(sealed_of(s), row, v);
 
     return d ? d->lsn : sealed_of(s)->doc_lsns[row];
+}
+
+static const struct docver *sealed_overlays(const struct segment *s)
+{
+    return atomic_load_explicit(&sealed_of(s)->last_overlay, memory_order_acquire);
 }
 
 static const struct docver *sealed_versions(const struct segment *s, row_id row)
@@ -345,15 +356,13 @@ static int sealed_mark_dead(struct segment *s, row_id row, lsn at)
     struct deads *d = atomic_load_explicit(&z->deads, memory_order_relaxed);
 
     if (!d) {
-        d = mem_zalloc(sizeof *d + (size_t)z->rows * sizeof d->at[0]);
+        d = deads_new(z->rows);
         if (!d)
             return KITH_NOMEM;
-        atomic_init(&d->refs, 1);
         atomic_store_explicit(&z->deads, d, memory_order_release);
     }
-    if (atomic_load_explicit(&d->at[row], memory_order_relaxed) == 0)
+    if (deads_mark(d, row, at))
         atomic_fetch_add(&s->dead_count, 1);
-    atomic_store_explicit(&d->at[row], at, memory_order_release);
     return 0;
 }
 
@@ -371,10 +380,13 @@ static int sealed_put_doc(struct segment *s, row_id row, struct docver *d, struc
     }
     old = atomic_load_explicit(&table[row], memory_order_relaxed);
     d->older = old;
+    d->row = row;
+    d->next = atomic_load_explicit(&z->last_overlay, memory_order_relaxed);
     if (!old)
         atomic_fetch_add(&s->overlaid_count, 1);
     atomic_fetch_add(&s->overlay_bytes, sizeof *d + d->size);
     atomic_store_explicit(&table[row], d, memory_order_release);
+    atomic_store_explicit(&z->last_overlay, d, memory_order_release);
     *ret_old = old;
     return 0;
 }
@@ -399,17 +411,14 @@ static int sealed_put_vector(struct segment *s, row_id row, struct vecver *d)
 
 static void overlays_free(struct sealed *z)
 {
-    struct docver *_Atomic *table = atomic_load(&z->overlays);
+    struct docver *d = atomic_load(&z->last_overlay);
 
-    for (row_id row = 0; table && row < z->rows; row++) {
-        struct docver *d = atomic_load(&table[row]);
-        while (d) {
-            struct docver *older = d->older;
-            mem_free(d);
-            d = older;
-        }
+    while (d) {
+        struct docver *next = d->next;
+        mem_free(d);
+        d = next;
     }
-    mem_free((void *)(uintptr_t)table);
+    mem_free((void *)(uintptr_t)atomic_load(&z->overlays));
 }
 
 static void sealed_free(struct segment *s)
@@ -419,8 +428,7 @@ static void sealed_free(struct segment *s)
 
     overlays_free(z);
     revisions_release(&z->revisions);
-    if (d && atomic_fetch_sub(&d->refs, 1) == 1)
-        mem_free(d);
+    deads_unref(d);
     for (uint32_t i = 0; i < z->graphs_count; i++)
         part_unref(z->graphs[i].part);
     part_unref(z->cols);
@@ -437,6 +445,8 @@ static const struct segment_ops sealed_ops = {
     .rows = sealed_rows,
     .born = sealed_born,
     .dead = sealed_dead,
+    .live = sealed_live,
+    .overlays = sealed_overlays,
     .id = sealed_id,
     .find = sealed_find,
     .doc = sealed_doc,

@@ -24,6 +24,7 @@ struct docver *docver_new(lsn at, const void *data, size_t size)
         return NULL;
     d->lsn = at;
     d->older = d->next = NULL;
+    d->row = 0;
     d->size = (uint32_t)size;
     memcpy(d->data, data, size);
     return d;
@@ -31,23 +32,9 @@ struct docver *docver_new(lsn at, const void *data, size_t size)
 
 int segment_live(struct ctx *c, const struct segment *s, lsn v, struct bits *ret_bits, bool *ret_all)
 {
-    uint32_t rows = s->ops->rows(s);
-    bool all = true;
-
-    if (bits_new(&c->arena, rows, ret_bits) < 0)
+    if (bits_new(&c->arena, s->ops->rows(s), ret_bits) < 0)
         return err_nomem(c);
-    if (!segment_is_growing(s) && atomic_load(&s->dead_count) == 0) {
-        bits_fill(ret_bits);
-        *ret_all = true;
-        return 0;
-    }
-    for (row_id row = 0; row < rows; row++) {
-        if (segment_visible(s, row, v))
-            bits_set(ret_bits, row);
-        else
-            all = false;
-    }
-    *ret_all = all;
+    *ret_all = s->ops->live(s, v, ret_bits);
     return 0;
 }
 

@@ -23,7 +23,8 @@ struct segment;
 struct docver {
     lsn lsn;
     struct docver *older; /* NULL: the row's first document comes next */
-    struct docver *next;  /* a list for whoever retires it */
+    struct docver *next;  /* over a sealed segment: of another row, older */
+    row_id row;           /* there */
     uint32_t size;
     uint8_t data[];
 };
@@ -62,6 +63,8 @@ struct segment_ops {
     uint32_t (*rows)(const struct segment *s);
     lsn (*born)(const struct segment *s, row_id row);
     lsn (*dead)(const struct segment *s, row_id row); /* 0: alive */
+    /* the rows visible at V, of as many as `out` has room for. True: all of them */
+    bool (*live)(const struct segment *s, lsn v, struct bits *out);
     kith_id (*id)(const struct segment *s, row_id row);
     /* the row of this id visible at V, or ROW_NONE */
     row_id (*find)(const struct segment *s, const kith_id *id, lsn v);
@@ -72,6 +75,7 @@ struct segment_ops {
     const struct docver *(*versions)(const struct segment *s, row_id row);
     /* true: the document visible at V is not the one the field indexes were made from */
     bool (*overlaid)(const struct segment *s, row_id row, lsn v);
+    const struct docver *(*overlays)(const struct segment *s); /* all, through `next`; NULL: none, or growing */
     /* in place, at V; NULL: the row has no such vector. Checks what it touches for the first time. */
     int (*vector)(struct ctx *c, const struct segment *s, row_id row, lsn v, uint32_t vector_id,
                   const void **ret_data);
