@@ -312,17 +312,19 @@ static int run(struct bench *x, const char *step, kith_err *err)
         return writes(x, err);
     if (strncmp(step, "live", 4) == 0)
         return live(x, step[4] == '=' ? atof(step + 5) : 0, err);
-    snprintf(err->text, sizeof err->text, "step \"%.20s\": expected load, search, write or live", step);
+    if (strcmp(step, "filtered") == 0)
+        return bench_filtered(x->db, &x->b, &x->q, x->metric, err);
+    snprintf(err->text, sizeof err->text, "step \"%.20s\": expected load, search, write, live or filtered", step);
     return -1;
 }
 
 static int usage(int argc, char **argv)
 {
     printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse STEP\n\n"
-           "STEP is load, search, write or live[=RATE].\n"
+           "STEP is load, search, write, live[=RATE] or filtered.\n"
            "Prints figures as JSON: of loading BASE into a new database DIR; of searching it, recall and speed\n"
            "over ef; of durable single inserts by 1 and 32 threads; of loading at RATE rows a second while\n"
-           "one thread searches. With sparse for a metric, BASE and QUERY are .csr files (i64 rows, columns,\n"
+           "one thread searches; of loading and searching under filters. With sparse for a metric, BASE and QUERY are .csr files (i64 rows, columns,\n"
            "entries; i64 starts; i32 indices; f32 values), and STEP is load or search. bench/ puts the figures\n"
            "beside others'.\n");
     return argc != 1 || strcmp(argv[0], "--help") != 0;
@@ -358,7 +360,7 @@ int cmd_bench(int argc, char **argv)
         rc = matrix_read(&c, argv[2], &x.q);
     err_give(&c, rc < 0 ? rc : 0, &err);
     ctx_release(&c);
-    loads = strcmp(argv[4], "load") == 0 || strncmp(argv[4], "live", 4) == 0;
+    loads = strcmp(argv[4], "load") == 0 || strcmp(argv[4], "filtered") == 0 || strncmp(argv[4], "live", 4) == 0;
     if (rc >= 0 && loads && os_linux()->exists(os_linux(), argv[0]) == 1)
         return cmd_fail("bench: %s exists", argv[0]);
     if (rc >= 0) {

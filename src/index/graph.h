@@ -24,6 +24,8 @@ struct graph {
 struct graph_scratch {
     uint8_t *seen; /* a bit a slot */
     size_t seen_size;
+    uint32_t *open;
+    size_t open_size;
     uint8_t *beams;
     size_t beams_size;
 };
@@ -43,6 +45,7 @@ struct graph_search {
     uint32_t visits_max;      /* give up after so many distances; 0: never */
     /* out */
     uint32_t distances, hops;
+    uint32_t inside; /* with allow and without hop_over: of what was found, as far as everything was looked at */
     bool gave_up;
 };
 

@@ -9,6 +9,7 @@ enum { START = 16 };
 void graph_scratch_release(struct graph_scratch *s)
 {
     mem_free(s->seen);
+    mem_free(s->open);
     mem_free_aligned(s->beams);
     memset(s, 0, sizeof *s);
 }
@@ -28,6 +29,22 @@ static int fit_seen(struct graph_scratch *s, uint32_t count)
         s->seen_size = more;
     }
     memset(s->seen, 0, size);
+    return 0;
+}
+
+static int open_up(struct graph_scratch *s, const struct bits *allow)
+{
+    size_t size = (size_t)bits_words(allow->size) * 8;
+
+    if (s->open_size < size) {
+        uint32_t *open = mem_alloc(size);
+        if (!open)
+            return KITH_NOMEM;
+        mem_free(s->open);
+        s->open = open;
+        s->open_size = size;
+    }
+    memcpy(s->open, allow->words, size);
     return 0;
 }
 
@@ -118,6 +135,11 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
         w.seen[*search->absent >> 3] |= (uint8_t)(1u << (*search->absent & 7));
     w.slots = (uint32_t *)(void *)(scratch->beams + (size_t)graph_found_max(ef) * 16);
     w.distances = (float *)(void *)(w.slots + SLOTS_MAX + 16);
+    if (mode == WALK_HOP && !search->rows && search->allow->size >= g->count) {
+        if (open_up(scratch, search->allow) < 0)
+            return err_nomem(c);
+        w.open = scratch->open;
+    }
     if (mode == WALK_HOP) {
         w.start_count = find_start(&w, scratch->beams, start);
         w.start = start;
@@ -127,5 +149,9 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     if (mode == WALK_KEEP)
         (void)beam_init(&w.kept, at, ef);
     walks_for(s->kernels)->run[s->form][mode](&w);
+    search->inside = 0;
+    while (mode == WALK_KEEP && search->inside < ef && w.kept.id[search->inside] != GRAPH_NONE &&
+           w.kept.d[search->inside] <= w.to_go.d[ef - 1])
+        search->inside++;
     return give(mode == WALK_KEEP ? &w.kept : &w.to_go, out);
 }

@@ -21,6 +21,7 @@ struct walk {
     const struct scorer *s;
     struct graph_search *search;
     uint8_t *seen; /* a bit a slot */
+    uint32_t *open; /* with WALK_HOP, slots being rows: allowed and not seen, a bit a slot; else NULL */
     const uint32_t *start;   /* with WALK_HOP: slots near the query, allowed or not */
     uint32_t start_count;
     struct beam to_go, kept; /* kept: with WALK_KEEP */

@@ -62,14 +62,30 @@ static ALWAYS_INLINE bool see(struct walk *w, uint32_t slot)
     return fresh;
 }
 
+/* As add_over: first the slots themselves, then, through those that are not allowed, theirs. */
+static ALWAYS_INLINE uint32_t add_open(struct walk *w, const uint32_t *links, uint32_t n, uint32_t count, uint32_t most)
+{
+    count += links_open(w->open, links, n, w->slots + count);
+    for (uint32_t i = 0; i < n && count < most; i++) {
+        uint32_t far[GRAPH_DEGREE_MAX];
+        if (see(w, links[i]) && !bits_get(w->search->allow, links[i]))
+            count += links_open(w->open, far, links_read(links_of(w, links[i]), w->g->degree, far), w->slots + count);
+    }
+    return count;
+}
+
 /* Only what the mask allows is scored; a link that is not allowed is looked through to its own links
  * (the two-hop idea of ACORN-1, Patel et al. 2024), until there is enough to score. */
 static ALWAYS_INLINE uint32_t add_over(struct walk *w, const uint32_t *links, uint32_t n, uint32_t count)
 {
-    uint32_t most = count + w->g->degree * 3 / 2;
+    uint32_t most = count + w->g->degree;
 
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         __builtin_prefetch(links_of(w, links[i]));
+        __builtin_prefetch(links_of(w, links[i]) + 16);
+    }
+    if (w->open)
+        return add_open(w, links, n, count, most);
     for (uint32_t i = 0; i < n && count < most; i++) {
         uint32_t far[GRAPH_DEGREE_MAX], far_n;
         if (!see(w, links[i]))

@@ -18,8 +18,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define HOP_BELOW 0.4 /* share of the rows that match */
-enum { SCAN_ALWAYS = 2000, SCAN_CODES = 10000, SCAN_ORIGINALS = 150, RANK_MORE = 32 };
+#define HOP_BELOW 0.4  /* share of the rows that match */
+#define HOP_WIDER 1.35 /* than a walk over everything, to find as much */
+enum { SCAN_ALWAYS = 2000, SCAN_CODES = 6500, SCAN_ORIGINALS = 150, RANK_MORE = 32, AHEAD = 32 };
 
 void scratch_pool_release(struct scratch_pool *p)
 {
@@ -221,13 +222,28 @@ static bool slots_are_rows(const struct searching *g, const struct segment_graph
     return !x->live && x->graph.count == g->s->ops->rows(g->s);
 }
 
+/* The next matching rows, their records on the way to the cache. */
+static uint32_t next_rows(const struct scorer *s, const struct bits *mask, row_id *at, uint32_t slots[AHEAD])
+{
+    uint32_t n = 0;
+
+    for (; n < AHEAD && *at != ROW_NONE; *at = bits_next(mask, *at + 1)) {
+        const uint8_t *record = s->base + (size_t)*at * s->stride;
+        for (size_t line = 0; line < s->length && line < 512; line += 64)
+            __builtin_prefetch(record + line);
+        slots[n++] = *at;
+    }
+    return n;
+}
+
 /* The matching rows by their codes, the best of them by the originals: many times faster than by the
  * originals alone, and what the codes put wrong is within their error, which `rank` allows for. */
 static int scan_codes(struct searching *g, const struct segment_graph *x, const struct bits *mask,
                       struct plan_note *note)
 {
-    uint32_t most = MIN(g->want * 3 + RANK_MORE, mask->size), slots[4], n = 0;
+    uint32_t most = MIN(g->want * 3 + RANK_MORE, mask->size), slots[2][AHEAD + 3], n[2];
     struct found *found = arena_alloc(&g->c->arena, most * sizeof *found);
+    row_id at = bits_next(mask, 0);
     struct scorer s;
     struct topk best;
     float d[4];
@@ -235,20 +251,18 @@ static int scan_codes(struct searching *g, const struct segment_graph *x, const 
     if (!found || topk_init(&best, &g->c->arena, most) < 0 ||
         segment_scorer(&g->c->arena, x, g->v, g->target->plain, g->r->kernels, &s) < 0)
         return err_nomem(g->c);
-    for (row_id row = bits_next(mask, 0); row != ROW_NONE;) {
-        row_id next = bits_next(mask, row + 1);
-        slots[n++] = row;
-        __builtin_prefetch(s.base + (size_t)(next == ROW_NONE ? row : next) * s.stride);
-        if (n == 4 || next == ROW_NONE) {
-            for (uint32_t j = n; j < 4; j++)
-                slots[j] = slots[0];
-            scorer_four(&s, slots, d);
-            for (uint32_t j = 0; j < n; j++)
-                topk_push(&best, d[j], slots[j]);
-            note->distances += n;
-            n = 0;
+    n[0] = next_rows(&s, mask, &at, slots[0]);
+    for (int turn = 0; n[turn]; turn = !turn) { /* while one lot is scored, the next one comes */
+        const uint32_t *now = slots[turn];
+        n[!turn] = next_rows(&s, mask, &at, slots[!turn]);
+        for (uint32_t i = n[turn]; i % 4; i++)
+            slots[turn][i] = now[0];
+        for (uint32_t i = 0; i < n[turn]; i += 4) {
+            scorer_four(&s, now + i, d);
+            for (uint32_t j = i; j < MIN(i + 4, n[turn]); j++)
+                topk_push(&best, d[j - i], now[j]);
         }
-        row = next;
+        note->distances += n[turn];
     }
     for (uint32_t i = 0; i < best.size; i++)
         found[i] = (struct found){best.heap[i].distance, best.heap[i].row};
@@ -276,13 +290,20 @@ static int by_graph(struct searching *g, const struct segment_graph *x, const st
         note->strategy = search.hop_over ? "hop" : "filter";
         /* to find as much as without: a walk that keeps some must meet the others too, and one over the matches
          * alone has fewer ways (measured: a third more) */
-        search.ef = MIN((uint32_t)((double)search.ef * (search.hop_over ? 1.35 : 1 / share)) + 1,
+        search.ef = MIN((uint32_t)((double)search.ef * (search.hop_over ? HOP_WIDER : 1 / share)) + 1,
                         (uint32_t)GRAPH_EF_MAX);
     }
     scratch = scratch_take(g->r->pool);
     if (!scratch)
         return err_nomem(g->c);
     n = walk(g, x, &search, scratch, note);
+    if (n >= 0 && !all && !search.hop_over && search.inside < ef - ef / 8) { /* near here fewer match than elsewhere */
+        note->strategy = "filter, then hop";
+        search.hop_over = true;
+        search.ef = MIN((uint32_t)(ef * HOP_WIDER) + 1, (uint32_t)GRAPH_EF_MAX);
+        g->best.size = 0;
+        n = walk(g, x, &search, scratch, note);
+    }
     scratch_give(g->r->pool, scratch);
     if (n < 0)
         return n;
