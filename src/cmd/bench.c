@@ -324,9 +324,9 @@ static int usage(int argc, char **argv)
            "STEP is load, search, write, live[=RATE] or filtered.\n"
            "Prints figures as JSON: of loading BASE into a new database DIR; of searching it, recall and speed\n"
            "over ef; of durable single inserts by 1 and 32 threads; of loading at RATE rows a second while\n"
-           "one thread searches; of loading and searching under filters. With sparse for a metric, BASE and QUERY are .csr files (i64 rows, columns,\n"
-           "entries; i64 starts; i32 indices; f32 values), and STEP is load or search. bench/ puts the figures\n"
-           "beside others'.\n");
+           "one thread searches; of loading and searching under filters. With sparse for a metric, BASE and\n"
+           "QUERY are .csr files (i64 rows, columns, entries; i64 starts; i32 indices; f32 values), and STEP\n"
+           "is load or search. bench/ puts the figures beside others'.\n");
     return argc != 1 || strcmp(argv[0], "--help") != 0;
 }
 

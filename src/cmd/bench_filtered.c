@@ -59,7 +59,8 @@ static int load(kith_db *db, const struct matrix *base, const struct matrix *que
     static kith_vector vectors[BATCH];
     static char docs[BATCH][64];
     kith_vector_params params = {.name = "", .dim = base->columns, .metric = metric};
-    kith_field fields[] = {{.path = "random", .index = KITH_INDEX_INTEGER}, {.path = "near", .index = KITH_INDEX_INTEGER}};
+    kith_field fields[] = {{.path = "random", .index = KITH_INDEX_INTEGER},
+                           {.path = "near", .index = KITH_INDEX_INTEGER}};
     kith_schema schema = {&params, 1, fields, 2, NULL};
     uint32_t *place = places(base, query);
     uint64_t seed = 1;
@@ -125,7 +126,8 @@ int bench_filtered(kith_db *db, const struct matrix *base, const struct matrix *
     printf("{\"us\": %.1f, \"recall\": %.3f, \"filtered\": [", plain * 1e6, recall);
     for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
         for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
-            kith_filter f = {.kind = KITH_COND_RANGE, .path = k ? "near" : "random", .bounds = k == 2 ? KITH_GTE : KITH_LT};
+            kith_filter f = {.kind = KITH_COND_RANGE, .path = k ? "near" : "random"};
+            f.bounds = k == 2 ? KITH_GTE : KITH_LT;
             f.range.lt = shares[i] * 1e6;
             f.range.gte = (1 - shares[i]) * 1e6;
             if (measure(db, query, &f, &took, &recall, err) < 0)

@@ -143,7 +143,8 @@ static lsn grow_dead(const struct segment *s, row_id row)
 static bool grow_live(const struct segment *s, lsn v, struct bits *out)
 {
     const struct growing *g = grow_of(s);
-    uint32_t rows = out->size, deads = atomic_load_explicit(&((struct growing *)(uintptr_t)g)->deads, memory_order_acquire);
+    uint32_t deads = atomic_load_explicit(&((struct growing *)(uintptr_t)g)->deads, memory_order_acquire);
+    uint32_t rows = out->size;
     bool all = true;
 
     bits_fill(out);

@@ -172,7 +172,7 @@ static int write_postings(struct sealing *z, const struct schema_vector *v)
     return rc;
 }
 
-/* As read_sparse of sealed.c has it. */
+/* As sparse_column_read has it. */
 static int write_sparse(struct sealing *z, const struct schema_vector *v)
 {
     uint32_t *offsets = arena_zalloc(&z->c->arena, ((size_t)z->count + 1) * sizeof *offsets);

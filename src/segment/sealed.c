@@ -235,27 +235,6 @@ static const struct vecver *sealed_revised(const struct segment *s, uint32_t vec
     return NULL;
 }
 
-/* Offsets in words, one a row and one more; then the vectors. */
-static int read_sparse(struct ctx *c, const struct sealed *z, const struct sealed_vector *v, row_id row,
-                       const void **ret_data)
-{
-    uint64_t start = ((uint64_t)z->rows + 1) * 4;
-    const uint8_t *data;
-    uint32_t at[2];
-
-    TRY(pack_read(c, z->cols->pack, v->section, row * 4ull, sizeof at, &data));
-    memcpy(at, data, sizeof at);
-    if (at[0] == at[1])
-        return 0;
-    if (at[1] < at[0] || start + at[1] * 4ull > v->section->size)
-        return err_set(c, KITH_CORRUPT, "blob %s: a sparse vector is out of bounds", z->files.base);
-    TRY(pack_read(c, z->cols->pack, v->section, start + at[0] * 4ull, (at[1] - at[0]) * 4ull, &data));
-    if (sparse_size(sparse_of(data).count) != (at[1] - at[0]) * 4ull)
-        return err_set(c, KITH_CORRUPT, "blob %s: a sparse vector is malformed", z->files.base);
-    *ret_data = data;
-    return 0;
-}
-
 static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn at, uint32_t vector_id,
                          const void **ret_data)
 {
@@ -271,7 +250,7 @@ static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn
         if (v->id != vector_id || !v->section)
             continue;
         if (v->sparse)
-            return read_sparse(c, z, v, row, ret_data);
+            return sparse_column_read(c, z->cols->pack, v->section, z->rows, row, ret_data);
         if (v->present && !(v->present[row >> 6] >> (row & 63) & 1))
             return 0;
         TRY(pack_read(c, z->cols->pack, v->section, row * (uint64_t)v->size, v->size, &data));
