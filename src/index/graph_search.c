@@ -80,10 +80,13 @@ static uint8_t *beam_init(struct beam *b, uint8_t *at, uint32_t used)
 static const struct walks *walks_for(const struct kernels *k)
 {
 #if defined(__x86_64__)
-    if (k == &kernels_avx512)
+    if (k == &kernels_avx512 || k == &kernels_avx512_popcount)
         return &walks_avx512;
     if (k == &kernels_avx2)
         return &walks_avx2;
+#elif defined(__aarch64__)
+    if (k == &kernels_neon)
+        return &walks_neon;
 #endif
     UNUSED(k);
     return &walks_scalar;

@@ -37,6 +37,8 @@ struct walks {
 extern const struct walks walks_scalar;
 #if defined(__x86_64__)
 extern const struct walks walks_avx2, walks_avx512;
+#elif defined(__aarch64__)
+extern const struct walks walks_neon;
 #endif
 
 #endif

@@ -7,12 +7,17 @@ static bool runs(const struct kernels *k)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    if (k == &kernels_avx512_popcount)
+        return __builtin_cpu_supports("avx512vpopcntdq") && runs(&kernels_avx512);
     if (k == &kernels_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vnni");
     if (k == &kernels_avx2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); /* all of these have F16C */
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); /* all such have F16C */
+#elif defined(__aarch64__)
+    if (k == &kernels_neon)
+        return true;
 #endif
     return k == &kernels_scalar;
 }
@@ -21,8 +26,11 @@ const struct kernels *kernels_best(const char *name)
 {
     static const struct kernels *const tables[] = {
 #if defined(__x86_64__)
+        &kernels_avx512_popcount,
         &kernels_avx512,
         &kernels_avx2,
+#elif defined(__aarch64__)
+        &kernels_neon,
 #endif
         &kernels_scalar,
     };

@@ -73,88 +73,135 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *
 
 /* ---- pairs of bytes ---------------------------------------------------------------------------------------- */
 
-struct pair {
-    __m256i a, b;
-};
-
-/* Sixteen of each as 16-bit numbers; behind the end zeros. */
-static ALWAYS_INLINE struct pair load16(kith_element e, const uint8_t *a, const uint8_t *b, size_t i, size_t n)
+static ALWAYS_INLINE __m256i widen(kith_element e, __m128i x)
 {
-    uint8_t last[2][16] = {{0}};
-    __m128i x, y;
-
-    if (n - i < 16) {
-        memcpy(last[0], a + i, n - i);
-        memcpy(last[1], b + i, n - i);
-        a = last[0];
-        b = last[1];
-        i = 0;
-    }
-    x = _mm_loadu_si128((const __m128i *)(const void *)(a + i));
-    y = _mm_loadu_si128((const __m128i *)(const void *)(b + i));
-    if (e == KITH_I8)
-        return (struct pair){_mm256_cvtepi8_epi16(x), _mm256_cvtepi8_epi16(y)};
-    return (struct pair){_mm256_cvtepu8_epi16(x), _mm256_cvtepu8_epi16(y)};
+    return e == KITH_I8 ? _mm256_cvtepi8_epi16(x) : _mm256_cvtepu8_epi16(x);
 }
 
-static ALWAYS_INLINE double lanes(__m256i s)
+static ALWAYS_INLINE __m128i load16(const uint8_t *v)
 {
-    int32_t each[8];
-    int64_t sum = 0;
+    return _mm_loadu_si128((const __m128i *)(const void *)v);
+}
 
-    _mm256_storeu_si256((__m256i *)(void *)each, s);
-    for (int i = 0; i < 8; i++)
-        sum += each[i];
-    return (double)sum;
+/* The last ones, and zeros after them. */
+static ALWAYS_INLINE __m128i load_last(const uint8_t *v, size_t n)
+{
+    uint8_t last[16] = {0};
+
+    memcpy(last, v, n);
+    return load16(last);
+}
+
+/* Sums of up to 65,536 products of bytes fit 32 bits, unsigned where no side is signed. */
+static ALWAYS_INLINE uint32_t lanes(__m256i s)
+{
+    return (uint32_t)four_sum(s);
+}
+
+static ALWAYS_INLINE __m256i step(enum sum kind, kith_element e, __m256i s, __m128i x8, __m128i y8)
+{
+    __m256i x = widen(e, x8), y = widen(e, y8), d = _mm256_sub_epi16(x, y);
+
+    if (kind == DOT)
+        return _mm256_add_epi32(s, _mm256_madd_epi16(x, y));
+    if (kind == L2)
+        return _mm256_add_epi32(s, _mm256_madd_epi16(d, d));
+    return _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_abs_epi16(d), _mm256_set1_epi16(1)));
 }
 
 static ALWAYS_INLINE double bytes(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
 {
-    __m256i s = _mm256_setzero_si256();
+    __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
+    uint32_t sum;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i += 16) {
-        struct pair p = load16(e, a, b, i, n);
-        __m256i d = _mm256_sub_epi16(p.a, p.b);
-        if (kind == DOT)
-            s = _mm256_add_epi32(s, _mm256_madd_epi16(p.a, p.b));
-        else if (kind == L2)
-            s = _mm256_add_epi32(s, _mm256_madd_epi16(d, d));
-        else
-            s = _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_abs_epi16(d), _mm256_set1_epi16(1)));
+    for (; i + 64 <= n; i += 64) {
+        s0 = step(kind, e, s0, load16(a + i), load16(b + i));
+        s1 = step(kind, e, s1, load16(a + i + 16), load16(b + i + 16));
+        s2 = step(kind, e, s2, load16(a + i + 32), load16(b + i + 32));
+        s3 = step(kind, e, s3, load16(a + i + 48), load16(b + i + 48));
     }
-    return lanes(s);
+    for (; i + 16 <= n; i += 16)
+        s0 = step(kind, e, s0, load16(a + i), load16(b + i));
+    if (i < n)
+        s1 = step(kind, e, s1, load_last(a + i, n - i), load_last(b + i, n - i));
+    sum = lanes(_mm256_add_epi32(_mm256_add_epi32(s0, s1), _mm256_add_epi32(s2, s3)));
+    return kind == DOT && e == KITH_I8 ? (double)(int32_t)sum : (double)sum;
+}
+
+struct squares {
+    __m256i ab, aa, bb;
+};
+
+static ALWAYS_INLINE struct squares cosine_step(kith_element e, struct squares s, __m128i x8, __m128i y8)
+{
+    __m256i x = widen(e, x8), y = widen(e, y8);
+
+    return (struct squares){_mm256_add_epi32(s.ab, _mm256_madd_epi16(x, y)),
+                            _mm256_add_epi32(s.aa, _mm256_madd_epi16(x, x)),
+                            _mm256_add_epi32(s.bb, _mm256_madd_epi16(y, y))};
 }
 
 static ALWAYS_INLINE double bytes_cosine(kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
 {
-    __m256i ab = _mm256_setzero_si256(), aa = ab, bb = ab;
+    __m256i zero = _mm256_setzero_si256();
+    struct squares s = {zero, zero, zero}, t = s;
     double square;
+    uint32_t product;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i += 16) {
-        struct pair p = load16(e, a, b, i, n);
-        ab = _mm256_add_epi32(ab, _mm256_madd_epi16(p.a, p.b));
-        aa = _mm256_add_epi32(aa, _mm256_madd_epi16(p.a, p.a));
-        bb = _mm256_add_epi32(bb, _mm256_madd_epi16(p.b, p.b));
+    for (; i + 32 <= n; i += 32) {
+        s = cosine_step(e, s, load16(a + i), load16(b + i));
+        t = cosine_step(e, t, load16(a + i + 16), load16(b + i + 16));
     }
-    square = lanes(aa) * lanes(bb);
-    return square > 0 ? lanes(ab) / sqrt(square) : 0;
+    for (; i + 16 <= n; i += 16)
+        s = cosine_step(e, s, load16(a + i), load16(b + i));
+    if (i < n)
+        t = cosine_step(e, t, load_last(a + i, n - i), load_last(b + i, n - i));
+    square = (double)lanes(_mm256_add_epi32(s.aa, t.aa)) * (double)lanes(_mm256_add_epi32(s.bb, t.bb));
+    product = lanes(_mm256_add_epi32(s.ab, t.ab));
+    return square > 0 ? (e == KITH_I8 ? (double)(int32_t)product : (double)product) / sqrt(square) : 0;
 }
 
 /* ---- pairs of bits ------------------------------------------------------------------------------------------ */
 
-static ALWAYS_INLINE float bits_sum(bool both, const uint8_t *a, const uint8_t *b, size_t n)
+enum bits { BOTH, DIFFER, RATIO };
+
+struct bit_sums {
+    __m256i a, b;
+};
+
+/* Of what both have, or what differs; with RATIO of what both have (a) and what either has (b). */
+static ALWAYS_INLINE struct bit_sums bit_step(enum bits kind, struct bit_sums s, __m256i x, __m256i y)
 {
-    __m256i s = _mm256_setzero_si256();
-    uint64_t rest = 0;
+    __m256i some = kind == DIFFER ? _mm256_xor_si256(x, y) : _mm256_and_si256(x, y);
+
+    s.a = _mm256_add_epi64(s.a, four_count(some));
+    if (kind == RATIO)
+        s.b = _mm256_add_epi64(s.b, four_count(_mm256_or_si256(x, y)));
+    return s;
+}
+
+static ALWAYS_INLINE struct bit_sums bit_sums(enum bits kind, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    struct bit_sums s = {_mm256_setzero_si256(), _mm256_setzero_si256()}, t = s;
+    uint8_t last[2][32] = {{0}};
     size_t i = 0;
 
-    for (; i + 32 <= n; i += 32) {
-        __m256i x = four_load(a + i), y = four_load(b + i);
-        s = _mm256_add_epi64(s, four_count(both ? _mm256_and_si256(x, y) : _mm256_xor_si256(x, y)));
+    for (; i + 64 <= n; i += 64) {
+        s = bit_step(kind, s, four_load(a + i), four_load(b + i));
+        t = bit_step(kind, t, four_load(a + i + 32), four_load(b + i + 32));
     }
-    for (; i < n; i++)
-        rest += (uint64_t)__builtin_popcount(both ? a[i] & b[i] : a[i] ^ b[i]);
-    return (float)((uint64_t)four_sum(s) + rest);
+    if (i + 32 <= n) {
+        s = bit_step(kind, s, four_load(a + i), four_load(b + i));
+        i += 32;
+    }
+    if (i < n) {
+        memcpy(last[0], a + i, n - i);
+        memcpy(last[1], b + i, n - i);
+        t = bit_step(kind, t, four_load(last[0]), four_load(last[1]));
+    }
+    return (struct bit_sums){_mm256_add_epi64(s.a, t.a), _mm256_add_epi64(s.b, t.b)};
 }
 
 #define PAIR(name, call)                                       \
@@ -179,14 +226,15 @@ PAIR(u8_dot, bytes(DOT, KITH_U8, a, b, n))
 PAIR(u8_l2, bytes(L2, KITH_U8, a, b, n))
 PAIR(u8_l1, bytes(L1, KITH_U8, a, b, n))
 PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))
-PAIR(bit_and, bits_sum(true, a, b, n / 8))
-PAIR(bit_differ, bits_sum(false, a, b, n / 8))
+PAIR(bit_and, four_sum(bit_sums(BOTH, a, b, n / 8).a))
+PAIR(bit_differ, four_sum(bit_sums(DIFFER, a, b, n / 8).a))
 
 static float bit_ratio(const void *a, const void *b, size_t n)
 {
-    float both = bit_and(a, b, n), either = both + bit_differ(a, b, n);
+    struct bit_sums s = bit_sums(RATIO, a, b, n / 8);
+    float either = (float)four_sum(s.b);
 
-    return either > 0 ? both / either : 1;
+    return either > 0 ? (float)four_sum(s.a) / either : 1;
 }
 
 /* ---- for the grid -------------------------------------------------------------------------------------------- */

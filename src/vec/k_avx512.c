@@ -18,10 +18,7 @@ static ALWAYS_INLINE __m512 load(kith_element e, const void *v, size_t i, __mmas
 
     if (e == KITH_F32)
         return _mm512_maskz_loadu_ps(m, bytes + 4 * i);
-    if (e == KITH_F16)
-        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, bytes + 2 * i));
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, bytes + 2 * i)), 16));
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, bytes + 2 * i));
 }
 
 enum sum { DOT, L2, L1 };
@@ -53,101 +50,207 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const void *a, 
     return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
 }
 
+/* bf16, 32 at a time: in each 32 bits the upper half is one number, the lower half, moved up, another. */
+static ALWAYS_INLINE void add_halves(enum sum kind, __m512i a, __m512i b, __m512 *even, __m512 *odd)
+{
+    const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
+    __m512 x0 = _mm512_castsi512_ps(_mm512_slli_epi32(a, 16)), x1 = _mm512_castsi512_ps(_mm512_and_si512(a, upper));
+    __m512 y0 = _mm512_castsi512_ps(_mm512_slli_epi32(b, 16)), y1 = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
+
+    if (kind != DOT) {
+        x0 = y0 = _mm512_sub_ps(x0, y0);
+        x1 = y1 = _mm512_sub_ps(x1, y1);
+    }
+    *even = kind == L1 ? _mm512_add_ps(*even, _mm512_abs_ps(x0)) : _mm512_fmadd_ps(x0, y0, *even);
+    *odd = kind == L1 ? _mm512_add_ps(*odd, _mm512_abs_ps(x1)) : _mm512_fmadd_ps(x1, y1, *odd);
+}
+
+static ALWAYS_INLINE float halves(enum sum kind, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    size_t i = 0;
+
+    for (; i + 64 <= n; i += 64) {
+        add_halves(kind, _mm512_loadu_si512(a + 2 * i), _mm512_loadu_si512(b + 2 * i), &s0, &s1);
+        add_halves(kind, _mm512_loadu_si512(a + 2 * i + 64), _mm512_loadu_si512(b + 2 * i + 64), &s2, &s3);
+    }
+    for (; i < n; i += 32) {
+        __mmask32 m = n - i < 32 ? (__mmask32)((1u << (n - i)) - 1) : ~(__mmask32)0;
+        add_halves(kind, _mm512_maskz_loadu_epi16(m, a + 2 * i), _mm512_maskz_loadu_epi16(m, b + 2 * i), &s0, &s1);
+    }
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
+}
+
 /* ---- pairs of bytes ---------------------------------------------------------------------------------------- */
 
-static ALWAYS_INLINE __m512i load64(const uint8_t *v, size_t i, size_t n)
+/* Sums of up to 65,536 products of bytes fit 32 bits: signed where a side is signed, else unsigned. */
+
+static ALWAYS_INLINE __m512i load64(const uint8_t *v, size_t i, __mmask64 m)
 {
-    return _mm512_maskz_loadu_epi8(n - i < 64 ? (1ull << (n - i)) - 1 : ~0ull, v + i);
+    return _mm512_maskz_loadu_epi8(m, v + i);
 }
 
-static ALWAYS_INLINE double lanes(__m512i s)
+static ALWAYS_INLINE __mmask64 rest_of(size_t n)
 {
-    __m512i odd = _mm512_srai_epi64(s, 32), even = _mm512_srai_epi64(_mm512_slli_epi64(s, 32), 32);
-
-    return (double)_mm512_reduce_add_epi64(_mm512_add_epi64(odd, even));
+    return n < 64 ? (1ull << n) - 1 : ~0ull;
 }
+
+/* What a loop over 64 bytes a turn adds to. */
+struct sums {
+    __m512i a, b;
+};
 
 /* The instruction takes unsigned times signed: one side is moved by 128, and what that adds is taken off. */
-static ALWAYS_INLINE double bytes_dot(kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
+static ALWAYS_INLINE struct sums dot_step(kith_element e, struct sums s, __m512i x, __m512i y)
 {
     const __m512i bias = _mm512_set1_epi8(-128), ones = _mm512_set1_epi8(1);
-    __m512i s = _mm512_setzero_si512(), extra = s;
 
-    for (size_t i = 0; i < n; i += 64) {
-        __m512i x = load64(a, i, n), y = load64(b, i, n);
-        if (e == KITH_I8) {
-            s = _mm512_dpbusd_epi32(s, _mm512_xor_si512(x, bias), y);
-            extra = _mm512_dpbusd_epi32(extra, ones, y);
-        } else {
-            s = _mm512_dpbusd_epi32(s, x, _mm512_xor_si512(y, bias));
-            extra = _mm512_dpbusd_epi32(extra, x, ones);
-        }
-    }
-    return lanes(s) + (e == KITH_I8 ? -128 : 128) * lanes(extra);
+    if (e == KITH_I8)
+        return (struct sums){_mm512_dpbusd_epi32(s.a, _mm512_xor_si512(x, bias), y), _mm512_dpbusd_epi32(s.b, ones, y)};
+    return (struct sums){_mm512_dpbusd_epi32(s.a, x, _mm512_xor_si512(y, bias)), _mm512_dpbusd_epi32(s.b, x, ones)};
 }
 
 /* |a - b| as bytes: the same for signed ones, both moved by 128. */
-static ALWAYS_INLINE __m512i differences(kith_element e, const uint8_t *a, const uint8_t *b, size_t i, size_t n)
+static ALWAYS_INLINE __m512i differences(kith_element e, __m512i x, __m512i y)
 {
-    const __m512i bias = _mm512_set1_epi8(e == KITH_I8 ? -128 : 0);
-    __m512i x = _mm512_xor_si512(load64(a, i, n), bias), y = _mm512_xor_si512(load64(b, i, n), bias);
+    const __m512i bias = _mm512_set1_epi8(-128);
 
+    if (e == KITH_I8) {
+        x = _mm512_xor_si512(x, bias);
+        y = _mm512_xor_si512(y, bias);
+    }
     return _mm512_or_si512(_mm512_subs_epu8(x, y), _mm512_subs_epu8(y, x));
 }
 
-static ALWAYS_INLINE double bytes_l2(kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
+static ALWAYS_INLINE struct sums l2_step(kith_element e, struct sums s, __m512i x, __m512i y)
 {
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i s = zero;
+    __m512i d = differences(e, x, y), zero = _mm512_setzero_si512();
+    __m512i low = _mm512_unpacklo_epi8(d, zero), high = _mm512_unpackhi_epi8(d, zero);
 
-    for (size_t i = 0; i < n; i += 64) {
-        __m512i d = differences(e, a, b, i, n);
-        __m512i low = _mm512_unpacklo_epi8(d, zero), high = _mm512_unpackhi_epi8(d, zero);
-        s = _mm512_dpwssd_epi32(s, low, low);
-        s = _mm512_dpwssd_epi32(s, high, high);
-    }
-    return lanes(s);
+    return (struct sums){_mm512_dpwssd_epi32(s.a, low, low), _mm512_dpwssd_epi32(s.b, high, high)};
 }
 
-static ALWAYS_INLINE double bytes_l1(kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
+static ALWAYS_INLINE struct sums l1_step(kith_element e, struct sums s, __m512i x, __m512i y)
 {
-    __m512i s = _mm512_setzero_si512();
+    return (struct sums){_mm512_add_epi64(s.a, _mm512_sad_epu8(differences(e, x, y), _mm512_setzero_si512())), s.b};
+}
 
-    for (size_t i = 0; i < n; i += 64)
-        s = _mm512_add_epi64(s, _mm512_sad_epu8(differences(e, a, b, i, n), _mm512_setzero_si512()));
-    return (double)_mm512_reduce_add_epi64(s);
+static ALWAYS_INLINE struct sums step(enum sum kind, kith_element e, struct sums s, __m512i x, __m512i y)
+{
+    return kind == DOT ? dot_step(e, s, x, y) : kind == L2 ? l2_step(e, s, x, y) : l1_step(e, s, x, y);
+}
+
+static ALWAYS_INLINE double bytes(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    __m512i zero = _mm512_setzero_si512();
+    struct sums s = {zero, zero}, t = s;
+    size_t i = 0;
+
+    for (; i + 128 <= n; i += 128) {
+        s = step(kind, e, s, _mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i));
+        t = step(kind, e, t, _mm512_loadu_si512(a + i + 64), _mm512_loadu_si512(b + i + 64));
+    }
+    if (i + 64 <= n) {
+        s = step(kind, e, s, _mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i));
+        i += 64;
+    }
+    if (i < n)
+        t = step(kind, e, t, load64(a, i, rest_of(n - i)), load64(b, i, rest_of(n - i)));
+    s = (struct sums){_mm512_add_epi32(s.a, t.a), _mm512_add_epi32(s.b, t.b)};
+    if (kind == DOT)
+        return (double)_mm512_reduce_add_epi32(s.a) +
+               (e == KITH_I8 ? -128.0 : 128.0) * (double)_mm512_reduce_add_epi32(s.b);
+    return (double)(uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(s.a, s.b)); /* l1: upper halves are zero */
+}
+
+struct squares {
+    __m512i ab, aa, bb;
+};
+
+static ALWAYS_INLINE struct squares cosine_step(kith_element e, struct squares s, __m256i x8, __m256i y8)
+{
+    __m512i x = e == KITH_I8 ? _mm512_cvtepi8_epi16(x8) : _mm512_cvtepu8_epi16(x8);
+    __m512i y = e == KITH_I8 ? _mm512_cvtepi8_epi16(y8) : _mm512_cvtepu8_epi16(y8);
+
+    return (struct squares){_mm512_dpwssd_epi32(s.ab, x, y), _mm512_dpwssd_epi32(s.aa, x, x),
+                            _mm512_dpwssd_epi32(s.bb, y, y)};
+}
+
+static ALWAYS_INLINE __m256i load32(const uint8_t *v)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)v);
 }
 
 static ALWAYS_INLINE double bytes_cosine(kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
 {
-    __m512i ab = _mm512_setzero_si512(), aa = ab, bb = ab;
-    double square;
+    __m512i zero = _mm512_setzero_si512();
+    struct squares s = {zero, zero, zero}, t = s;
+    double square, product;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i += 32) {
+    for (; i + 64 <= n; i += 64) {
+        s = cosine_step(e, s, load32(a + i), load32(b + i));
+        t = cosine_step(e, t, load32(a + i + 32), load32(b + i + 32));
+    }
+    for (; i < n; i += 32) {
         __mmask32 m = n - i < 32 ? (__mmask32)((1u << (n - i)) - 1) : ~(__mmask32)0;
-        __m256i x8 = _mm256_maskz_loadu_epi8(m, a + i), y8 = _mm256_maskz_loadu_epi8(m, b + i);
-        __m512i x = e == KITH_I8 ? _mm512_cvtepi8_epi16(x8) : _mm512_cvtepu8_epi16(x8);
-        __m512i y = e == KITH_I8 ? _mm512_cvtepi8_epi16(y8) : _mm512_cvtepu8_epi16(y8);
-        ab = _mm512_dpwssd_epi32(ab, x, y);
-        aa = _mm512_dpwssd_epi32(aa, x, x);
-        bb = _mm512_dpwssd_epi32(bb, y, y);
+        s = cosine_step(e, s, _mm256_maskz_loadu_epi8(m, a + i), _mm256_maskz_loadu_epi8(m, b + i));
     }
-    square = lanes(aa) * lanes(bb);
-    return square > 0 ? lanes(ab) / sqrt(square) : 0;
+    square = (double)(uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(s.aa, t.aa)) *
+             (double)(uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(s.bb, t.bb));
+    s.ab = _mm512_add_epi32(s.ab, t.ab);
+    product = e == KITH_I8 ? (double)_mm512_reduce_add_epi32(s.ab) : (double)(uint32_t)_mm512_reduce_add_epi32(s.ab);
+    return square > 0 ? product / sqrt(square) : 0;
 }
 
-/* ---- pairs of bits ------------------------------------------------------------------------------------------ */
+/* ---- pairs of bits: by a table of nibbles, or, where there is one, by the instruction ------------------------ */
 
-static ALWAYS_INLINE float bits_sum(bool both, const uint8_t *a, const uint8_t *b, size_t n)
+#define POPCOUNT __attribute__((target("avx512vpopcntdq")))
+
+static inline POPCOUNT __m512i count_at_once(__m512i x)
 {
-    __m512i s = _mm512_setzero_si512();
-
-    for (size_t i = 0; i < n; i += 64) {
-        __m512i x = load64(a, i, n), y = load64(b, i, n);
-        s = _mm512_add_epi64(s, four_count(both ? _mm512_and_si512(x, y) : _mm512_xor_si512(x, y)));
-    }
-    return (float)_mm512_reduce_add_epi64(s);
+    return _mm512_popcnt_epi64(x);
 }
+
+/* Sums over what both have (s.a) and either has (s.b); what differs is the rest. */
+#define BITS(name, attribute, count)                                                                          \
+    static attribute ALWAYS_INLINE struct sums name##_step(bool ratio, bool both, struct sums s, __m512i x, __m512i y) \
+    {                                                                                                         \
+        __m512i first_of = both ? _mm512_and_si512(x, y) : _mm512_xor_si512(x, y);                            \
+        s.a = _mm512_add_epi64(s.a, count(first_of));                                                         \
+        if (ratio)                                                                                            \
+            s.b = _mm512_add_epi64(s.b, count(_mm512_or_si512(x, y)));                                        \
+        return s;                                                                                             \
+    }                                                                                                         \
+    static attribute ALWAYS_INLINE struct sums name##_sums(bool ratio, bool both, const uint8_t *a,           \
+                                                           const uint8_t *b, size_t n)                        \
+    {                                                                                                         \
+        struct sums s = {_mm512_setzero_si512(), _mm512_setzero_si512()}, t = s;                              \
+        size_t i = 0;                                                                                         \
+        for (; i + 128 <= n; i += 128) {                                                                      \
+            s = name##_step(ratio, both, s, _mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i));            \
+            t = name##_step(ratio, both, t, _mm512_loadu_si512(a + i + 64), _mm512_loadu_si512(b + i + 64));  \
+        }                                                                                                     \
+        for (; i < n; i += 64)                                                                                \
+            s = name##_step(ratio, both, s, load64(a, i, rest_of(n - i)), load64(b, i, rest_of(n - i)));      \
+        return (struct sums){_mm512_add_epi64(s.a, t.a), _mm512_add_epi64(s.b, t.b)};                         \
+    }                                                                                                         \
+    static attribute float name##_and(const void *a, const void *b, size_t n)                                 \
+    {                                                                                                         \
+        return (float)_mm512_reduce_add_epi64(name##_sums(false, true, a, b, n / 8).a);                       \
+    }                                                                                                         \
+    static attribute float name##_differ(const void *a, const void *b, size_t n)                              \
+    {                                                                                                         \
+        return (float)_mm512_reduce_add_epi64(name##_sums(false, false, a, b, n / 8).a);                      \
+    }                                                                                                         \
+    static attribute float name##_ratio(const void *a, const void *b, size_t n)                               \
+    {                                                                                                         \
+        struct sums s = name##_sums(true, true, a, b, n / 8);                                                 \
+        float either = (float)_mm512_reduce_add_epi64(s.b);                                                   \
+        return either > 0 ? (float)_mm512_reduce_add_epi64(s.a) / either : 1;                                 \
+    }
+BITS(bit, , four_count)
+BITS(bit_at_once, POPCOUNT, count_at_once)
 
 #define PAIR(name, call)                                       \
     static float name(const void *a, const void *b, size_t n)  \
@@ -160,26 +263,17 @@ PAIR(f32_l1, floats(L1, KITH_F32, a, b, n))
 PAIR(f16_dot, floats(DOT, KITH_F16, a, b, n))
 PAIR(f16_l2, floats(L2, KITH_F16, a, b, n))
 PAIR(f16_l1, floats(L1, KITH_F16, a, b, n))
-PAIR(bf16_dot, floats(DOT, KITH_BF16, a, b, n))
-PAIR(bf16_l2, floats(L2, KITH_BF16, a, b, n))
-PAIR(bf16_l1, floats(L1, KITH_BF16, a, b, n))
-PAIR(i8_dot, bytes_dot(KITH_I8, a, b, n))
-PAIR(i8_l2, bytes_l2(KITH_I8, a, b, n))
-PAIR(i8_l1, bytes_l1(KITH_I8, a, b, n))
+PAIR(bf16_dot, halves(DOT, a, b, n))
+PAIR(bf16_l2, halves(L2, a, b, n))
+PAIR(bf16_l1, halves(L1, a, b, n))
+PAIR(i8_dot, bytes(DOT, KITH_I8, a, b, n))
+PAIR(i8_l2, bytes(L2, KITH_I8, a, b, n))
+PAIR(i8_l1, bytes(L1, KITH_I8, a, b, n))
 PAIR(i8_cosine, bytes_cosine(KITH_I8, a, b, n))
-PAIR(u8_dot, bytes_dot(KITH_U8, a, b, n))
-PAIR(u8_l2, bytes_l2(KITH_U8, a, b, n))
-PAIR(u8_l1, bytes_l1(KITH_U8, a, b, n))
+PAIR(u8_dot, bytes(DOT, KITH_U8, a, b, n))
+PAIR(u8_l2, bytes(L2, KITH_U8, a, b, n))
+PAIR(u8_l1, bytes(L1, KITH_U8, a, b, n))
 PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))
-PAIR(bit_and, bits_sum(true, a, b, n / 8))
-PAIR(bit_differ, bits_sum(false, a, b, n / 8))
-
-static float bit_ratio(const void *a, const void *b, size_t n)
-{
-    float both = bit_and(a, b, n), either = both + bit_differ(a, b, n);
-
-    return either > 0 ? both / either : 1;
-}
 
 /* ---- for the grid -------------------------------------------------------------------------------------------- */
 
@@ -228,13 +322,16 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
     return count;
 }
 
+#define REST                                                                          \
+    .of[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},                                  \
+    .of[KITH_F16] = {f16_dot, f16_l2, f16_l1, NULL},                                  \
+    .of[KITH_BF16] = {bf16_dot, bf16_l2, bf16_l1, NULL},                              \
+    .of[KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},                                 \
+    .of[KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},                                 \
+    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,      \
+    .most_product = most_product, .round_product = round_product, .collect = collect
+
 const struct kernels kernels_avx512 = {
-    .name = "avx512",
-    .of = {[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},
-           [KITH_F16] = {f16_dot, f16_l2, f16_l1, NULL},
-           [KITH_BF16] = {bf16_dot, bf16_l2, bf16_l1, NULL},
-           [KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},
-           [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},
-           [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
-    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,
-    .most_product = most_product, .round_product = round_product, .collect = collect};
+    .name = "avx512", REST, .of[KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}};
+const struct kernels kernels_avx512_popcount = {
+    .name = "avx512 popcount", REST, .of[KITH_BIT] = {bit_at_once_and, bit_at_once_differ, NULL, bit_at_once_ratio}};

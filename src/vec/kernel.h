@@ -32,7 +32,7 @@ enum { GRID_FINE = 254 };
 typedef float (*kernel_round_product)(const float *a, const float *b, float scale, size_t n, int8_t *whole,
                                       int8_t *fine);
 
-/* places of `sums` that reach `bar`, `out` has room for n + 32. How many. */
+/* places of `sums` that reach `bar`; `out` has room for n + 32. How many. */
 typedef uint32_t (*kernel_collect)(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out);
 
 struct kernels {
@@ -50,11 +50,13 @@ struct kernels {
 extern const struct kernels kernels_scalar;
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx2;
-extern const struct kernels kernels_avx512;
+extern const struct kernels kernels_avx512, kernels_avx512_popcount;
+#elif defined(__aarch64__)
+extern const struct kernels kernels_neon;
 #endif
 
-/* The fastest table that this processor runs. `name` NULL, or "scalar", "avx2", "avx512" for tests:
- * NULL is returned when the processor lacks it. */
+/* The fastest table that this processor runs. `name` NULL, or for tests "scalar", "avx2", "avx512",
+ * "avx512 popcount", "neon": NULL is returned when the processor lacks it. */
 const struct kernels *kernels_best(const char *name);
 
 static inline float vec_dot(const struct kernels *k, const float *a, const float *b, uint32_t dim)

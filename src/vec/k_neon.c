@@ -1,0 +1,217 @@
+/* k_neon.c - NEON, as every 64-bit ARM has it. */
+#include "vec/four_neon.h"
+#include "vec/kernel.h"
+
+#include <math.h>
+
+/* ---- pairs of floats: one body for each kind of sum, one instance for each element ------------------------ */
+
+static ALWAYS_INLINE float32x4_t load(kith_element e, const uint8_t *v, size_t i)
+{
+    float out[4];
+    uint16x4_t half;
+
+    if (e == KITH_F32) {
+        memcpy(out, v + 4 * i, sizeof out);
+        return vld1q_f32(out);
+    }
+    memcpy(&half, v + 2 * i, sizeof half);
+    if (e == KITH_F16)
+        return vcvt_f32_f16(vreinterpret_f16_u16(half));
+    return vreinterpretq_f32_u32(vshll_n_u16(half, 16));
+}
+
+enum sum { DOT, L2, L1 };
+
+static ALWAYS_INLINE float32x4_t add(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t i,
+                                     float32x4_t s)
+{
+    float32x4_t x = load(e, a, i), y = load(e, b, i), d;
+
+    if (kind == DOT)
+        return vfmaq_f32(s, x, y);
+    d = vsubq_f32(x, y);
+    return kind == L2 ? vfmaq_f32(s, d, d) : vaddq_f32(s, vabsq_f32(d));
+}
+
+static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    float32x4_t s0 = vdupq_n_f32(0), s1 = s0, s2 = s0, s3 = s0;
+    size_t size = e == KITH_F32 ? 4 : 2, i = 0;
+
+    for (; i + 16 <= n; i += 16) {
+        s0 = add(kind, e, a, b, i, s0);
+        s1 = add(kind, e, a, b, i + 4, s1);
+        s2 = add(kind, e, a, b, i + 8, s2);
+        s3 = add(kind, e, a, b, i + 12, s3);
+    }
+    for (; i + 4 <= n; i += 4)
+        s0 = add(kind, e, a, b, i, s0);
+    if (i < n) { /* the last ones, and zeros after them */
+        uint8_t x[16] = {0}, y[16] = {0};
+        memcpy(x, a + i * size, (n - i) * size);
+        memcpy(y, b + i * size, (n - i) * size);
+        s0 = add(kind, e, x, y, 0, s0);
+    }
+    return vaddvq_f32(vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3)));
+}
+
+/* ---- pairs of bytes ---------------------------------------------------------------------------------------- */
+
+struct pair {
+    int16x8_t a, b;
+};
+
+/* Eight of each as 16-bit numbers; behind the end zeros. */
+static ALWAYS_INLINE struct pair load8(kith_element e, const uint8_t *a, const uint8_t *b, size_t i, size_t n)
+{
+    uint8_t x[8] = {0}, y[8] = {0};
+    uint8x8_t xs, ys;
+
+    memcpy(x, a + i, n - i < 8 ? n - i : 8);
+    memcpy(y, b + i, n - i < 8 ? n - i : 8);
+    xs = vld1_u8(x);
+    ys = vld1_u8(y);
+    if (e == KITH_I8)
+        return (struct pair){vmovl_s8(vreinterpret_s8_u8(xs)), vmovl_s8(vreinterpret_s8_u8(ys))};
+    return (struct pair){vreinterpretq_s16_u16(vmovl_u8(xs)), vreinterpretq_s16_u16(vmovl_u8(ys))};
+}
+
+static ALWAYS_INLINE int32x4_t add_products(int32x4_t s, int16x8_t a, int16x8_t b)
+{
+    return vmlal_high_s16(vmlal_s16(s, vget_low_s16(a), vget_low_s16(b)), a, b);
+}
+
+static ALWAYS_INLINE double bytes(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    int32x4_t s = vdupq_n_s32(0);
+
+    for (size_t i = 0; i < n; i += 8) {
+        struct pair p = load8(e, a, b, i, n);
+        int16x8_t d = vsubq_s16(p.a, p.b);
+        s = kind == DOT ? add_products(s, p.a, p.b) : kind == L2 ? add_products(s, d, d)
+                                                                 : vpadalq_s16(s, vabsq_s16(d));
+    }
+    return (double)vaddlvq_s32(s);
+}
+
+static ALWAYS_INLINE double bytes_cosine(kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    int32x4_t ab = vdupq_n_s32(0), aa = ab, bb = ab;
+    double square;
+
+    for (size_t i = 0; i < n; i += 8) {
+        struct pair p = load8(e, a, b, i, n);
+        ab = add_products(ab, p.a, p.b);
+        aa = add_products(aa, p.a, p.a);
+        bb = add_products(bb, p.b, p.b);
+    }
+    square = (double)vaddlvq_s32(aa) * (double)vaddlvq_s32(bb);
+    return square > 0 ? (double)vaddlvq_s32(ab) / sqrt(square) : 0;
+}
+
+/* ---- pairs of bits ------------------------------------------------------------------------------------------ */
+
+static ALWAYS_INLINE float bits_sum(bool both, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    uint32x4_t s = vdupq_n_u32(0);
+    uint32_t rest = 0;
+    size_t i = 0;
+
+    for (; i + 16 <= n; i += 16) {
+        uint8x16_t x = vld1q_u8(a + i), y = vld1q_u8(b + i);
+        s = vpadalq_u16(s, vpaddlq_u8(vcntq_u8(both ? vandq_u8(x, y) : veorq_u8(x, y))));
+    }
+    for (; i < n; i++)
+        rest += (uint32_t)__builtin_popcount(both ? a[i] & b[i] : a[i] ^ b[i]);
+    return (float)(vaddvq_u32(s) + rest);
+}
+
+#define PAIR(name, call)                                       \
+    static float name(const void *a, const void *b, size_t n)  \
+    {                                                          \
+        return (float)(call);                                  \
+    }
+PAIR(f32_dot, floats(DOT, KITH_F32, a, b, n))
+PAIR(f32_l2, floats(L2, KITH_F32, a, b, n))
+PAIR(f32_l1, floats(L1, KITH_F32, a, b, n))
+PAIR(f16_dot, floats(DOT, KITH_F16, a, b, n))
+PAIR(f16_l2, floats(L2, KITH_F16, a, b, n))
+PAIR(f16_l1, floats(L1, KITH_F16, a, b, n))
+PAIR(bf16_dot, floats(DOT, KITH_BF16, a, b, n))
+PAIR(bf16_l2, floats(L2, KITH_BF16, a, b, n))
+PAIR(bf16_l1, floats(L1, KITH_BF16, a, b, n))
+PAIR(i8_dot, bytes(DOT, KITH_I8, a, b, n))
+PAIR(i8_l2, bytes(L2, KITH_I8, a, b, n))
+PAIR(i8_l1, bytes(L1, KITH_I8, a, b, n))
+PAIR(i8_cosine, bytes_cosine(KITH_I8, a, b, n))
+PAIR(u8_dot, bytes(DOT, KITH_U8, a, b, n))
+PAIR(u8_l2, bytes(L2, KITH_U8, a, b, n))
+PAIR(u8_l1, bytes(L1, KITH_U8, a, b, n))
+PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))
+PAIR(bit_and, bits_sum(true, a, b, n / 8))
+PAIR(bit_differ, bits_sum(false, a, b, n / 8))
+
+static float bit_ratio(const void *a, const void *b, size_t n)
+{
+    float both = bit_and(a, b, n), either = both + bit_differ(a, b, n);
+
+    return either > 0 ? both / either : 1;
+}
+
+/* ---- for the grid, and for postings -------------------------------------------------------------------------- */
+
+static float most_product(const float *a, const float *b, size_t n)
+{
+    float32x4_t most = vdupq_n_f32(0);
+    float rest = 0;
+    size_t i = 0;
+
+    for (; i + 4 <= n; i += 4)
+        most = vmaxq_f32(most, vabsq_f32(vmulq_f32(vld1q_f32(a + i), vld1q_f32(b + i))));
+    for (; i < n; i++)
+        rest = fmaxf(rest, fabsf(a[i] * b[i]));
+    return fmaxf(rest, vmaxvq_f32(most));
+}
+
+/* Once a query: what the compiler makes of it will do. */
+static float round_product(const float *a, const float *b, float scale, size_t n, int8_t *whole, int8_t *fine)
+{
+    int32_t sum = 0, sum_fine = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        float x = a[i] * b[i] * scale, r = rintf(x);
+        whole[i] = (int8_t)r;
+        fine[i] = (int8_t)rintf((x - r) * GRID_FINE);
+        sum += whole[i];
+        sum_fine += fine[i];
+    }
+    return (float)((double)sum + (double)sum_fine / GRID_FINE);
+}
+
+static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
+{
+    const uint16x8_t least = vdupq_n_u16(bar);
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < n; i += 8) {
+        if (i + 8 <= n && !vmaxvq_u16(vcgeq_u16(vld1q_u16(sums + i), least)))
+            continue;
+        for (size_t j = i; j < n && j < i + 8; j++) {
+            out[count] = (uint32_t)j;
+            count += sums[j] >= bar;
+        }
+    }
+    return count;
+}
+
+const struct kernels kernels_neon = {
+    .name = "neon",
+    .of = {[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},
+           [KITH_F16] = {f16_dot, f16_l2, f16_l1, NULL},
+           [KITH_BF16] = {bf16_dot, bf16_l2, bf16_l1, NULL},
+           [KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},
+           [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},
+           [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
+    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,
+    .most_product = most_product, .round_product = round_product, .collect = collect};
