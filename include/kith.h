@@ -328,6 +328,8 @@ typedef struct kith_query {
     float target_recall;       /* share of the true nearest to find, 0.5 to 0.999; 0 = 0.95 */
     bool exact;
     bool indexed_only;         /* leave out what would be scanned because it has no graph yet */
+    float oversampling;        /* find so many times the limit before ordering by the originals; 0 = 1 */
+    bool by_codes;             /* order by the graph's 8-bit codes, where there are any: no original is read */
     bool explain;              /* fill kith_result.explain */
     float hop_below;           /* filtered walks visit matching rows only, if at most this share matches; 0 = 0.4 */
     uint32_t timeout_ms;       /* KITH_TIMEOUT after so long; 0 = never */

@@ -51,7 +51,7 @@ static bool read_vector_params(struct call *call, const char *name, yyjson_val *
                             (unsigned long long)yyjson_get_uint(size));
     if (!read_metric(call, yyjson_obj_get(v, "distance"), &to->metric))
         return false;
-    if (!config_refuse(call, v, "quantization_config") || !config_refuse(call, v, "multivector_config"))
+    if (!config_refuse(call, v, "multivector_config"))
         return false;
     if (datatype && !read_datatype(call, datatype, &to->element))
         return false;
@@ -184,8 +184,6 @@ static bool plan_vectors(struct call *call, const kith_schema *now, const struct
     for (size_t j = 0; j < now->vectors_count; j++) {
         yyjson_val *own = yyjson_obj_get(vectors, now->vectors[j].name);
         plans[j] = now->vectors[j];
-        if (own && !config_refuse(call, own, "quantization_config"))
-            return false;
         if (own && !(plans[j].config = config_vector(call, now->vectors[j].config, own)))
             return false;
         config_tune(k, &plans[j]);

@@ -47,11 +47,12 @@ static bool read_target(struct call *call, yyjson_val *v, kith_query *q)
     return true;
 }
 
-/* Without a quantisation asked for by name there is nothing that these could change, there as here. */
-static bool check_quantization(struct call *call, yyjson_val *v)
+/* Searches are over codes whether a quantisation was asked for or not, and their best ordered by the originals
+ * unless that is not wanted; so `ignore` has nothing to switch off. */
+static bool read_quantization(struct call *call, yyjson_val *v, kith_query *q)
 {
     yyjson_val *oversampling = field_of(v, "oversampling", NULL);
-    bool unused;
+    bool ignore, rescore;
 
     if (v && !yyjson_is_obj(v))
         return read_fail(call, "params.quantization: expected an object");
@@ -60,8 +61,12 @@ static bool check_quantization(struct call *call, yyjson_val *v)
     if (oversampling && yyjson_get_num(oversampling) < 1)
         return read_invalid(call, "params.quantization.oversampling: value %g invalid, must be 1.0 or larger",
                             yyjson_get_num(oversampling));
-    return read_bool(call, field_of(v, "ignore", NULL), "params.quantization.ignore", false, &unused) &&
-           read_bool(call, field_of(v, "rescore", NULL), "params.quantization.rescore", false, &unused);
+    if (!read_bool(call, field_of(v, "ignore", NULL), "params.quantization.ignore", false, &ignore) ||
+        !read_bool(call, field_of(v, "rescore", NULL), "params.quantization.rescore", true, &rescore))
+        return false;
+    q->oversampling = oversampling ? (float)yyjson_get_num(oversampling) : 0;
+    q->by_codes = !rescore && !ignore;
+    return true;
 }
 
 /* A walk over the matching rows alone is what their ACORN does. Below its default share we always do so; beyond,
@@ -96,7 +101,7 @@ static bool read_params(struct call *call, yyjson_val *v, kith_query *q)
         !read_bool(call, field_of(v, "exact", NULL), "params.exact", false, &q->exact))
         return false;
     q->ef = (uint32_t)MIN(ef, (uint64_t)UINT32_MAX);
-    return check_quantization(call, field_of(v, "quantization", NULL)) &&
+    return read_quantization(call, field_of(v, "quantization", NULL), q) &&
            read_acorn(call, field_of(v, "acorn", NULL), q) &&
            read_bool(call, field_of(v, "indexed_only", NULL), "params.indexed_only", false, &q->indexed_only) &&
            read_target(call, field_of(v, "target_recall", NULL), q);

@@ -154,12 +154,32 @@ static void prefetch_originals(const struct searching *g, const struct segment_g
     }
 }
 
+/* How many are to be found before they are ordered. */
+static uint32_t over(const struct searching *g)
+{
+    return (uint32_t)MIN((double)g->want * MAX((double)g->q->oversampling, 1.0), (double)GRAPH_EF_MAX);
+}
+
+/* By the codes alone. */
+static int rank_codes(struct searching *g, const struct segment_graph *x, const struct found *found, int n)
+{
+    for (int i = 0; i < n; i++) {
+        row_id row = x->slots[found[i].slot];
+        if (row < g->upto && row != g->leave_out && (!g->q->has_threshold || found[i].distance < g->q->threshold))
+            topk_push(&g->best, found[i].distance, row);
+    }
+    return 0;
+}
+
 /* Ranks by the originals as many as are wanted, and then those that the codes' error, as seen on the way,
  * may have put behind them. */
 static int rank(struct searching *g, const struct segment_graph *x, const struct found *found, int n, bool refined)
 {
-    int sure = refined ? MIN(n, (int)g->want + 1) : n;
+    int sure = refined ? MIN(n, (int)MAX(g->want + 1, over(g))) : n;
     float error = 0, d;
+
+    if (refined && g->q->by_codes)
+        return rank_codes(g, x, found, n);
 
     prefetch_originals(g, x, found, MIN(n, sure + 2));
     for (int i = 0; i < n; i++) {
@@ -194,7 +214,7 @@ static int walk(struct searching *g, const struct segment_graph *x, struct graph
     note->hops += search->hops;
     note->ef = search->ef;
     refined = scorer.form == CODE_NIBBLES && scorer.rest;
-    most = MIN(n, (int)MIN(g->want * (refined ? 3 : 2) + RANK_MORE, (uint32_t)GRAPH_EF_MAX));
+    most = MIN(n, (int)MIN(MAX(g->want * (refined ? 3 : 2) + RANK_MORE, over(g)), (uint32_t)GRAPH_EF_MAX));
     if (refined)
         refine(&scorer, found, most);
     TRY(rank(g, x, found, most, refined));
@@ -212,7 +232,7 @@ static uint32_t width(const struct searching *g, const struct segment_graph *x, 
 
     if (!ef)
         ef = (uint32_t)((double)curve_ef(&x->curve, k, target) * g->r->effort);
-    ef = MIN(MAX(ef, g->want + (g->leave_out != ROW_NONE)), (uint32_t)GRAPH_EF_MAX);
+    ef = MIN(MAX(ef, over(g) + (g->leave_out != ROW_NONE)), (uint32_t)GRAPH_EF_MAX);
     note->recall = curve_recall(&x->curve, k, ef);
     return ef;
 }

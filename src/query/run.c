@@ -354,6 +354,9 @@ int query_run(struct ctx *c, const struct runner *r, const kith_query *given, ki
         return err_set(c, KITH_INVALID, "query: unknown kind %d", (int)q.kind);
     if (q.target_recall < 0 || q.target_recall > 0.999f || (q.target_recall > 0 && q.target_recall < 0.5f))
         return err_set(c, KITH_INVALID, "target_recall %g: expected 0, or 0.5 to 0.999", (double)q.target_recall);
+    if (!(q.oversampling >= 0 && q.hop_below >= 0 && q.hop_below <= 1))
+        return err_set(c, KITH_INVALID, "query: oversampling %g, hop_below %g: expected 0 or more, 0 to 1",
+                       (double)q.oversampling, (double)q.hop_below);
     q.limit = MIN(q.limit ? q.limit : 10, (uint32_t)LIMIT_MAX);
     q.offset = MIN(q.offset, UINT32_MAX / 4);
     box = box_new();
