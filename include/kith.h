@@ -468,10 +468,11 @@ KITH_API int kith_field_drop(kith_db *db, const char *name, const char *path, ki
 KITH_API int kith_write(kith_db *db, const char *name, const kith_op *ops, size_t count, kith_wait wait,
                         kith_written *ret_written, kith_err *err);
 /* The same without blocking: `done` is called once, from any thread, when the wait is over, unless
- * this function itself fails. It must not block. */
+ * this function itself fails. It must not block. After `timeout_ms` (0: never; it is looked at four times a second)
+ * the code is KITH_TIMEOUT; the write goes on. */
 typedef void (*kith_done)(void *arg, int code, const kith_written *written);
 KITH_API int kith_write_async(kith_db *db, const char *name, const kith_op *ops, size_t count, kith_wait wait,
-                              kith_done done, void *arg, kith_err *err);
+                              uint32_t timeout_ms, kith_done done, void *arg, kith_err *err);
 
 /* Runs a query. The result is the caller's: kith_result_free. */
 KITH_API kith_result *kith_query_run(kith_db *db, const char *name, const kith_query *query, kith_err *err);

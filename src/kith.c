@@ -408,7 +408,7 @@ int kith_write(kith_db *handle, const char *name, const kith_op *ops, size_t cou
 
     ctx_init(&c, db->os);
     os_cond_init(&b.done.cond);
-    rc = write_submit(&c, db, name, ops, count, wait, true, blocking_done, &b);
+    rc = write_submit(&c, db, name, ops, count, wait, true, 0, blocking_done, &b);
     if (rc >= 0) {
         sched_wait(&db->sched, &b.done);
         rc = b.code;
@@ -427,13 +427,13 @@ int kith_write(kith_db *handle, const char *name, const kith_op *ops, size_t cou
 }
 
 int kith_write_async(kith_db *handle, const char *name, const kith_op *ops, size_t count, kith_wait wait,
-                     kith_done done, void *arg, kith_err *err)
+                     uint32_t timeout_ms, kith_done done, void *arg, kith_err *err)
 {
     struct db *db = db_of(handle);
     struct ctx c;
 
     ctx_init(&c, db->os);
-    return finish(&c, write_submit(&c, db, name, ops, count, wait, false, done, arg), err);
+    return finish(&c, write_submit(&c, db, name, ops, count, wait, false, timeout_ms, done, arg), err);
 }
 
 /* ---- reads ------------------------------------------------------------------------------------------------ */

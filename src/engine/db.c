@@ -607,6 +607,7 @@ static void db_free(struct db *db)
     sched_release(&db->sched);
     os_mutex_release(&db->catalog);
     os_mutex_release(&db->blobs_lock);
+    os_mutex_release(&db->timed_lock);
     mem_free(db->shards);
     mem_free(db->dir);
     mem_free_aligned(db);
@@ -631,6 +632,8 @@ int db_open(struct ctx *c, const struct os *os, const char *dir, const kith_opti
     job_init(&db->trim, write_trim_step, false);
     job_init(&db->idle, idle_step, false);
     job_init(&db->reap, shard_reap_step, false);
+    job_init(&db->late, write_late_step, false);
+    os_mutex_init(&db->timed_lock);
     sched_every(&db->sched, &db->idle, 60);
     os_mutex_init(&db->catalog);
     os_mutex_init(&db->blobs_lock);

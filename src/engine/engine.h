@@ -1,6 +1,6 @@
 /* engine.h - databases, collections, shards: the log and what is derived from it.
  *
- * Lock order: db.catalog, shard.lock, sched.mutex, db.blobs_lock. A shard's `lock` is held while a
+ * Lock order: db.catalog, shard.lock, sched.mutex, db.blobs_lock; db.timed_lock alone. A shard's `lock` is held while a
  * record is applied and while segments are swapped; readers take none of them but `catalog`, for the
  * look-up of a name. */
 #ifndef ENGINE_ENGINE_H
@@ -36,11 +36,13 @@ struct request {
     struct shard *shard;
     struct buf record;
     kith_wait wait;
-    kith_done done; /* called once, then NULL */
+    kith_done _Atomic done; /* called once, by whoever takes it away */
     void *arg;
     kith_written written;
     uint64_t offset;
     struct request *next;
+    uint64_t due_ns; /* 0: its caller waits as long as it takes */
+    struct request *next_timed, **timed_at; /* in db.timed */
 };
 
 /* Rows in memory that one manifest will cover. */
@@ -120,6 +122,10 @@ struct db {
     struct job commit, trim, idle, reap;
     struct shard *_Atomic dead; /* nobody refers to them; freed once their jobs stand still */
 
+    struct os_mutex timed_lock;
+    struct request *timed; /* whose callers wait only so long */
+    struct job late;
+
     struct os_mutex catalog;
     struct strmap names;    /* collection -> struct shard */
     struct strmap aliases;  /* alias -> char * (collection) */
@@ -179,7 +185,8 @@ uint64_t shard_dirty_from(struct shard *s); /* first log offset it still needs; 
 
 /* ---- write.c ---- */
 int write_submit(struct ctx *c, struct db *db, const char *name, const kith_op *ops, size_t count, kith_wait wait,
-                 bool quiet, kith_done done, void *arg);
+                 bool quiet, uint32_t timeout_ms, kith_done done, void *arg);
+void write_late_step(struct job *job);
 void write_commit_step(struct job *job);
 void write_apply_step(struct job *job);
 void write_trim_step(struct job *job);

@@ -6,12 +6,38 @@
 
 #include <stdio.h>
 
-enum { BACKLOG_HARD = 1000000, CHOKE_WAITS = 1000 };
+enum { BACKLOG_HARD = 1000000, CHOKE_WAITS = 1000, LATE_MS = 250 };
 
 /* ---- requests ---------------------------------------------------------------------------------- */
 
+static void set_timer(struct db *db, struct request *r, uint32_t ms)
+{
+    r->due_ns = db->os->mono_ns(db->os) + ms * 1000000ull;
+    os_mutex_lock(&db->timed_lock);
+    r->next_timed = db->timed;
+    r->timed_at = &db->timed;
+    if (db->timed)
+        db->timed->timed_at = &r->next_timed;
+    db->timed = r;
+    os_mutex_unlock(&db->timed_lock);
+    sched_post_later(&db->sched, &db->late, LATE_MS);
+}
+
+static void drop_timer(struct db *db, struct request *r)
+{
+    if (!r->due_ns)
+        return;
+    os_mutex_lock(&db->timed_lock);
+    *r->timed_at = r->next_timed;
+    if (r->next_timed)
+        r->next_timed->timed_at = r->timed_at;
+    os_mutex_unlock(&db->timed_lock);
+}
+
 static void request_free(struct request *r)
 {
+    if (r->shard)
+        drop_timer(r->shard->db, r);
     shard_unref(r->shard);
     buf_release(&r->record);
     mem_free(r);
@@ -19,11 +45,30 @@ static void request_free(struct request *r)
 
 static void answer(struct request *r, int code)
 {
-    kith_done done = r->done;
+    kith_done done = atomic_exchange(&r->done, NULL);
 
-    r->done = NULL;
     if (done)
         done(r->arg, code, &r->written);
+}
+
+/* Tells those who have waited as long as they would. The list is held: none of its requests ends meanwhile. */
+void write_late_step(struct job *job)
+{
+    struct db *db = container_of(job, struct db, late);
+    uint64_t now = db->os->mono_ns(db->os);
+    bool more;
+
+    os_mutex_lock(&db->timed_lock);
+    for (struct request *r = db->timed; r; r = r->next_timed) {
+        kith_written so_far = {0};
+        kith_done done = now >= r->due_ns ? atomic_exchange(&r->done, NULL) : NULL;
+        if (done)
+            done(r->arg, KITH_TIMEOUT, &so_far);
+    }
+    more = db->timed != NULL;
+    os_mutex_unlock(&db->timed_lock);
+    if (more && db->sched.threads_count) /* a world without threads has no time to pass */
+        sched_post_later(&db->sched, job, LATE_MS);
 }
 
 /* Runs in log order, inside the commit. */
@@ -86,7 +131,7 @@ static int admit(struct ctx *c, struct shard *s)
 }
 
 int write_submit(struct ctx *c, struct db *db, const char *name, const kith_op *ops, size_t count, kith_wait wait,
-                 bool quiet, kith_done done, void *arg)
+                 bool quiet, uint32_t timeout_ms, kith_done done, void *arg)
 {
     struct request *r = mem_zalloc(sizeof *r);
     struct view *view = NULL;
@@ -105,16 +150,19 @@ int write_submit(struct ctx *c, struct db *db, const char *name, const kith_op *
     }
     if (rc >= 0) {
         r->wait = wait;
-        r->done = done;
+        atomic_init(&r->done, done);
         r->arg = arg;
+        if (timeout_ms)
+            set_timer(db, r, timeout_ms);
         r->log.record.data = r->record.data;
         r->log.record.size = r->record.size;
         r->log.done = committed;
         rc = db->log->ops->append(c, db->log, 0, &r->log);
     }
     if (rc < 0) {
+        bool told = r->due_ns && !atomic_exchange(&r->done, NULL); /* in the meantime: then not twice */
         request_free(r);
-        return rc;
+        return told ? 0 : rc;
     }
     sched_post(&db->sched, &db->commit, quiet);
     return 0;

@@ -210,12 +210,11 @@ static bool read_delete_vectors(struct call *call, yyjson_val *body, kith_op *op
 
 typedef bool (*read_op)(struct call *call, yyjson_val *body, kith_op *op);
 
-static bool read_wait(struct call *call, kith_wait *ret)
+static bool read_wait(struct call *call, kith_wait *ret, uint32_t *ret_ms)
 {
     const char *wait = call_query(call, "wait"), *ordering = call_query(call, "ordering");
-    uint32_t ms;
 
-    if (!read_timeout(call, &ms))
+    if (!read_timeout(call, ret_ms))
         return false;
 
     *ret = KITH_WAIT_DURABLE;
@@ -238,10 +237,13 @@ struct writing {
     bool batch;
 };
 
-static void put_result(struct buf *out, const kith_written *w)
+static void put_result(struct buf *out, int code, const kith_written *w)
 {
-    buf_printf(out, "{\"operation_id\":%llu,\"status\":\"%s\"}", (unsigned long long)w->lsn,
-               w->applied ? "completed" : "acknowledged");
+    if (code == KITH_TIMEOUT) /* it goes on; what its number will be is not known here */
+        buf_text(out, "{\"operation_id\":null,\"status\":\"wait_timeout\"}");
+    else
+        buf_printf(out, "{\"operation_id\":%llu,\"status\":\"%s\"}", (unsigned long long)w->lsn,
+                   w->applied ? "completed" : "acknowledged");
 }
 
 static void write_done(void *arg, int code, const kith_written *w)
@@ -255,7 +257,7 @@ static void write_done(void *arg, int code, const kith_written *w)
         call_fail(call, 404, "Not found: No point with id %s found", text);
         return;
     }
-    if (code < 0) {
+    if (code < 0 && code != KITH_TIMEOUT) {
         kith_err err = {.code = code};
         snprintf(err.text, sizeof err.text, "the write was not taken: %s", kith_code_name(code));
         fail_kith(call, &err);
@@ -267,7 +269,7 @@ static void write_done(void *arg, int code, const kith_written *w)
     for (size_t i = 0; i < writing->count; i++) {
         if (i)
             buf_u8(&call->out, ',');
-        put_result(&call->out, w);
+        put_result(&call->out, code, w);
     }
     if (writing->batch)
         buf_u8(&call->out, ']');
@@ -278,9 +280,10 @@ static void write_ops(struct call *call, const kith_op *ops, size_t count, bool 
 {
     struct writing *writing = arena_alloc(&call->c.arena, sizeof *writing);
     kith_wait wait;
+    uint32_t ms;
     kith_err err;
 
-    if (!read_wait(call, &wait))
+    if (!read_wait(call, &wait, &ms))
         return;
     if (!writing) {
         call_fail(call, 500, "Service internal error: out of memory");
@@ -289,7 +292,8 @@ static void write_ops(struct call *call, const kith_op *ops, size_t count, bool 
     writing->count = count;
     writing->batch = batch;
     call->state = writing;
-    if (kith_write_async(call->server->db, call->params[0], ops, count, wait, write_done, call, &err) < 0)
+    if (kith_write_async(call->server->db, call->params[0], ops, count, wait, wait == KITH_WAIT_APPLIED ? ms : 0,
+                         write_done, call, &err) < 0)
         fail_kith(call, &err);
 }
 

@@ -157,7 +157,7 @@ static void submit(struct sim *s)
     arena_init(&arena);
     n = model_kith_ops(op, second_is_sparse(s), &arena, ops);
     *t = (struct ticket){s, model_submitted(&s->model, op)};
-    if (kith_write_async(handle(s), "c", ops, n, dice(s, 2) ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, done, t, &err) < 0) {
+    if (kith_write_async(handle(s), "c", ops, n, dice(s, 2) ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, 0, done, t, &err) < 0) {
         model_refused(&s->model, t->at);
         free(t);
         if (!sim_world_dead(s->world) && err.code != KITH_CLOSED && err.code != KITH_LIMIT && err.code != KITH_IO)

@@ -528,7 +528,7 @@ static void flood_main(void *arg)
         kith_point p = {kith_id_num(i % 500), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .vector = {"", 2, data, KITH_F32}};
-        if (kith_write_async(f->db, "c", &op, 1, i % 2 ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, flooded, f, NULL) == 0)
+        if (kith_write_async(f->db, "c", &op, 1, i % 2 ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, 0, flooded, f, NULL) == 0)
             atomic_fetch_add(&f->sent, 1);
         if (i % 16 == 0)
             kith_result_free(kith_query_run(f->db, "c", &q, NULL));
@@ -566,6 +566,57 @@ static void drop_in_flood(void)
     kith_stats_get(f.db, &stats);
     CHECK(stats.collections == 1);
     kith_close(f.db);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
+/* ---- writes that take too long ------------------------------------------------------------------------------ */
+
+struct outcome {
+    atomic_int code, calls;
+};
+
+static void note_outcome(void *arg, int code, const kith_written *written)
+{
+    struct outcome *o = arg;
+
+    UNUSED(written);
+    atomic_store(&o->code, code);
+    atomic_fetch_add(&o->calls, 1);
+}
+
+static void late_writes(void)
+{
+    char dir[] = "/tmp/kith-test-XXXXXX", command[64];
+    struct outcome slow = {0}, quick = {0};
+    float data[2] = {1, 1};
+    kith_vector v = {"", 2, data, KITH_F32};
+    kith_point p = {kith_id_num(1), {KITH_DOC_NONE, 0, NULL}, &v, 1};
+    kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+    kith_db *db;
+    struct shard *s;
+    kith_err err;
+
+    CHECK(mkdtemp(dir) != NULL);
+    db = kith_open(dir, NULL, &err);
+    CHECK(db && kith_create(db, "c", &plain, &err) == 0);
+    CHECK(kith_write_async(db, "c", &op, 1, KITH_WAIT_APPLIED, 5000, note_outcome, &quick, &err) == 0);
+    for (int i = 0; i < 4000 && !atomic_load(&quick.calls); i++)
+        os_pause(1000);
+    CHECK(atomic_load(&quick.calls) == 1 && atomic_load(&quick.code) == 0);
+    s = ((struct db *)(void *)db)->shards[0];
+    p.id = kith_id_num(2);
+    os_mutex_lock(&s->lock); /* nothing is applied meanwhile */
+    CHECK(kith_write_async(db, "c", &op, 1, KITH_WAIT_APPLIED, 100, note_outcome, &slow, &err) == 0);
+    for (int i = 0; i < 4000 && !atomic_load(&slow.calls); i++)
+        os_pause(1000);
+    CHECK(atomic_load(&slow.calls) == 1 && atomic_load(&slow.code) == KITH_TIMEOUT);
+    os_mutex_unlock(&s->lock);
+    for (int i = 0; i < 4000 && kith_count(db, "c", NULL, true, 0, &err) < 2; i++)
+        os_pause(1000);
+    CHECK(kith_count(db, "c", NULL, true, 0, &err) == 2); /* it went on */
+    CHECK(atomic_load(&slow.calls) == 1 && atomic_load(&quick.calls) == 1);
+    kith_close(db);
     snprintf(command, sizeof command, "rm -r %s", dir);
     CHECK(system(command) == 0);
 }
@@ -1094,6 +1145,7 @@ static const struct test tests[] = {
     {"engine: threads that link and search", live_links},
     {"engine: recall as asked for", recall_contract},
     {"engine: drops among writes on their way", drop_in_flood},
+    {"engine: writes that take too long", late_writes},
     {"engine: a method by name", named_method},
     {"engine: every element by every metric", elements},
     {"engine: wrong elements", wrong_elements},
