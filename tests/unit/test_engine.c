@@ -965,8 +965,8 @@ static void sparse_one(bool idf, bool signs)
     CHECK(put_sparse(db, m, 100, 300, KITH_UPDATE_VECTORS) == 0);
     CHECK(put_sparse(db, m, 300, 500, KITH_UPSERT) == 0);
     for (uint32_t i = 0; i < ARRAY_SIZE(gone); i++) {
-        gone[i] = kith_id_num(i * 97);
-        m->gone[i * 97] = true;
+        gone[i] = kith_id_num(i * 47);
+        m->gone[i * 47] = true;
     }
     CHECK(kith_write(db, "c", &drop, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
     check_all_sparse(db, m, idf, signs);
