@@ -217,34 +217,73 @@ static void forget_aliases(struct db *db, const char *target)
     }
 }
 
-int db_drop(struct ctx *c, struct db *db, const char *name)
+/* The collection of that name, referenced, its background work held off: a publication must not find the facts
+ * half gone. NULL: there is none. */
+static struct shard *take_for_drop(struct db *db, const char *name)
 {
-    struct shard *s;
+    for (;;) {
+        struct shard *s;
+        uint64_t *found;
+        os_mutex_lock(&db->catalog);
+        found = strmap_get(&db->names, name);
+        s = found ? (struct shard *)(uintptr_t)*found : NULL;
+        if (s)
+            atomic_fetch_add(&s->refs, 1);
+        os_mutex_unlock(&db->catalog);
+        if (!s)
+            return NULL;
+        atomic_store(&s->leaving, true);
+        sched_drain(&db->sched, &s->maintain);
+        if (optimize_claim(s))
+            return s;
+        shard_unref(s); /* somebody was quicker: perhaps it is dropped by now */
+        sched_pause(&db->sched, 1);
+    }
+}
+
+/* 1: it left the catalogue; 0: another was quicker. */
+static int leave_catalog(struct ctx *c, struct db *db, struct shard *s)
+{
     uint64_t *found;
     int rc = 0;
 
     os_mutex_lock(&db->catalog);
-    found = strmap_get(&db->names, name);
-    s = found ? (struct shard *)(uintptr_t)*found : NULL;
-    if (s) {
+    found = strmap_get(&db->names, s->name);
+    if (found && *found == (uint64_t)(uintptr_t)s) {
         rc = remove_facts(c, db, s);
         if (rc >= 0) {
             catalog_remove(db, s);
             forget_aliases(db, s->name);
+            rc = 1;
         }
     }
     os_mutex_unlock(&db->catalog);
-    if (!s || rc < 0)
-        return rc;
-    os_mutex_lock(&s->lock);
-    s->dropped = true;
-    os_mutex_unlock(&s->lock);
-    sched_drain(&db->sched, &s->link);
-    sched_drain(&db->sched, &s->monitor.job);
-    sched_drain(&db->sched, &s->maintain); /* what it publishes now fails: its pointer is gone */
-    blobs_let_go(db, &s->blobs);
+    return rc;
+}
+
+int db_drop(struct ctx *c, struct db *db, const char *name)
+{
+    struct shard *s = take_for_drop(db, name);
+    int rc = s ? leave_catalog(c, db, s) : 0;
+
+    if (rc > 0) {
+        os_mutex_lock(&s->lock);
+        s->dropped = true;
+        os_mutex_unlock(&s->lock);
+    }
+    if (s) {
+        atomic_store(&s->leaving, rc > 0);
+        optimize_give_back(s);
+    }
+    if (rc > 0) {
+        sched_drain(&db->sched, &s->link);
+        sched_drain(&db->sched, &s->monitor.job);
+        sched_drain(&db->sched, &s->maintain);
+        blobs_let_go(db, &s->blobs);
+        shard_unref(s); /* the catalogue's */
+    }
     shard_unref(s);
-    return 1;
+    return rc;
 }
 
 /* ---- aliases --------------------------------------------------------------------------------------- */

@@ -74,6 +74,7 @@ struct shard {
     uint64_t created_ms;
     uint64_t used_ns;       /* somebody asked for it then; under catalog */
     bool dropped;
+    atomic_bool leaving;    /* about to be: background work gives way */
 
     struct os_mutex lock;
     bool loaded;

@@ -261,7 +261,7 @@ static bool give_way(void *arg)
     os_mutex_lock(&s->lock);
     urgent = s->frozen_count >= FROZEN_MAX / 2;
     os_mutex_unlock(&s->lock);
-    return urgent || atomic_load(&s->db->closing);
+    return urgent || atomic_load(&s->db->closing) || atomic_load(&s->leaving);
 }
 
 static struct graph_plan graph_plan_of(struct shard *s)
@@ -477,7 +477,7 @@ void optimize_step(struct job *job)
     struct ctx c;
     int rc = 0;
 
-    if (atomic_load(&s->db->closing) || s->dropped)
+    if (atomic_load(&s->db->closing) || atomic_load(&s->leaving) || s->dropped)
         return;
     ctx_init(&c, s->db->os);
     os_mutex_lock(&s->lock);
@@ -519,7 +519,7 @@ void optimize_step(struct job *job)
 int optimize_all(struct ctx *c, struct shard *s, bool only_checkpoint)
 {
     for (;;) {
-        bool more, failed;
+        bool more, failed, dropped;
         os_mutex_lock(&s->lock);
         if (only_checkpoint)
             s->want_checkpoint = true;
@@ -533,7 +533,12 @@ int optimize_all(struct ctx *c, struct shard *s, bool only_checkpoint)
         os_mutex_lock(&s->lock);
         more = only_checkpoint ? s->want_checkpoint : s->want_all;
         failed = s->maintain_failed;
+        dropped = s->dropped;
         os_mutex_unlock(&s->lock);
+        if (dropped)
+            return err_set(c, KITH_NOT_FOUND, "Collection `%.180s` doesn't exist!", s->name);
+        if (atomic_load(&s->leaving))
+            sched_pause(&s->db->sched, 1);
         if (failed)
             return err_set(c, KITH_IO, "collection %s: %s", s->name, s->maintain_error);
         if (!more)

@@ -505,6 +505,7 @@ static void recall_contract(void)
 struct flood {
     kith_db *db;
     atomic_uint sent, answered, refused;
+    atomic_int code; /* of the last one refused */
     atomic_bool stop;
 };
 
@@ -513,9 +514,22 @@ static void flooded(void *arg, int code, const kith_written *written)
     struct flood *f = arg;
 
     UNUSED(written);
-    if (code < 0 && code != KITH_NOT_FOUND)
+    if (code < 0 && code != KITH_NOT_FOUND) {
         atomic_fetch_add(&f->refused, 1);
+        atomic_store(&f->code, code);
+    }
     atomic_fetch_add(&f->answered, 1);
+}
+
+static void optimize_main(void *arg)
+{
+    struct flood *f = arg;
+
+    while (!atomic_load(&f->stop)) {
+        int rc = kith_optimize(f->db, "c", NULL);
+        CHECK(rc == 0 || rc == KITH_NOT_FOUND);
+        os_pause(1000);
+    }
 }
 
 static void flood_main(void *arg)
@@ -541,7 +555,7 @@ static void drop_in_flood(void)
 {
     kith_options o = {.growing_rows_max = 100, .threads = 2};
     char dir[] = "/tmp/kith-test-XXXXXX", command[64];
-    struct os_thread *t[2];
+    struct os_thread *t[3];
     struct flood f = {0};
     kith_stats stats;
     kith_err err;
@@ -551,17 +565,20 @@ static void drop_in_flood(void)
     CHECK(f.db && kith_create(f.db, "c", &plain, &err) == 0);
     for (int i = 0; i < 2; i++)
         CHECK(os_linux()->thread(os_linux(), "test", false, flood_main, &f, &t[i]) == 0);
+    CHECK(os_linux()->thread(os_linux(), "test", false, optimize_main, &f, &t[2]) == 0);
     for (int i = 0; i < 60; i++) {
         os_pause(3000);
         CHECK(kith_drop(f.db, "c", &err) == 1);
         CHECK(kith_create(f.db, "c", &plain, &err) == 0);
     }
     atomic_store(&f.stop, true);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         os_linux()->join(os_linux(), t[i]);
     for (int i = 0; i < 20000 && atomic_load(&f.answered) < atomic_load(&f.sent); i++)
         os_pause(500);
     CHECK(atomic_load(&f.sent) > 100 && atomic_load(&f.answered) == atomic_load(&f.sent));
+    if (atomic_load(&f.refused))
+        printf("     %u refused, the last with %s\n", atomic_load(&f.refused), kith_code_name(atomic_load(&f.code)));
     CHECK(atomic_load(&f.refused) == 0);
     kith_stats_get(f.db, &stats);
     CHECK(stats.collections == 1);
