@@ -43,6 +43,7 @@ static bool read_datatype(struct call *call, yyjson_val *v, kith_element *ret)
 static bool read_vector_params(struct call *call, const char *name, yyjson_val *v, kith_vector_params *to)
 {
     yyjson_val *size = yyjson_obj_get(v, "size"), *datatype = field_of(v, "datatype", NULL);
+    const char *config;
 
     if (!yyjson_is_obj(v) || !yyjson_is_uint(size))
         return read_fail(call, "vectors: expected {\"size\": n, \"distance\": name} or an object of such by name");
@@ -57,8 +58,11 @@ static bool read_vector_params(struct call *call, const char *name, yyjson_val *
         return false;
     to->name = name;
     to->dim = (uint32_t)yyjson_get_uint(size);
-    to->config = config_vector(call, NULL, v);
-    return to->config != NULL;
+    config = config_vector(call, NULL, v);
+    if (!config) /* answered: what the call had in memory is gone */
+        return false;
+    to->config = config;
+    return true;
 }
 
 /* Only what is known: clients refuse other keys. In the arena. */
@@ -184,8 +188,10 @@ static bool plan_vectors(struct call *call, const kith_schema *now, const struct
     for (size_t j = 0; j < now->vectors_count; j++) {
         yyjson_val *own = yyjson_obj_get(vectors, now->vectors[j].name);
         plans[j] = now->vectors[j];
-        if (own && !(plans[j].config = config_vector(call, now->vectors[j].config, own)))
+        const char *config = own ? config_vector(call, now->vectors[j].config, own) : now->vectors[j].config;
+        if (own && !config)
             return false;
+        plans[j].config = config;
         config_tune(k, &plans[j]);
     }
     yyjson_obj_foreach(vectors, i, count, key, item) {

@@ -88,6 +88,10 @@ def test_names_and_ids(bad):
     assert raw(bad, "PUT", "/collections/b%2Fd", json.dumps({"vectors": {"size": 4, "distance": "Dot"}}))[0] == 400
     assert raw(bad, "PUT", "/collections/new", json.dumps({"vectors": {"size": 0, "distance": "Dot"}}))[0] == 422
     assert raw(bad, "PUT", "/collections/new", json.dumps({"vectors": {"size": 4, "distance": "Dots"}}))[0] == 400
+    for wrong in ({"hnsw_config": {"ef_construct": 1}}, {"quantization_config": {"scalar": {"type": "int8", "quantile": 2}}}):
+        vectors = {"size": 4, "distance": "Dot", **wrong}
+        assert raw(bad, "PUT", "/collections/new", json.dumps({"vectors": vectors}))[0] == 422
+        assert raw(bad, "PUT", "/collections/new", json.dumps({"vectors": {"a": vectors}}))[0] == 422
     assert raw(bad, "PUT", "/collections/new", json.dumps({"sparse_vectors": {"": {}}}))[0] == 400
     assert raw(bad, "PUT", "/collections/new", json.dumps({"sparse_vectors": {"s": {"modifier": "x"}}}))[0] == 400
     big = 2 ** 64 - 1
