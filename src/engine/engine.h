@@ -73,7 +73,7 @@ struct shard {
     char *name;             /* of the collection; under catalog */
     uint64_t created_ms;
     uint64_t used_ns;       /* somebody asked for it then; under catalog */
-    bool dropped;
+    atomic_bool dropped;
     atomic_bool leaving;    /* about to be: background work gives way */
 
     struct os_mutex lock;

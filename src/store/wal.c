@@ -62,7 +62,7 @@ struct wal {
     struct os_file *file;
     uint64_t salt, at, zeroed, extent;
     bool must_roll;
-    uint64_t last;   /* last offset written and acknowledged */
+    _Atomic uint64_t last; /* last offset written and acknowledged */
     uint64_t synced; /* as claimed in the frames */
     size_t tail_end; /* of the last file's frames as found; 0: it was closed, or has none */
     struct log_damage damage;
@@ -170,7 +170,7 @@ static int files_push(struct wal *w, uint64_t first, uint64_t bytes)
 static int wal_roll(struct ctx *c, struct wal *w)
 {
     uint8_t header[WAL_HEADER] = {0};
-    uint64_t first = w->last + 1;
+    uint64_t last = w->last, first = last + 1;
     uint32_t version = 1, crc;
     char name[32], *path;
     struct os_file *file;
@@ -186,7 +186,7 @@ static int wal_roll(struct ctx *c, struct wal *w)
     memcpy(header + 8, &version, 4);
     memcpy(header + 16, &salt, 8);
     memcpy(header + 24, &first, 8);
-    memcpy(header + 32, &w->last, 8);
+    memcpy(header + 32, &last, 8);
     crc = crc32c(0, header, 40);
     memcpy(header + 40, &crc, 4);
     snprintf(name, sizeof name, "%016llx.log", (unsigned long long)first);
