@@ -15,7 +15,9 @@ static ALWAYS_INLINE uint32_t links_read(const uint32_t *links, uint32_t degree,
 
     for (uint32_t i = 0; i < degree; i += 16) {
         __m512i some = _mm512_loadu_si512(links + i);
-        uint32_t unused = _mm512_cmpeq_epi32_mask(some, none);
+        uint32_t unused;
+        __asm__("" : "+v"(some)); /* or the compiler reads them once to compare and once more to copy */
+        unused = _mm512_cmpeq_epi32_mask(some, none);
         _mm512_storeu_si512(copy + i, some);
         if (unused)
             return i + (uint32_t)__builtin_ctz(unused);
