@@ -1,6 +1,6 @@
 /* k_avx2.c - AVX2 and FMA; compiled with those flags and nothing else. */
 #include "vec/four_avx2.h"
-#include "vec/kernel.h"
+#include "vec/pairs.h"
 
 #include <immintrin.h>
 #include <math.h>
@@ -27,8 +27,6 @@ static ALWAYS_INLINE __m256 load(kith_element e, const uint8_t *v, size_t i)
         return _mm256_cvtph_ps(half);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
-
-enum sum { DOT, L2, L1 };
 
 static ALWAYS_INLINE __m256 add(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t i, __m256 s)
 {
@@ -204,28 +202,7 @@ static ALWAYS_INLINE struct bit_sums bit_sums(enum bits kind, const uint8_t *a, 
     return (struct bit_sums){_mm256_add_epi64(s.a, t.a), _mm256_add_epi64(s.b, t.b)};
 }
 
-#define PAIR(name, call)                                       \
-    static float name(const void *a, const void *b, size_t n)  \
-    {                                                          \
-        return (float)(call);                                  \
-    }
-PAIR(f32_dot, floats(DOT, KITH_F32, a, b, n))
-PAIR(f32_l2, floats(L2, KITH_F32, a, b, n))
-PAIR(f32_l1, floats(L1, KITH_F32, a, b, n))
-PAIR(f16_dot, floats(DOT, KITH_F16, a, b, n))
-PAIR(f16_l2, floats(L2, KITH_F16, a, b, n))
-PAIR(f16_l1, floats(L1, KITH_F16, a, b, n))
-PAIR(bf16_dot, floats(DOT, KITH_BF16, a, b, n))
-PAIR(bf16_l2, floats(L2, KITH_BF16, a, b, n))
-PAIR(bf16_l1, floats(L1, KITH_BF16, a, b, n))
-PAIR(i8_dot, bytes(DOT, KITH_I8, a, b, n))
-PAIR(i8_l2, bytes(L2, KITH_I8, a, b, n))
-PAIR(i8_l1, bytes(L1, KITH_I8, a, b, n))
-PAIR(i8_cosine, bytes_cosine(KITH_I8, a, b, n))
-PAIR(u8_dot, bytes(DOT, KITH_U8, a, b, n))
-PAIR(u8_l2, bytes(L2, KITH_U8, a, b, n))
-PAIR(u8_l1, bytes(L1, KITH_U8, a, b, n))
-PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))
+PAIR_FUNCTIONS
 PAIR(bit_and, four_sum(bit_sums(BOTH, a, b, n / 8).a))
 PAIR(bit_differ, four_sum(bit_sums(DIFFER, a, b, n / 8).a))
 
@@ -305,11 +282,6 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 
 const struct kernels kernels_avx2 = {
     .name = "avx2",
-    .of = {[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},
-           [KITH_F16] = {f16_dot, f16_l2, f16_l1, NULL},
-           [KITH_BF16] = {bf16_dot, bf16_l2, bf16_l1, NULL},
-           [KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},
-           [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},
-           [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
+    .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
     .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,
     .most_product = most_product, .round_product = round_product, .collect = collect};

@@ -1,6 +1,6 @@
 /* k_avx512.c - AVX-512 F, BW, VL, DQ and VNNI; compiled with those flags and nothing else. */
 #include "vec/four_avx512.h"
-#include "vec/kernel.h"
+#include "vec/pairs.h"
 
 #include <immintrin.h>
 #include <math.h>
@@ -21,8 +21,6 @@ static ALWAYS_INLINE __m512 load(kith_element e, const void *v, size_t i, __mmas
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, bytes + 2 * i));
 }
 
-enum sum { DOT, L2, L1 };
-
 static ALWAYS_INLINE __m512 add(enum sum kind, kith_element e, const void *a, const void *b, size_t i, __mmask16 m,
                                 __m512 s)
 {
@@ -32,22 +30,6 @@ static ALWAYS_INLINE __m512 add(enum sum kind, kith_element e, const void *a, co
         return _mm512_fmadd_ps(x, y, s);
     d = _mm512_sub_ps(x, y);
     return kind == L2 ? _mm512_fmadd_ps(d, d, s) : _mm512_add_ps(s, _mm512_abs_ps(d));
-}
-
-static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const void *a, const void *b, size_t n)
-{
-    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
-    size_t i = 0;
-
-    for (; i + 64 <= n; i += 64) {
-        s0 = add(kind, e, a, b, i, 0xffff, s0);
-        s1 = add(kind, e, a, b, i + 16, 0xffff, s1);
-        s2 = add(kind, e, a, b, i + 32, 0xffff, s2);
-        s3 = add(kind, e, a, b, i + 48, 0xffff, s3);
-    }
-    for (; i < n; i += 16)
-        s0 = add(kind, e, a, b, i, first(n - i), s0);
-    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
 }
 
 /* bf16, 32 at a time: in each 32 bits the upper half is one number, the lower half, moved up, another. */
@@ -78,6 +60,24 @@ static ALWAYS_INLINE float halves(enum sum kind, const uint8_t *a, const uint8_t
         __mmask32 m = n - i < 32 ? (__mmask32)((1u << (n - i)) - 1) : ~(__mmask32)0;
         add_halves(kind, _mm512_maskz_loadu_epi16(m, a + 2 * i), _mm512_maskz_loadu_epi16(m, b + 2 * i), &s0, &s1);
     }
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
+}
+
+static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const void *a, const void *b, size_t n)
+{
+    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    size_t i = 0;
+
+    if (e == KITH_BF16)
+        return halves(kind, a, b, n);
+    for (; i + 64 <= n; i += 64) {
+        s0 = add(kind, e, a, b, i, 0xffff, s0);
+        s1 = add(kind, e, a, b, i + 16, 0xffff, s1);
+        s2 = add(kind, e, a, b, i + 32, 0xffff, s2);
+        s3 = add(kind, e, a, b, i + 48, 0xffff, s3);
+    }
+    for (; i < n; i += 16)
+        s0 = add(kind, e, a, b, i, first(n - i), s0);
     return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
 }
 
@@ -252,28 +252,7 @@ static inline POPCOUNT __m512i count_at_once(__m512i x)
 BITS(bit, , four_count)
 BITS(bit_at_once, POPCOUNT, count_at_once)
 
-#define PAIR(name, call)                                       \
-    static float name(const void *a, const void *b, size_t n)  \
-    {                                                          \
-        return (float)(call);                                  \
-    }
-PAIR(f32_dot, floats(DOT, KITH_F32, a, b, n))
-PAIR(f32_l2, floats(L2, KITH_F32, a, b, n))
-PAIR(f32_l1, floats(L1, KITH_F32, a, b, n))
-PAIR(f16_dot, floats(DOT, KITH_F16, a, b, n))
-PAIR(f16_l2, floats(L2, KITH_F16, a, b, n))
-PAIR(f16_l1, floats(L1, KITH_F16, a, b, n))
-PAIR(bf16_dot, halves(DOT, a, b, n))
-PAIR(bf16_l2, halves(L2, a, b, n))
-PAIR(bf16_l1, halves(L1, a, b, n))
-PAIR(i8_dot, bytes(DOT, KITH_I8, a, b, n))
-PAIR(i8_l2, bytes(L2, KITH_I8, a, b, n))
-PAIR(i8_l1, bytes(L1, KITH_I8, a, b, n))
-PAIR(i8_cosine, bytes_cosine(KITH_I8, a, b, n))
-PAIR(u8_dot, bytes(DOT, KITH_U8, a, b, n))
-PAIR(u8_l2, bytes(L2, KITH_U8, a, b, n))
-PAIR(u8_l1, bytes(L1, KITH_U8, a, b, n))
-PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))
+PAIR_FUNCTIONS
 
 /* ---- for the grid -------------------------------------------------------------------------------------------- */
 
@@ -323,15 +302,11 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 }
 
 #define REST                                                                          \
-    .of[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},                                  \
-    .of[KITH_F16] = {f16_dot, f16_l2, f16_l1, NULL},                                  \
-    .of[KITH_BF16] = {bf16_dot, bf16_l2, bf16_l1, NULL},                              \
-    .of[KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},                                 \
-    .of[KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},                                 \
     .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,      \
     .most_product = most_product, .round_product = round_product, .collect = collect
 
 const struct kernels kernels_avx512 = {
-    .name = "avx512", REST, .of[KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}};
+    .name = "avx512", REST, .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}}};
 const struct kernels kernels_avx512_popcount = {
-    .name = "avx512 popcount", REST, .of[KITH_BIT] = {bit_at_once_and, bit_at_once_differ, NULL, bit_at_once_ratio}};
+    .name = "avx512 popcount", REST,
+    .of = {PAIR_ROWS, [KITH_BIT] = {bit_at_once_and, bit_at_once_differ, NULL, bit_at_once_ratio}}};

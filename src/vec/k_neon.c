@@ -1,6 +1,6 @@
 /* k_neon.c - NEON, as every 64-bit ARM has it. */
 #include "vec/four_neon.h"
-#include "vec/kernel.h"
+#include "vec/pairs.h"
 
 #include <math.h>
 
@@ -20,8 +20,6 @@ static ALWAYS_INLINE float32x4_t load(kith_element e, const uint8_t *v, size_t i
         return vcvt_f32_f16(vreinterpret_f16_u16(half));
     return vreinterpretq_f32_u32(vshll_n_u16(half, 16));
 }
-
-enum sum { DOT, L2, L1 };
 
 static ALWAYS_INLINE float32x4_t add(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t i,
                                      float32x4_t s)
@@ -127,36 +125,13 @@ static ALWAYS_INLINE float bits_sum(bool both, const uint8_t *a, const uint8_t *
     return (float)(vaddvq_u32(s) + rest);
 }
 
-#define PAIR(name, call)                                       \
-    static float name(const void *a, const void *b, size_t n)  \
-    {                                                          \
-        return (float)(call);                                  \
-    }
-PAIR(f32_dot, floats(DOT, KITH_F32, a, b, n))
-PAIR(f32_l2, floats(L2, KITH_F32, a, b, n))
-PAIR(f32_l1, floats(L1, KITH_F32, a, b, n))
-PAIR(f16_dot, floats(DOT, KITH_F16, a, b, n))
-PAIR(f16_l2, floats(L2, KITH_F16, a, b, n))
-PAIR(f16_l1, floats(L1, KITH_F16, a, b, n))
-PAIR(bf16_dot, floats(DOT, KITH_BF16, a, b, n))
-PAIR(bf16_l2, floats(L2, KITH_BF16, a, b, n))
-PAIR(bf16_l1, floats(L1, KITH_BF16, a, b, n))
-PAIR(i8_dot, bytes(DOT, KITH_I8, a, b, n))
-PAIR(i8_l2, bytes(L2, KITH_I8, a, b, n))
-PAIR(i8_l1, bytes(L1, KITH_I8, a, b, n))
-PAIR(i8_cosine, bytes_cosine(KITH_I8, a, b, n))
-PAIR(u8_dot, bytes(DOT, KITH_U8, a, b, n))
-PAIR(u8_l2, bytes(L2, KITH_U8, a, b, n))
-PAIR(u8_l1, bytes(L1, KITH_U8, a, b, n))
-PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))
+PAIR_FUNCTIONS
 PAIR(bit_and, bits_sum(true, a, b, n / 8))
 PAIR(bit_differ, bits_sum(false, a, b, n / 8))
 
 static float bit_ratio(const void *a, const void *b, size_t n)
 {
-    float both = bit_and(a, b, n), either = both + bit_differ(a, b, n);
-
-    return either > 0 ? both / either : 1;
+    return bit_ratio_of(bit_and(a, b, n), bit_differ(a, b, n));
 }
 
 /* ---- for the grid, and for postings -------------------------------------------------------------------------- */
@@ -172,21 +147,6 @@ static float most_product(const float *a, const float *b, size_t n)
     for (; i < n; i++)
         rest = fmaxf(rest, fabsf(a[i] * b[i]));
     return fmaxf(rest, vmaxvq_f32(most));
-}
-
-/* Once a query: what the compiler makes of it will do. */
-static float round_product(const float *a, const float *b, float scale, size_t n, int8_t *whole, int8_t *fine)
-{
-    int32_t sum = 0, sum_fine = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        float x = a[i] * b[i] * scale, r = rintf(x);
-        whole[i] = (int8_t)r;
-        fine[i] = (int8_t)rintf((x - r) * GRID_FINE);
-        sum += whole[i];
-        sum_fine += fine[i];
-    }
-    return (float)((double)sum + (double)sum_fine / GRID_FINE);
 }
 
 static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
@@ -207,11 +167,6 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 
 const struct kernels kernels_neon = {
     .name = "neon",
-    .of = {[KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},
-           [KITH_F16] = {f16_dot, f16_l2, f16_l1, NULL},
-           [KITH_BF16] = {bf16_dot, bf16_l2, bf16_l1, NULL},
-           [KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},
-           [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},
-           [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
+    .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
     .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .and4 = four_and,
-    .most_product = most_product, .round_product = round_product, .collect = collect};
+    .most_product = most_product, .round_product = round_product_plainly, .collect = collect};

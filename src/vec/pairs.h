@@ -1,0 +1,60 @@
+/* pairs.h - the pair kernels of one instruction set, made of three bodies that its file has:
+ *   floats(sum, element, a, b, n)        f32, f16, bf16
+ *   bytes(sum, element, a, b, n)         i8, u8
+ *   bytes_cosine(element, a, b, n)
+ * PAIR_FUNCTIONS inlines them once for each element, PAIR_ROWS are their rows of the table. */
+#ifndef VEC_PAIRS_H
+#define VEC_PAIRS_H
+
+#include "vec/kernel.h"
+
+enum sum { DOT, L2, L1 };
+
+#define PAIR(name, call)                                       \
+    static float name(const void *a, const void *b, size_t n)  \
+    {                                                          \
+        return (float)(call);                                  \
+    }
+#define PAIRS(name, body, e)                   \
+    PAIR(name##_dot, body(DOT, e, a, b, n))    \
+    PAIR(name##_l2, body(L2, e, a, b, n))      \
+    PAIR(name##_l1, body(L1, e, a, b, n))
+
+#define PAIR_FUNCTIONS                                   \
+    PAIRS(f32, floats, KITH_F32)                         \
+    PAIRS(f16, floats, KITH_F16)                         \
+    PAIRS(bf16, floats, KITH_BF16)                       \
+    PAIRS(i8, bytes, KITH_I8)                            \
+    PAIRS(u8, bytes, KITH_U8)                            \
+    PAIR(i8_cosine, bytes_cosine(KITH_I8, a, b, n))      \
+    PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))
+
+#define PAIR_ROWS                                      \
+    [KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},      \
+    [KITH_F16] = {f16_dot, f16_l2, f16_l1, NULL},      \
+    [KITH_BF16] = {bf16_dot, bf16_l2, bf16_l1, NULL},  \
+    [KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},     \
+    [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine}
+
+/* Where a processor has nothing of its own for them. */
+static inline float bit_ratio_of(float both, float differ)
+{
+    return both + differ > 0 ? both / (both + differ) : 1;
+}
+
+static inline float round_product_plainly(const float *a, const float *b, float scale, size_t n, int8_t *whole,
+                                          int8_t *fine)
+{
+    int64_t sum = 0, sum_fine = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        float x = a[i] * b[i] * scale;
+        whole[i] = (int8_t)__builtin_rintf(x);
+        fine[i] = (int8_t)__builtin_rintf((x - (float)whole[i]) * GRID_FINE);
+        sum += whole[i];
+        sum_fine += fine[i];
+    }
+    return (float)((double)sum + (double)sum_fine / GRID_FINE);
+}
+
+#endif
