@@ -508,8 +508,11 @@ KITH_API int kith_check(const char *dir, kith_report report, void *arg, kith_err
 /* The JSON text of a document; free with kith_free. NULL when memory is short. */
 KITH_API char *kith_doc_json(const kith_doc *doc, size_t *ret_size);
 KITH_API void kith_free(void *p);
+/* Fixed words, such as "cosine" and "f32". */
+KITH_API const char *kith_metric_name(kith_metric metric);
+KITH_API const char *kith_element_name(kith_element element);
 KITH_API size_t kith_vector_size(const kith_vector *v); /* bytes of its data */
-/* The elements as f32; `to` has room for v->dim. Not for bits. */
+/* The elements as f32, a bit as 0 or 1; `to` has room for v->dim. Not for sparse vectors. */
 KITH_API void kith_vector_f32(const kith_vector *v, float *to);
 KITH_API kith_id kith_id_num(uint64_t num);
 /* Reads 36-character, 32-digit, urn: and braced forms. Returns 0 or KITH_INVALID. */

@@ -26,6 +26,18 @@ char *kith_doc_json(const kith_doc *doc, size_t *ret_size)
     return (char *)out.data;
 }
 
+const char *kith_metric_name(kith_metric metric)
+{
+    static const char *const names[] = {"unknown", "cosine", "dot", "euclid", "manhattan", "hamming", "jaccard"};
+
+    return names[metric <= KITH_JACCARD ? (int)metric : 0];
+}
+
+const char *kith_element_name(kith_element element)
+{
+    return element_name(element);
+}
+
 size_t kith_vector_size(const kith_vector *v)
 {
     return element_size(v->element, v->dim);

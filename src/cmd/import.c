@@ -52,24 +52,13 @@ static int read_args(int argc, char **argv, struct import *im)
     return im->data && im->collection && im->docs ? 0 : cmd_fail("import: --data, --collection and --docs are needed");
 }
 
-static kith_metric metric_named(const char *name)
-{
-    return strcmp(name, "cosine") == 0 ? KITH_COSINE : strcmp(name, "dot") == 0 ? KITH_DOT
-           : strcmp(name, "euclid") == 0 ? KITH_EUCLID : strcmp(name, "manhattan") == 0 ? KITH_MANHATTAN
-                                                                                       : (kith_metric)0;
-}
-
 static int make_collection(kith_db *db, const struct import *im, const struct matrix *m, kith_err *err)
 {
-    static const char *const names[] = {"", "Cosine", "Dot", "Euclid", "Manhattan"};
     kith_vector_params params = {.name = "", .dim = m->columns, .metric = metric_named(im->metric)};
     kith_schema schema = {0};
     kith_field fields[32];
-    char config[80];
 
     memset(fields, 0, sizeof fields);
-    snprintf(config, sizeof config, "{\"size\":%u,\"distance\":\"%s\"}", m->columns, names[params.metric]);
-    params.config = config;
     for (size_t i = 0; i < im->keywords; i++)
         fields[schema.fields_count++] = (kith_field){.path = im->keyword[i], .index = KITH_INDEX_KEYWORD};
     for (size_t i = 0; i < im->integers; i++)

@@ -38,9 +38,11 @@ static int print_collection(kith_db *db, const char *name)
            (unsigned long long)info.indexed_vectors, (unsigned long long)info.lsn, info.problem ? "\n    PROBLEM: " : "",
            info.problem ? info.problem : "");
     for (size_t i = 0; i < info.schema.vectors_count; i++) {
-        static const char *const metrics[] = {"", "cosine", "dot", "euclid", "manhattan"};
         const kith_vector_params *v = &info.schema.vectors[i];
-        printf("    vector \"%s\": %u x f32, %s\n", v->name, v->dim, metrics[v->metric]);
+        printf("    vector \"%s\": ", v->name);
+        if (v->dim) /* sparse ones have no size */
+            printf("%u x ", v->dim);
+        printf("%s, %s\n", kith_element_name(v->element), kith_metric_name(v->metric));
     }
     for (size_t i = 0; i < info.schema.fields_count; i++)
         printf("    field %s: %llu points\n", info.schema.fields[i].path, (unsigned long long)info.field_points[i]);

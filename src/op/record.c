@@ -226,8 +226,10 @@ static int put_vector(struct encoder *e, const kith_vector *v)
     buf_u8(e->out, (uint8_t)s->element);
     buf_align(e->out, 4);
     at = e->out->size;
-    buf_zero(e->out, vector_size_of(s, v));
-    return e->out->failed ? 0 : vector_take(e->c, s, e->kernels, v, e->room, e->out->data + at);
+    if (buf_reserve(e->out, vector_size_of(s, v)) < 0)
+        return err_nomem(e->c);
+    e->out->size += vector_size_of(s, v);
+    return vector_take(e->c, s, e->kernels, v, e->room, e->out->data + at);
 }
 
 static int put_point(struct encoder *e, const kith_point *p, bool with_doc)

@@ -7,8 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const char *const names[] = {"f32", "f16", "bf16", "i8", "u8", "bit", "sparse"};
-
 static int check_finite(struct ctx *c, const struct schema_vector *v, const float *data)
 {
     for (uint32_t i = 0; i < v->dim; i++) {
@@ -80,8 +78,7 @@ int vector_check(struct ctx *c, const struct schema_vector *v, const kith_vector
         return err_set(c, KITH_INVALID, "Conversion between sparse and regular vectors failed");
     if (from->element > KITH_SPARSE || !is_welcome(from->element, v->element))
         return err_set(c, KITH_INVALID, "vector \"%s\": elements %s, expected %s%s", v->name,
-                       from->element > KITH_SPARSE ? "of an unknown kind" : names[from->element],
-                       v->element >= KITH_BIT ? "" : "f32 or ", names[v->element]);
+                       element_name(from->element), v->element >= KITH_BIT ? "" : "f32 or ", element_name(v->element));
     if (v->element == KITH_SPARSE && from->dim > BITS_MAX)
         return err_set(c, KITH_INVALID, "vector \"%s\": %u values, at most %d", v->name, from->dim, BITS_MAX);
     if (v->element != KITH_SPARSE && from->dim != v->dim)
@@ -92,7 +89,6 @@ int vector_check(struct ctx *c, const struct schema_vector *v, const kith_vector
 int vector_take(struct ctx *c, const struct schema_vector *v, const struct kernels *k, const kith_vector *from,
                 float *room, void *to)
 {
-    TRY(vector_check(c, v, from));
     if (v->element == KITH_SPARSE)
         return take_sparse(c, v, from, to);
     if (v->element != KITH_BIT && !element_is_int(from->element))

@@ -17,7 +17,7 @@ static inline size_t vector_size_of(const struct schema_vector *v, const kith_ve
 }
 /* Whether it can be one of these: elements and dimension. */
 int vector_check(struct ctx *c, const struct schema_vector *v, const kith_vector *from);
-/* Checks, rounds, normalises, sorts; writes vector_size_of bytes, 4-byte aligned. `room`: v->dim floats, unless
+/* After that: rounds, normalises, sorts; writes vector_size_of bytes, 4-byte aligned. `room`: v->dim floats, unless
  * f32 is what is kept. KITH_INVALID names what is wrong. */
 int vector_take(struct ctx *c, const struct schema_vector *v, const struct kernels *k, const kith_vector *from,
                 float *room, void *to);

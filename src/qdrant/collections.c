@@ -188,7 +188,7 @@ static bool plan_vectors(struct call *call, const kith_schema *now, const struct
     for (size_t j = 0; j < now->vectors_count; j++) {
         yyjson_val *own = yyjson_obj_get(vectors, now->vectors[j].name);
         plans[j] = now->vectors[j];
-        const char *config = own ? config_vector(call, now->vectors[j].config, own) : now->vectors[j].config;
+        const char *config = own ? config_vector(call, config_of(call, &now->vectors[j]), own) : now->vectors[j].config;
         if (own && !config)
             return false;
         plans[j].config = config;
@@ -216,9 +216,11 @@ static bool take_update(struct kept_config *k, yyjson_val *body)
 {
     yyjson_val *params = field_of(body, "params", NULL);
 
-    return config_take(k, body) && (!params || (config_param(k, params, "replication_factor", 'u') &&
-                                                config_param(k, params, "write_consistency_factor", 'u') &&
-                                                config_param(k, params, "on_disk_payload", 'b')));
+    if (!config_refuse(k->call, body, "sparse_vectors") || !config_take(k, body))
+        return false;
+    return !params || (config_param(k, params, "replication_factor", 'u') &&
+                       config_param(k, params, "write_consistency_factor", 'u') &&
+                       config_param(k, params, "on_disk_payload", 'b'));
 }
 
 /* All is read and checked before anything changes. */
@@ -325,8 +327,9 @@ static const char *index_name(kith_index_kind kind)
 }
 
 /* The dense ones, or the sparse ones, by name; a dense one without a name stands alone. */
-static void put_vectors_config(struct buf *out, const kith_schema *schema, bool sparse)
+static void put_vectors_config(struct call *call, const kith_schema *schema, bool sparse)
 {
+    struct buf *out = &call->out;
     bool first = true;
 
     for (size_t i = 0; i < schema->vectors_count; i++) {
@@ -334,21 +337,22 @@ static void put_vectors_config(struct buf *out, const kith_schema *schema, bool 
         if ((v->element == KITH_SPARSE) != sparse)
             continue;
         if (!v->name[0]) {
-            buf_text(out, v->config);
+            buf_text(out, config_of(call, v));
             return;
         }
         buf_u8(out, first ? '{' : ',');
         json_put_str(out, v->name, strlen(v->name));
         buf_u8(out, ':');
-        buf_text(out, v->config);
+        buf_text(out, config_of(call, v));
         first = false;
     }
     buf_text(out, first ? "{}" : "}");
 }
 
 /* The stored configuration with the vectors put in. */
-static void put_config(struct buf *out, const kith_schema *schema)
+static void put_config(struct call *call, const kith_schema *schema)
 {
+    struct buf *out = &call->out;
     static const char hole[] = "\"vectors\":{}";
     const char *config = schema->config ? schema->config : config_default, *at = strstr(config, hole);
 
@@ -358,11 +362,11 @@ static void put_config(struct buf *out, const kith_schema *schema)
     }
     buf_put(out, config, (size_t)(at - config));
     buf_text(out, "\"vectors\":");
-    put_vectors_config(out, schema, false);
+    put_vectors_config(call, schema, false);
     for (size_t i = 0; i < schema->vectors_count; i++) {
         if (schema->vectors[i].element == KITH_SPARSE) {
             buf_text(out, ",\"sparse_vectors\":");
-            put_vectors_config(out, schema, true);
+            put_vectors_config(call, schema, true);
             break;
         }
     }
@@ -393,7 +397,7 @@ void collections_get(struct call *call)
     buf_printf(out, ",\"indexed_vectors_count\":%llu,\"points_count\":%llu,\"segments_count\":%llu,\"config\":",
                (unsigned long long)info.indexed_vectors, (unsigned long long)info.points,
                (unsigned long long)info.segments);
-    put_config(out, &info.schema);
+    put_config(call, &info.schema);
     buf_text(out, ",\"payload_schema\":{");
     for (size_t i = 0; i < info.schema.fields_count; i++) {
         const kith_field *f = &info.schema.fields[i];

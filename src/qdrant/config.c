@@ -2,6 +2,8 @@
  * word for is told to it; what cannot be honoured yet is refused. */
 #include "qdrant/dialect.h"
 
+#include <stdio.h>
+
 const char config_default[] =
     "{\"params\":{\"vectors\":{},\"shard_number\":1,\"replication_factor\":1,\"write_consistency_factor\":1,"
     "\"on_disk_payload\":true},"
@@ -174,10 +176,23 @@ bool config_refuse(struct call *call, yyjson_val *body, const char *name)
 {
     yyjson_val *v = field_of(body, name, NULL);
 
-    if (!v || (yyjson_is_obj(v) && yyjson_obj_size(v) == 0))
+    if (!v || yyjson_is_false(v) || (yyjson_is_obj(v) && yyjson_obj_size(v) == 0))
         return true;
     call_fail(call, 400, "Bad request: %s is not supported yet", name);
     return false;
+}
+
+/* What the peer knows and is not there yet. */
+static bool refuse_all(struct call *call, yyjson_val *body)
+{
+    static const char *const top[] = {"payload", "id_tracker", "read_fan_out_factor", "read_fan_out_delay_ms"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(top); i++) {
+        if (!config_refuse(call, body, top[i]))
+            return false;
+    }
+    return config_refuse(call, field_of(body, "hnsw_config", NULL), "inline_storage") &&
+           config_refuse(call, field_of(body, "optimizers_config", NULL), "prevent_unoptimized");
 }
 
 bool config_take(struct kept_config *k, yyjson_val *body)
@@ -192,8 +207,8 @@ bool config_take(struct kept_config *k, yyjson_val *body)
         call_fail(k->call, 400, "Bad request: sharding_method custom is not supported yet");
         return false;
     }
-    return take_quantization(k, body) &&
-           take_section(k, body, "hnsw_config", "hnsw_config") &&
+    return refuse_all(k->call, body) && refuse_all(k->call, field_of(body, "params", NULL)) &&
+           take_quantization(k, body) && take_section(k, body, "hnsw_config", "hnsw_config") &&
            take_section(k, body, "optimizers_config", "optimizer_config") &&
            take_section(k, body, "wal_config", "wal_config") && take_metadata(k, body);
 }
@@ -224,6 +239,17 @@ const char *config_close(struct kept_config *k)
     return copy;
 }
 
+const char *config_of(struct call *call, const kith_vector_params *v)
+{
+    static const char *const distances[] = {"", "Cosine", "Dot", "Euclid", "Manhattan", "Hamming", "Jaccard"};
+    char text[80];
+
+    if (v->config)
+        return v->config;
+    snprintf(text, sizeof text, "{\"size\":%u,\"distance\":\"%s\"}", v->dim, distances[v->metric]);
+    return v->element == KITH_SPARSE ? "{}" : arena_str(&call->c.arena, text, strlen(text));
+}
+
 /* Of one vector: only what is given changes. */
 const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 {
@@ -232,7 +258,8 @@ const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 
     if (!config_open(&k, call, old ? old : "{}"))
         return NULL;
-    if (!take_section(&k, given, "hnsw_config", "hnsw_config") || !take_quantization(&k, given)) {
+    if (!refuse_all(call, given) || !take_section(&k, given, "hnsw_config", "hnsw_config") ||
+        !take_quantization(&k, given)) {
         yyjson_mut_doc_free(k.doc);
         return NULL;
     }

@@ -26,6 +26,7 @@ bool read_id(struct call *call, yyjson_val *v, kith_id *ret);
 bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id **ret, size_t *ret_count);
 bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *ret_dim); /* f32 */
 bool read_sparse(struct call *call, yyjson_val *v, kith_vector *to); /* {indices, values}; the name stays */
+bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector *to); /* of either kind */
 /* bare list: the vector ""; object: by name */
 bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count);
 bool read_payload(struct call *call, yyjson_val *v, kith_doc *ret);
@@ -46,6 +47,8 @@ extern const char config_default[];
 bool config_open(struct kept_config *k, struct call *call, const char *text);
 /* As text, in the arena; NULL: answered. */
 const char *config_close(struct kept_config *k);
+/* As it was configured, or, where a collection was not made by this dialect, as it would have been. */
+const char *config_of(struct call *call, const kith_vector_params *v);
 const char *config_vector(struct call *call, const char *old, yyjson_val *given); /* in the arena; NULL: answered */
 bool config_param(struct kept_config *k, yyjson_val *from, const char *name, char type); /* type: as in config.c */
 bool config_take(struct kept_config *k, yyjson_val *body);

@@ -96,11 +96,7 @@ static bool read_point_columns(struct call *call, yyjson_val *batch, kith_op *op
             return read_invalid(call, "batch.vectors: number of ids and vectors must be equal (%zu != %zu)", n,
                                 yyjson_arr_size(column));
         yyjson_arr_foreach(column, row, count, item) {
-            kith_vector *to = &all[row * names + at];
-            if (yyjson_is_arr(yyjson_arr_get_first(item)))
-                return read_fail(call, "batch.vectors: multivectors are not supported yet");
-            to->name = name;
-            if (yyjson_is_obj(item) ? !read_sparse(call, item, to) : !read_floats(call, item, &to->data, &to->dim))
+            if (!read_vector(call, name, item, &all[row * names + at]))
                 return false;
         }
     }

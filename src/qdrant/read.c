@@ -277,7 +277,7 @@ bool read_sparse(struct call *call, yyjson_val *v, kith_vector *to)
     return check_unique(call, blob, n);
 }
 
-static bool read_named(struct call *call, const char *name, yyjson_val *v, kith_vector *to)
+bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector *to)
 {
     to->name = name;
     if (yyjson_is_obj(v) && (yyjson_obj_get(v, "indices") || yyjson_obj_get(v, "values")))
@@ -301,13 +301,13 @@ bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, siz
     if (!out)
         return read_fail(call, "out of memory");
     if (yyjson_is_arr(v)) {
-        if (!read_named(call, "", v, &out[n++]))
+        if (!read_vector(call, "", v, &out[n++]))
             return false;
     } else if (yyjson_is_obj(v)) {
         if (yyjson_is_str(yyjson_obj_get(v, "text")) || yyjson_is_str(yyjson_obj_get(v, "model"))) /* not names */
-            return read_named(call, "", v, out);
+            return read_vector(call, "", v, out);
         yyjson_obj_foreach(v, i, count, key, item) {
-            if (!read_named(call, yyjson_get_str(key), item, &out[n++]))
+            if (!read_vector(call, yyjson_get_str(key), item, &out[n++]))
                 return false;
         }
     } else {

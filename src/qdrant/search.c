@@ -101,7 +101,7 @@ static bool read_params(struct call *call, yyjson_val *v, kith_query *q)
         !read_bool(call, field_of(v, "exact", NULL), "params.exact", false, &q->exact))
         return false;
     q->ef = (uint32_t)MIN(ef, (uint64_t)UINT32_MAX);
-    return read_quantization(call, field_of(v, "quantization", NULL), q) &&
+    return config_refuse(call, v, "idf") && read_quantization(call, field_of(v, "quantization", NULL), q) &&
            read_acorn(call, field_of(v, "acorn", NULL), q) &&
            read_bool(call, field_of(v, "indexed_only", NULL), "params.indexed_only", false, &q->indexed_only) &&
            read_target(call, field_of(v, "target_recall", NULL), q);

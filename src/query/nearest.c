@@ -165,8 +165,9 @@ static int rank_codes(struct searching *g, const struct segment_graph *x, const 
 {
     for (int i = 0; i < n; i++) {
         row_id row = x->slots[found[i].slot];
-        if (row < g->upto && row != g->leave_out && (!g->q->has_threshold || found[i].distance < g->q->threshold))
-            topk_push(&g->best, found[i].distance, row);
+        float d = g->v->metric == KITH_EUCLID ? fmaxf(found[i].distance, 0) : found[i].distance; /* a square */
+        if (row < g->upto && row != g->leave_out && (!g->q->has_threshold || d < g->q->threshold))
+            topk_push(&g->best, d, row);
     }
     return 0;
 }

@@ -3,6 +3,13 @@
 
 #include <math.h>
 
+const char *element_name(kith_element e)
+{
+    static const char *const names[] = {"f32", "f16", "bf16", "i8", "u8", "bit", "sparse"};
+
+    return e <= KITH_SPARSE ? names[e] : "of an unknown kind";
+}
+
 float element_from_f16(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023, bits;
@@ -66,7 +73,9 @@ void element_widen(kith_element e, const void *from, float *to, uint32_t dim)
         memcpy(to, from, (size_t)dim * sizeof *to);
         return;
     }
-    for (uint32_t i = 0; i < dim; i++) {
+    for (uint32_t i = 0; i < dim && e == KITH_BIT; i++)
+        to[i] = (float)(u8[i >> 3] >> (i & 7) & 1);
+    for (uint32_t i = 0; i < dim && e != KITH_BIT; i++) {
         uint16_t h = 0;
         if (e == KITH_F16 || e == KITH_BF16)
             memcpy(&h, u8 + 2 * (size_t)i, sizeof h);

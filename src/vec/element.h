@@ -18,6 +18,9 @@ static inline bool element_is_int(kith_element e)
     return e == KITH_I8 || e == KITH_U8;
 }
 
+/* f32, f16, bf16, i8, u8, bit, sparse */
+const char *element_name(kith_element e);
+
 /* IEEE 754 binary16, subnormals, infinities and NaN included; rounding to nearest, ties to even. */
 float element_from_f16(uint16_t h);
 uint16_t element_to_f16(float f);
@@ -31,7 +34,8 @@ static inline float element_from_bf16(uint16_t h)
 }
 uint16_t element_to_bf16(float f);
 
-/* To f32 and back, not for bits. What is out of range becomes the nearest bound. */
+/* To f32 (a bit is 0 or 1) and, not for bits, back: what is out of range becomes the nearest bound. Not for sparse
+ * vectors. */
 void element_widen(kith_element e, const void *from, float *to, uint32_t dim);
 void element_narrow(kith_element e, const float *from, void *to, uint32_t dim);
 

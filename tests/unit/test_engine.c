@@ -42,6 +42,15 @@ static int put(kith_db *db, const char *name, kith_id id, float x, const char *d
     return kith_write(db, name, &op, 1, KITH_WAIT_APPLIED, NULL, err);
 }
 
+/* One point with nothing but a vector. */
+static int put_vector(kith_db *db, uint64_t id, const kith_vector *v)
+{
+    kith_point p = {kith_id_num(id), {KITH_DOC_NONE, 0, NULL}, v, 1};
+    kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+
+    return kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);
+}
+
 static const kith_vector_params two = {.name = "", .dim = 2, .metric = KITH_EUCLID};
 static const kith_schema plain = {&two, 1, NULL, 0, NULL};
 
@@ -363,10 +372,8 @@ static void insert_rows(void *arg)
     for (int i = 0; i < LINKED_ROWS / 2 && w->rc >= 0; i++) {
         float data[LINKED_DIM];
         kith_vector v = {"", LINKED_DIM, data, KITH_F32};
-        kith_point p = {kith_id_num((uint64_t)(w->lane * LINKED_ROWS + i)), {KITH_DOC_NONE, 0, NULL}, &v, 1};
-        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         random_vector(&seed, data);
-        w->rc = kith_write(w->db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);
+        w->rc = put_vector(w->db, (uint64_t)(w->lane * LINKED_ROWS + i), &v);
         if (i % 50 == 0) { /* found at once, linked or not */
             kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"", LINKED_DIM, data, KITH_F32}};
             kith_result *r = kith_query_run(w->db, "c", &q, NULL);
@@ -462,6 +469,22 @@ static double recall_at(kith_db *db, float target, uint64_t seed, int queries)
     return (double)hits / (queries * 10);
 }
 
+/* A code can be nearer to a stored vector than to lie on it: its squared distance is zero, not below. */
+static void check_codes_only(kith_db *db)
+{
+    uint64_t seed = 3;
+
+    for (int i = 0; i < 500; i++) {
+        float data[LINKED_DIM];
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .by_codes = true,
+                        .vector = {"", LINKED_DIM, data, KITH_F32}};
+        kith_result *r;
+        random_vector(&seed, data); /* the i-th row */
+        CHECK((r = kith_query_run(db, "c", &q, NULL)) && r->count == 3 && r->hits[0].distance >= 0);
+        kith_result_free(r);
+    }
+}
+
 static void recall_contract(void)
 {
     static const kith_vector_params params = {.name = "", .dim = LINKED_DIM, .metric = KITH_EUCLID};
@@ -478,10 +501,8 @@ static void recall_contract(void)
     for (uint64_t i = 0; i < 8000; i++) {
         float data[LINKED_DIM];
         kith_vector v = {"", LINKED_DIM, data, KITH_F32};
-        kith_point p = {kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
-        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         random_vector(&seed, data);
-        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+        CHECK(put_vector(db, i, &v) == 0);
     }
     CHECK(kith_optimize(db, "c", &err) == 0);
     for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
@@ -489,6 +510,7 @@ static void recall_contract(void)
         printf("     asked for %.2f, found %.3f\n", (double)targets[i], recall);
         CHECK(recall > (double)targets[i] - 0.015);
     }
+    check_codes_only(db);
     s = ((struct db *)(void *)db)->shards[0];
     atomic_store(&s->monitor.effort, 300); /* as if the queries were other than the graph was calibrated for */
     (void)recall_at(db, 0.95f, 77, 1000);
@@ -663,10 +685,8 @@ static void named_method(void)
     CHECK(kith_create(db, "c", &schema, &err) == 0);
     for (uint64_t i = 0; i < 5000; i++) {
         kith_vector v = {"", LINKED_DIM, data, KITH_F32};
-        kith_point p = {kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
-        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         random_vector(&seed, data);
-        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+        CHECK(put_vector(db, i, &v) == 0);
     }
     CHECK(kith_optimize(db, "c", &err) == 0);
     flat = graph_builds(db);
@@ -757,9 +777,7 @@ static void one_element(kith_element e, kith_metric metric)
     for (uint64_t i = 0; i < ELEMENT_ROWS; i++) {
         float data[ELEMENT_DIM];
         kith_vector v = element_vector(e, i * 7919, data);
-        kith_point p = {kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
-        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
-        CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, &err) == 0);
+        CHECK(put_vector(db, i, &v) == 0);
     }
     settle(db);
     check_element(db, e, metric, "growing");
