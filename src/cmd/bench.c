@@ -1,8 +1,7 @@
 /* bench.c - kith bench: the library's own figures on a given data set, as JSON. bench/run.py puts them
  * beside those of others. */
 #include "base/mem.h"
-#include "cmd/cmd.h"
-#include "cmd/data.h"
+#include "cmd/bench.h"
 #include "os/os.h"
 
 #include <math.h>
@@ -17,9 +16,28 @@ struct bench {
     float *truth_worst; /* the 10th exact distance of each query */
 };
 
-static double now(void)
+double bench_now(void)
 {
     return (double)os_linux()->mono_ns(os_linux()) / 1e9;
+}
+
+static int ascending(const void *x, const void *y)
+{
+    const double *a = x, *b = y;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
+void timing_keep(struct timing *best, double *times, size_t n)
+{
+    double total = 0;
+
+    for (size_t i = 0; i < n; i++)
+        total += times[i];
+    if (best->total > 0 && total >= best->total)
+        return;
+    qsort(times, n, sizeof *times, ascending);
+    *best = (struct timing){total, times[n / 2], times[n * 99 / 100]};
 }
 
 static kith_result *search(struct bench *x, size_t i, uint32_t ef, bool exact, kith_err *err)
@@ -50,24 +68,17 @@ static int load(struct bench *x, kith_err *err)
     enum { BATCH = 1000 };
     kith_vector_params params = {.name = "", .dim = x->b.columns, .metric = x->metric};
     kith_schema schema = {&params, 1, NULL, 0, NULL};
-    double start = now(), built;
+    double start = bench_now(), built;
     int rc = kith_create(x->db, "bench", &schema, err);
 
     for (uint64_t at = 0; at < x->b.rows && rc >= 0; at += BATCH)
         rc = put_batch(x, at, MIN((uint64_t)BATCH, x->b.rows - at), err);
-    printf("{\"insert_per_s\": %.0f", (double)x->b.rows / (now() - start));
-    built = now();
+    printf("{\"insert_per_s\": %.0f", (double)x->b.rows / (bench_now() - start));
+    built = bench_now();
     if (rc >= 0)
         rc = kith_optimize(x->db, "bench", err);
-    printf(", \"optimize_s\": %.2f, \"load_s\": %.2f}\n", now() - built, now() - start);
+    printf(", \"optimize_s\": %.2f, \"load_s\": %.2f}\n", bench_now() - built, bench_now() - start);
     return rc;
-}
-
-static int ascending(const void *x, const void *y)
-{
-    const double *a = x, *b = y;
-
-    return *a < *b ? -1 : *a > *b;
 }
 
 /* One pass over the queries; times[i] in seconds. The hits, or -1. */
@@ -76,9 +87,9 @@ static long pass(struct bench *x, uint32_t ef, double *times, kith_err *err)
     long hits = 0;
 
     for (size_t i = 0; i < x->q.rows; i++) {
-        double start = now();
+        double start = bench_now();
         kith_result *r = search(x, i, ef, false, err);
-        times[i] = now() - start;
+        times[i] = bench_now() - start;
         if (!r)
             return -1;
         for (size_t j = 0; j < r->count; j++) /* ties are hits */
@@ -92,24 +103,18 @@ static long pass(struct bench *x, uint32_t ef, double *times, kith_err *err)
 static int measure(struct bench *x, uint32_t ef, bool first, kith_err *err)
 {
     size_t n = (size_t)x->q.rows;
-    double *times = calloc(n, sizeof *times), best = 1e9, p50 = 0, p99 = 0;
+    double *times = calloc(n, sizeof *times);
     long hits = times ? 0 : -1;
+    struct timing best = {0};
 
     for (int i = 0; i < 3 && hits >= 0; i++) {
-        double total = 0;
         hits = pass(x, ef, times, err);
-        for (size_t j = 0; j < n; j++)
-            total += times[j];
-        if (total < best) {
-            qsort(times, n, sizeof *times, ascending);
-            best = total;
-            p50 = times[n / 2];
-            p99 = times[n * 99 / 100];
-        }
+        timing_keep(&best, times, n);
     }
     if (hits >= 0)
         printf("%s{\"effort\": %u, \"recall\": %.4f, \"qps\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f}",
-               first ? "" : ", ", ef, (double)hits / (double)(n * 10), (double)n / best, p50 * 1e6, p99 * 1e6);
+               first ? "" : ", ", ef, (double)hits / (double)(n * 10), (double)n / best.total, best.p50 * 1e6,
+               best.p99 * 1e6);
     free(times);
     return hits < 0 ? -1 : 0;
 }
@@ -117,7 +122,7 @@ static int measure(struct bench *x, uint32_t ef, bool first, kith_err *err)
 /* One writer, one point a call, each durable. */
 static int single_inserts(struct bench *x, size_t count, kith_err *err)
 {
-    double start = now();
+    double start = bench_now();
 
     for (size_t i = 0; i < count; i++) {
         kith_vector v = {"", x->b.columns, x->b.data + (i % x->b.rows) * x->b.columns, KITH_F32};
@@ -126,7 +131,7 @@ static int single_inserts(struct bench *x, size_t count, kith_err *err)
         if (kith_write(x->db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, err) < 0)
             return -1;
     }
-    printf(", \"single_inserts_per_s\": %.0f", (double)count / (now() - start));
+    printf(", \"single_inserts_per_s\": %.0f", (double)count / (bench_now() - start));
     return 0;
 }
 
@@ -153,7 +158,7 @@ static int threaded_inserts(struct bench *x, size_t count)
     enum { THREADS = 32 };
     struct os_thread *threads[THREADS];
     struct inserter work[THREADS];
-    double start = now();
+    double start = bench_now();
     int rc = 0;
 
     for (size_t i = 0; i < THREADS; i++) {
@@ -165,7 +170,7 @@ static int threaded_inserts(struct bench *x, size_t count)
         os_linux()->join(os_linux(), threads[i]);
         rc = MIN(rc, work[i].rc);
     }
-    printf(", \"threads32_inserts_per_s\": %.0f", (double)count / (now() - start));
+    printf(", \"threads32_inserts_per_s\": %.0f", (double)count / (bench_now() - start));
     return rc;
 }
 
@@ -174,13 +179,13 @@ static int set_documents(struct bench *x, kith_err *err)
     kith_filter all = {.kind = KITH_COND_ALL};
     kith_op op = {.kind = KITH_SET_DOC, .filter = &all, .doc = {KITH_DOC_JSON, 7, "{\"a\":1}"}};
     kith_stats before, after;
-    double start = now();
+    double start = bench_now();
 
     kith_stats_get(x->db, &before);
     if (kith_write(x->db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, err) < 0)
         return -1;
     kith_stats_get(x->db, &after);
-    printf(", \"set_payload_all_s\": %.3f, \"set_payload_links\": %llu", now() - start,
+    printf(", \"set_payload_all_s\": %.3f, \"set_payload_links\": %llu", bench_now() - start,
            (unsigned long long)(after.graph_links - before.graph_links));
     return 0;
 }
@@ -245,24 +250,24 @@ struct live {
 static void search_on(void *arg)
 {
     struct live *l = arg;
-    double start = now();
+    double start = bench_now();
 
     while (!atomic_load(&l->done)) {
         kith_result_free(search(l->x, l->searches % (size_t)l->x->q.rows, 0, false, NULL));
         l->searches++;
     }
-    l->took = now() - start;
+    l->took = bench_now() - start;
 }
 
 /* The same searches with nothing else going on. */
 static double idle_rate(struct bench *x)
 {
     size_t n = 0;
-    double start = now();
+    double start = bench_now();
 
-    for (; now() - start < 3; n++)
+    for (; bench_now() - start < 3; n++)
         kith_result_free(search(x, n % (size_t)x->q.rows, 0, false, NULL));
-    return (double)n / (now() - start);
+    return (double)n / (bench_now() - start);
 }
 
 static int live(struct bench *x, double rate, kith_err *err)
@@ -279,20 +284,20 @@ static int live(struct bench *x, double rate, kith_err *err)
 
     if (rc < 0 || os_linux()->thread(os_linux(), "bench", false, search_on, &l, &thread) < 0)
         return -1;
-    start = now();
+    start = bench_now();
     for (uint64_t at = 0; at < x->b.rows && rc >= 0; at += BATCH) {
         rc = put_batch(x, at, MIN((uint64_t)BATCH, x->b.rows - at), err);
         if (at % 1000 == 0 && kith_watch(x->db, "bench", &w))
             most = MAX(most, w.backlog);
-        while (rate > 0 && (double)at / rate > now() - start)
+        while (rate > 0 && (double)at / rate > bench_now() - start)
             os_pause(500);
     }
-    loaded = now() - start;
-    for (w.backlog = 1; rc >= 0 && w.backlog && now() - start - loaded < 60;) {
+    loaded = bench_now() - start;
+    for (w.backlog = 1; rc >= 0 && w.backlog && bench_now() - start - loaded < 60;) {
         (void)kith_watch(x->db, "bench", &w);
         os_pause(1000);
     }
-    waited = now() - start - loaded;
+    waited = bench_now() - start - loaded;
     atomic_store(&l.done, true);
     os_linux()->join(os_linux(), thread);
     printf("{\"inserts_per_s\": %.0f, \"most_unlinked\": %llu, \"linked_after_s\": %.2f, "
@@ -332,18 +337,6 @@ static int usage(int argc, char **argv)
     return argc != 1 || strcmp(argv[0], "--help") != 0;
 }
 
-static bool metric_of(const char *name, kith_metric *ret_metric)
-{
-    static const char *const names[] = {"cosine", "dot", "euclid", "manhattan"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        *ret_metric = (kith_metric)(KITH_COSINE + (int)i);
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
 int cmd_bench(int argc, char **argv)
 {
     struct bench x = {0};
@@ -354,7 +347,9 @@ int cmd_bench(int argc, char **argv)
 
     if (argc == 5 && strcmp(argv[3], "sparse") == 0)
         return bench_sparse(argv[0], argv[1], argv[2], argv[4]);
-    if (argc != 5 || !metric_of(argv[3], &x.metric))
+    if (argc == 5)
+        x.metric = metric_named(argv[3]);
+    if (!x.metric)
         return usage(argc, argv);
     ctx_init(&c, os_linux());
     rc = matrix_read(&c, argv[1], &x.b);

@@ -1,19 +1,13 @@
 /* bench_filtered.c - kith bench, filtered searches: rows get a number drawn at random, and one that goes with
  * where they lie, so that a range of it matches rows near the middle of the queries, or far from it. */
-#include "cmd/cmd.h"
-#include "cmd/data.h"
-#include "os/os.h"
+#include "cmd/bench.h"
+#include "base/hash.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { BATCH = 1000, CHECKED = 200 };
-
-static double now(void)
-{
-    return (double)os_linux()->mono_ns(os_linux()) / 1e9;
-}
 
 struct ranked {
     double nearness;
@@ -71,9 +65,8 @@ static int load(kith_db *db, const struct matrix *base, const struct matrix *que
         for (uint64_t i = at; i < base->rows && i < at + BATCH; i++) {
             size_t n = op.points_count++;
             int size;
-            seed = seed * 6364136223846793005ull + 1442695040888963407ull;
             size = snprintf(docs[n], sizeof docs[n], "{\"random\":%llu,\"near\":%llu}",
-                            (unsigned long long)(seed >> 33) % 1000000,
+                            (unsigned long long)splitmix(&seed) % 1000000,
                             (unsigned long long)(place[i] * 1000000ull / base->rows));
             vectors[n] = (kith_vector){"", base->columns, base->data + i * base->columns, KITH_F32};
             points[n] = (kith_point){kith_id_num(i), {KITH_DOC_JSON, (uint32_t)size, docs[n]}, &vectors[n], 1};
@@ -92,7 +85,7 @@ static int measure(kith_db *db, const struct matrix *query, const kith_filter *f
 
     *ret_s = 1e30;
     for (int pass = 0; pass < 4; pass++) {
-        double start = now();
+        double start = bench_now();
         for (uint64_t i = 0; i < (pass < 3 ? query->rows : MIN(query->rows, (uint64_t)CHECKED)); i++) {
             kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .filter = f};
             kith_result *got, *want = NULL;
@@ -109,7 +102,7 @@ static int measure(kith_db *db, const struct matrix *query, const kith_filter *f
             kith_result_free(got);
         }
         if (pass < 3)
-            *ret_s = fmin(*ret_s, (now() - start) / (double)query->rows);
+            *ret_s = fmin(*ret_s, (bench_now() - start) / (double)query->rows);
     }
     *ret_recall = wanted ? (double)hits / (double)wanted : 1;
     return 0;

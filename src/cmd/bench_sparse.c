@@ -1,5 +1,5 @@
 /* bench_sparse.c - kith bench, sparse vectors. */
-#include "cmd/cmd.h"
+#include "cmd/bench.h"
 #include "os/os.h"
 
 #include "base/arena.h"
@@ -15,11 +15,6 @@ struct csr {
     uint32_t *indices;
     float *values;
 };
-
-static double now(void)
-{
-    return (double)os_linux()->mono_ns(os_linux()) / 1e9;
-}
 
 static bool read_all(FILE *f, void **ret, size_t count, size_t size)
 {
@@ -68,7 +63,7 @@ static int load(kith_db *db, const struct csr *base, kith_err *err)
     static kith_vector vectors[BATCH];
     kith_vector_params params = {.name = "", .metric = KITH_DOT, .element = KITH_SPARSE};
     kith_schema schema = {&params, 1, NULL, 0, NULL};
-    double start = now(), put;
+    double start = bench_now(), put;
 
     if (kith_create(db, "bench", &schema, err) < 0)
         return -1;
@@ -88,18 +83,11 @@ static int load(kith_db *db, const struct csr *base, kith_err *err)
         if (rc < 0)
             return rc;
     }
-    put = now();
+    put = bench_now();
     if (kith_optimize(db, "bench", err) < 0)
         return -1;
-    printf("{\"insert_per_s\": %.0f, \"load_s\": %.2f}\n", (double)base->head[0] / (put - start), now() - start);
+    printf("{\"insert_per_s\": %.0f, \"load_s\": %.2f}\n", (double)base->head[0] / (put - start), bench_now() - start);
     return 0;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
 }
 
 /* One pass over the queries; with `scores`, what was found is printed. */
@@ -112,9 +100,9 @@ static int pass(kith_db *db, const struct csr *query, double *times, bool scores
         double start;
         arena_init(&a);
         if (csr_vector(&a, query, i, &q.vector)) {
-            start = now();
+            start = bench_now();
             r = kith_query_run(db, "bench", &q, err);
-            times[i] = now() - start;
+            times[i] = bench_now() - start;
         }
         arena_release(&a);
         if (!r)
@@ -131,24 +119,17 @@ static int pass(kith_db *db, const struct csr *query, double *times, bool scores
 static int search(kith_db *db, const struct csr *query, kith_err *err)
 {
     size_t n = (size_t)query->head[0];
-    double *times = calloc(n, sizeof *times), best = 1e30, p50 = 0, p99 = 0;
-    int rc = times ? 0 : -1;
+    double *times = calloc(n, sizeof *times);
+    struct timing best = {0};
+    int rc = times ? pass(db, query, times, false, err) : -1; /* warms up */
 
-    for (int turn = 0; turn < 4 && rc >= 0; turn++) { /* the first one warms up */
-        double total = 0;
+    for (int turn = 0; turn < 3 && rc >= 0; turn++) {
         rc = pass(db, query, times, false, err);
-        for (size_t i = 0; i < n; i++)
-            total += times[i];
-        if (turn && total < best) {
-            qsort(times, n, sizeof *times, ascending);
-            best = total;
-            p50 = times[n / 2];
-            p99 = times[n * 99 / 100];
-        }
+        timing_keep(&best, times, n);
     }
     printf("{\"qps\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"resident_mb\": %.0f, \"anonymous_mb\": %.0f, "
            "\"scores\": [",
-           (double)n / best, p50 * 1e6, p99 * 1e6, (double)os_resident_bytes() / 1048576,
+           (double)n / best.total, best.p50 * 1e6, best.p99 * 1e6, (double)os_resident_bytes() / 1048576,
            (double)os_anonymous_bytes() / 1048576);
     if (rc >= 0)
         rc = pass(db, query, times, true, err);

@@ -13,11 +13,4 @@ int cmd_bench(int argc, char **argv);
 /* Prints "kith: text" to stderr and returns 1. */
 int cmd_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* bench_filtered.c */
-struct matrix;
-int bench_filtered(kith_db *db, const struct matrix *base, const struct matrix *query, kith_metric metric,
-                   kith_err *err);
-/* bench_sparse.c */
-int bench_sparse(const char *dir, const char *base, const char *query, const char *step);
-
 #endif

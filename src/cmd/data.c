@@ -75,6 +75,15 @@ int matrix_read(struct ctx *c, const char *path, struct matrix *ret)
     return 0;
 }
 
+kith_metric metric_named(const char *name)
+{
+    for (int m = KITH_COSINE; m <= KITH_MANHATTAN; m++) {
+        if (strcmp(kith_metric_name((kith_metric)m), name) == 0)
+            return (kith_metric)m;
+    }
+    return (kith_metric)0;
+}
+
 void matrix_release(struct matrix *m)
 {
     mem_free_aligned(m->data);

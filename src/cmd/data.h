@@ -14,6 +14,9 @@ struct matrix {
 int matrix_read(struct ctx *c, const char *path, struct matrix *ret);
 void matrix_release(struct matrix *m);
 
+/* Of vectors of f32; 0: there is none of that name. */
+kith_metric metric_named(const char *name);
+
 /* All lines of a file; `.zst` is unpacked. */
 struct lines {
     char *text;

@@ -114,8 +114,10 @@ static struct posting_term *term_of(struct building *b, uint32_t dim)
     return &b->terms[b->table[at] - 1];
 }
 
-static int count_terms(struct building *b)
+/* Every entry of every vector, row by row; `have` counts the vectors. */
+static int each_entry(struct building *b, int (*take)(struct building *b, uint32_t row, uint32_t dim, float value))
 {
+    b->have = 0;
     for (uint32_t row = 0; row < b->from->rows; row++) {
         const void *kept;
         struct sparse v;
@@ -124,16 +126,33 @@ static int count_terms(struct building *b)
             continue;
         v = sparse_of(kept);
         b->have++;
-        for (uint32_t i = 0; i < v.count; i++) {
-            struct posting_term *t = term_of(b, v.indices[i]);
-            if (!t)
-                return KITH_NOMEM;
-            t->count++;
-            t->max = fmaxf(t->max, v.values[i]);
-            t->min = fminf(t->min, v.values[i]);
-        }
-        b->entries += v.count;
+        for (uint32_t i = 0; i < v.count; i++)
+            TRY(take(b, row, v.indices[i], v.values[i]));
     }
+    return 0;
+}
+
+static int count_entry(struct building *b, uint32_t row, uint32_t dim, float value)
+{
+    struct posting_term *t = term_of(b, dim);
+
+    UNUSED(row);
+    if (!t)
+        return KITH_NOMEM;
+    t->count++;
+    t->max = fmaxf(t->max, value);
+    t->min = fminf(t->min, value);
+    b->entries++;
+    return 0;
+}
+
+static int place_entry(struct building *b, uint32_t row, uint32_t dim, float value)
+{
+    struct posting_term *t = term_of(b, dim);
+    uint64_t at = t->start + t->count++;
+
+    b->rows[at] = row;
+    b->values[at] = value;
     return 0;
 }
 
@@ -155,21 +174,7 @@ static int fill(struct building *b)
         next += b->terms[i].count;
         b->terms[i].count = 0;
     }
-    for (uint32_t row = 0; row < b->from->rows; row++) {
-        const void *kept;
-        struct sparse v;
-        TRY(b->from->vector(b->from->arg, row, &kept));
-        if (!kept)
-            continue;
-        v = sparse_of(kept);
-        for (uint32_t i = 0; i < v.count; i++) {
-            struct posting_term *t = term_of(b, v.indices[i]);
-            uint64_t at = t->start + t->count++;
-            b->rows[at] = row;
-            b->values[at] = v.values[i];
-        }
-    }
-    return 0;
+    return each_entry(b, place_entry);
 }
 
 /* The n-th largest: a heap of the n largest, the least of them on top. */
@@ -238,7 +243,7 @@ int postings_build(struct ctx *c, const struct postings_source *from, struct buf
     int rc = make_room(&b);
 
     if (rc >= 0)
-        rc = count_terms(&b);
+        rc = each_entry(&b, count_entry);
     if (rc >= 0) {
         b.rows = mem_alloc((size_t)MAX(b.entries, (uint64_t)1) * sizeof *b.rows);
         b.values = mem_alloc((size_t)MAX(b.entries, (uint64_t)1) * sizeof *b.values);

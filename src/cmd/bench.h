@@ -1,0 +1,20 @@
+/* bench.h - between the files of kith bench. */
+#ifndef CMD_BENCH_H
+#define CMD_BENCH_H
+
+#include "cmd/cmd.h"
+#include "cmd/data.h"
+
+double bench_now(void); /* seconds, of a clock that never goes back */
+
+/* The best of several passes over the same queries. */
+struct timing {
+    double total, p50, p99; /* seconds; total 0: none yet */
+};
+void timing_keep(struct timing *best, double *times, size_t n); /* sorts them */
+
+int bench_filtered(kith_db *db, const struct matrix *base, const struct matrix *query, kith_metric metric,
+                   kith_err *err);
+int bench_sparse(const char *dir, const char *base, const char *query, const char *step);
+
+#endif
