@@ -146,17 +146,35 @@ typedef enum kith_index_kind {
 
 typedef enum kith_method {
     KITH_METHOD_AUTO = 0, /* a graph where there are rows enough for one */
-    KITH_METHOD_FLAT = 1  /* never a graph: searches are exact scans */
+    KITH_METHOD_FLAT = 1, /* no index: searches are exact scans */
+    KITH_METHOD_LISTS = 2 /* an inverted file (IVF): built in a fraction of the time, no links in memory, slower */
 } kith_method;
+
+/* What an index keeps of each vector; the originals stay besides, and order what was found. */
+typedef enum kith_codes {
+    KITH_CODES_AUTO = 0, /* 8 bits an element, in two planes of 4 */
+    KITH_CODES_BIT,      /* one bit an element and 8 bytes a vector */
+    KITH_CODES_TWO_BITS, /* two, and 8 bytes */
+    KITH_CODES_PRODUCT   /* product quantisation, code_bytes a vector */
+} kith_codes;
+
+/* How vectors are to be searched. All zero: as the engine thinks best. */
+typedef struct kith_vector_index {
+    kith_method method;
+    uint32_t links;       /* graph: neighbours of a node, 16 to 64; 0 = 32 */
+    uint32_t build_width; /* graph: search width while it is built, 16 to 1024; 0 = 160 */
+    uint32_t lists;       /* lists: how many, to 65536; 0 = four times the root of the rows */
+    bool spill;           /* lists: vectors stand in two of them */
+    kith_codes codes;     /* of float and integer elements; manhattan: AUTO or PRODUCT */
+    uint32_t code_bytes;  /* product: 1 to dim; 0 = dim / 4 */
+} kith_vector_index;
 
 typedef struct kith_vector_params {
     const char *name;
     uint32_t dim;         /* 1..65536; bits: to 524288 */
     kith_metric metric;
     const char *config;   /* JSON kept for whoever made the collection; may be NULL */
-    kith_method method;
-    uint32_t links;       /* neighbours of a node in graphs yet to be built, 16 to 64; 0 = 32 */
-    uint32_t build_width; /* search width while such graphs are built, 16 to 1024; 0 = 160 */
+    kith_vector_index index; /* dense vectors */
     kith_element element; /* bits: dim is a multiple of 8; sparse: dim is 0 */
     bool idf;             /* sparse: a query's weight is multiplied by ln(1 + (n - df + 0.5) / (df + 0.5)), n points
                              with the vector, df of them with the index */
@@ -324,12 +342,13 @@ typedef struct kith_query {
     float threshold;           /* distances must be below it */
     uint32_t limit;            /* 1..; 0 = 10 */
     uint32_t offset;
-    uint32_t ef;               /* search width; 0 = from target_recall */
+    uint32_t ef;               /* search width of graphs; 0 = from target_recall */
+    uint32_t probes;           /* how many lists are looked at; 0 = from target_recall */
     float target_recall;       /* share of the true nearest to find, 0.5 to 0.999; 0 = 0.95 */
     bool exact;
     bool indexed_only;         /* leave out what would be scanned because it has no graph yet */
     float oversampling;        /* find so many times the limit before ordering by the originals; 0 = 1 */
-    bool by_codes;             /* order by the graph's 8-bit codes, where there are any: no original is read */
+    bool by_codes;             /* order by the index's codes, where there are any: no original is read */
     bool explain;              /* fill kith_result.explain */
     float hop_below;           /* filtered walks visit matching rows only, if at most this share matches; 0 = 0.4 */
     uint32_t timeout_ms;       /* KITH_TIMEOUT after so long; 0 = never */
@@ -443,9 +462,10 @@ KITH_API int kith_schema_get(kith_db *db, const char *name, kith_schema *ret_sch
 KITH_API void kith_schema_free(kith_schema *schema);
 /* Replaces the kept configuration text. */
 KITH_API int kith_configure(kith_db *db, const char *name, const char *config, kith_err *err);
-/* Replaces config (NULL: leaves it as it is), method, links and build_width of the vector `params->name`; what
- * else is in `params` is not looked at. Graphs that are there stay until a merge builds them anew; what lacks
- * one is built in the background, and under KITH_METHOD_FLAT they are no longer used. */
+/* Replaces config (NULL: leaves it as it is) and index of the vector `params->name`; what else is in `params` is not
+ * looked at. What has no index yet, or one of another method, other codes or another number of lists, gets it in
+ * the background, and is searched as it is until then; other links and build width count from the next merge on.
+ * Under KITH_METHOD_FLAT indexes are no longer used. */
 KITH_API int kith_configure_vector(kith_db *db, const char *name, const kith_vector_params *params, kith_err *err);
 
 typedef struct kith_alias_change {

@@ -219,7 +219,7 @@ static void count_indexed(const struct view *view, kith_collection_info *info)
     for (size_t i = 0; i < view->count; i++) {
         const struct segment *s = view->segments[i];
         for (size_t j = 0; j < view->schema->vectors_count; j++) {
-            const struct segment_graph *g = s->ops->graph(s, view->schema->vectors[j].id);
+            const struct vector_index *g = s->ops->index(s, view->schema->vectors[j].id);
             const struct postings *p = s->ops->postings(s, view->schema->vectors[j].id);
             info->indexed_vectors += p ? p->head.rows : !g ? 0 : g->live ? atomic_load(g->live_count) : g->graph.count;
         }

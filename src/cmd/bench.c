@@ -63,14 +63,43 @@ static int put_batch(struct bench *x, uint64_t from, uint64_t count, kith_err *e
     return kith_write(x->db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, err);
 }
 
-static int load(struct bench *x, kith_err *err)
+/* What follows "load=": words with + between them. */
+static int read_index(const char *words, kith_vector_index *to)
+{
+    char word[24];
+    int size = 0;
+
+    for (; sscanf(words, "%23[^+]%n", word, &size) == 1; words += size + (words[size] == '+')) {
+        if (strcmp(word, "lists") == 0)
+            to->method = KITH_METHOD_LISTS;
+        else if (strcmp(word, "spill") == 0)
+            to->spill = true;
+        else if (strcmp(word, "bit") == 0)
+            to->codes = KITH_CODES_BIT;
+        else if (strcmp(word, "two_bits") == 0)
+            to->codes = KITH_CODES_TWO_BITS;
+        else if (strncmp(word, "product", 7) == 0)
+            *to = (kith_vector_index){to->method, .lists = to->lists, .spill = to->spill, .codes = KITH_CODES_PRODUCT,
+                                      .code_bytes = word[7] ? (uint32_t)strtoul(word + 8, NULL, 10) : 0};
+        else
+            return -1;
+    }
+    return 0;
+}
+
+static int load(struct bench *x, const char *index, kith_err *err)
 {
     enum { BATCH = 1000 };
     kith_vector_params params = {.name = "", .dim = x->b.columns, .metric = x->metric};
     kith_schema schema = {&params, 1, NULL, 0, NULL};
     double start = bench_now(), built;
-    int rc = kith_create(x->db, "bench", &schema, err);
+    int rc;
 
+    if (read_index(index, &params.index) < 0) {
+        snprintf(err->text, sizeof err->text, "load=%s: expected lists, spill, bit, two_bits, product=BYTES", index);
+        return -1;
+    }
+    rc = kith_create(x->db, "bench", &schema, err);
     for (uint64_t at = 0; at < x->b.rows && rc >= 0; at += BATCH)
         rc = put_batch(x, at, MIN((uint64_t)BATCH, x->b.rows - at), err);
     printf("{\"insert_per_s\": %.0f", (double)x->b.rows / (bench_now() - start));
@@ -311,8 +340,8 @@ static int live(struct bench *x, double rate, kith_err *err)
 
 static int run(struct bench *x, const char *step, kith_err *err)
 {
-    if (strcmp(step, "load") == 0)
-        return load(x, err);
+    if (strcmp(step, "load") == 0 || strncmp(step, "load=", 5) == 0)
+        return load(x, step[4] ? step + 5 : "", err);
     if (strcmp(step, "search") == 0)
         return searches(x, err);
     if (strcmp(step, "write") == 0)
@@ -328,7 +357,8 @@ static int run(struct bench *x, const char *step, kith_err *err)
 static int usage(int argc, char **argv)
 {
     printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse STEP\n\n"
-           "STEP is load, search, write, live[=RATE] or filtered.\n"
+           "STEP is load[=INDEX], search, write, live[=RATE] or filtered.\n"
+           "INDEX is of lists, spill, bit, two_bits, product[=BYTES], with + between them.\n"
            "Prints figures as JSON: of loading BASE into a new database DIR; of searching it, recall and speed\n"
            "over ef; of durable single inserts by 1 and 32 threads; of loading at RATE rows a second while\n"
            "one thread searches; of loading and searching under filters. With sparse for a metric, BASE and\n"
@@ -357,7 +387,7 @@ int cmd_bench(int argc, char **argv)
         rc = matrix_read(&c, argv[2], &x.q);
     err_give(&c, rc < 0 ? rc : 0, &err);
     ctx_release(&c);
-    loads = strcmp(argv[4], "load") == 0 || strcmp(argv[4], "filtered") == 0 || strncmp(argv[4], "live", 4) == 0;
+    loads = strncmp(argv[4], "load", 4) == 0 || strcmp(argv[4], "filtered") == 0 || strncmp(argv[4], "live", 4) == 0;
     if (rc >= 0 && loads && os_linux()->exists(os_linux(), argv[0]) == 1)
         return cmd_fail("bench: %s exists", argv[0]);
     if (rc >= 0) {

@@ -21,7 +21,8 @@ bool choose_graph(const struct shard *s, const struct segment *seg, const struct
         return false;
     for (size_t i = 0; i < s->schema->vectors_count; i++) {
         const struct schema_vector *v = &s->schema->vectors[i];
-        if (schema_wants_graph(v) && !seg->ops->graph(seg, v->id) && seg->ops->any_vector(seg, v->id)) {
+        const struct vector_index *x = seg->ops->index(seg, v->id);
+        if (schema_wants_index(v) && seg->ops->any_vector(seg, v->id) && !(x && vector_index_fits(x, v))) {
             *ret_vector = v;
             return true;
         }

@@ -363,10 +363,13 @@ static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const st
         return rc;
     }
     if (graph_of) {
-        uint32_t n = ch->add.files.graphs_count++;
+        uint32_t n = 0;
+        while (n < ch->add.files.graphs_count && ch->add.files.graphs[n].vector_id != graph_of->id)
+            n++;
+        ch->add.files.graphs_count = MAX(ch->add.files.graphs_count, n + 1); /* in place of an old one, or besides */
         ch->add.files.graphs[n].vector_id = graph_of->id;
         snprintf(ch->add.files.graphs[n].key, sizeof ch->add.files.graphs[n].key, "%s", key);
-        rc = seal_write_graph(c, &w, graph_of, seg, &plan);
+        rc = seal_write_index(c, &w, graph_of, seg, &plan);
         atomic_fetch_add(&s->db->graph_builds, rc == 0);
         atomic_fetch_add(&s->db->graph_links, rc == 0 ? seg->ops->rows(seg) : 0);
     } else {

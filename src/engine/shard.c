@@ -101,7 +101,7 @@ static bool lacks_graph(const struct segment *seg, const struct schema *schema)
 {
     for (size_t i = 0; i < schema->vectors_count; i++) {
         uint32_t id = schema->vectors[i].id;
-        if (schema_wants_graph(&schema->vectors[i]) && seg->ops->any_vector(seg, id) && !seg->ops->graph(seg, id))
+        if (schema_wants_index(&schema->vectors[i]) && seg->ops->any_vector(seg, id) && !seg->ops->index(seg, id))
             return true;
     }
     return false;

@@ -30,6 +30,8 @@ struct graph_scratch {
     size_t beams_size;
 };
 void graph_scratch_release(struct graph_scratch *s);
+/* `seen` for `count` slots, all clear. */
+int graph_scratch_seen(struct graph_scratch *s, uint32_t count);
 
 struct found {
     float distance; /* by codes */

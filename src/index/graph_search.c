@@ -14,8 +14,7 @@ void graph_scratch_release(struct graph_scratch *s)
     memset(s, 0, sizeof *s);
 }
 
-/* Clear, for `count` slots. */
-static int fit_seen(struct graph_scratch *s, uint32_t count)
+int graph_scratch_seen(struct graph_scratch *s, uint32_t count)
 {
     size_t size = count / 8 + 1;
 
@@ -130,7 +129,7 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     search->gave_up = false;
     if (!g->count || !g->entries_count)
         return 0;
-    if (fit_seen(scratch, g->count) < 0 ||
+    if (graph_scratch_seen(scratch, g->count) < 0 ||
         fit_beams(scratch, (size_t)graph_found_max(ef) * 16 + room) < 0)
         return err_nomem(c);
     w.seen = scratch->seen;

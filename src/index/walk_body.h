@@ -1,5 +1,4 @@
-/* walk_body.h - the walk itself. Who includes it has defined: four_dot8, four_l1, four_dot4, four_and (vec/four_*.h),
- * beam_insert, beam_next, links_read. Alone it is plain C. */
+/* walk_body.h - the walk itself. Who includes it has defined: four_dot8 and the others of vec/four_*.h, beam_insert, beam_next, links_read. Alone it is plain C. */
 #ifndef INDEX_WALK_BODY_H
 #define INDEX_WALK_BODY_H
 
@@ -8,6 +7,21 @@
 #include "vec/four_scalar.h"
 #endif
 
+/* Two bits: the upper ones count twice. */
+static ALWAYS_INLINE void four_planes(const struct scorer *s, const uint8_t *const v[4], float *out)
+{
+    const int8_t *query = (const int8_t *)s->query;
+    int32_t sums[4], low[4] = {0};
+
+    four_dot1(query, v, s->length, sums);
+    if (s->planes == 2) {
+        const uint8_t *const lower[4] = {v[0] + s->length, v[1] + s->length, v[2] + s->length, v[3] + s->length};
+        four_dot1(query, lower, s->length, low);
+    }
+    for (int j = 0; j < 4; j++)
+        out[j] = scorer_planes_distance(s, v[j], sums[j] * (int32_t)s->planes + low[j]);
+}
+
 static ALWAYS_INLINE void four(const struct scorer *s, enum code_form form, const uint32_t *slots, float *out)
 {
     const uint8_t *v[4];
@@ -15,6 +29,14 @@ static ALWAYS_INLINE void four(const struct scorer *s, enum code_form form, cons
 
     for (int j = 0; j < 4; j++)
         v[j] = s->base + (size_t)slots[j] * s->stride;
+    if (form == CODE_PRODUCT) {
+        product_four(s->table, v, s->length, out);
+        return;
+    }
+    if (form == CODE_PLANES) {
+        four_planes(s, v, out);
+        return;
+    }
     if (form == CODE_L1)
         four_l1(s->query, v, s->length, sums);
     else if (form == CODE_BITS)
@@ -208,24 +230,17 @@ static ALWAYS_INLINE void walk_body(struct walk *w, enum code_form form, enum wa
     {                                            \
         walk_body(w, form, mode);                \
     }
-WALK(bytes_all, CODE_BYTES, WALK_ALL)
-WALK(bytes_keep, CODE_BYTES, WALK_KEEP)
-WALK(bytes_hop, CODE_BYTES, WALK_HOP)
-WALK(l1_all, CODE_L1, WALK_ALL)
-WALK(l1_keep, CODE_L1, WALK_KEEP)
-WALK(l1_hop, CODE_L1, WALK_HOP)
-WALK(nibbles_all, CODE_NIBBLES, WALK_ALL)
-WALK(nibbles_keep, CODE_NIBBLES, WALK_KEEP)
-WALK(nibbles_hop, CODE_NIBBLES, WALK_HOP)
-WALK(bits_all, CODE_BITS, WALK_ALL)
-WALK(bits_keep, CODE_BITS, WALK_KEEP)
-WALK(bits_hop, CODE_BITS, WALK_HOP)
-#define WALKS                                                                              \
-    {                                                                                      \
-        {                                                                                  \
-            {bytes_all, bytes_keep, bytes_hop}, {l1_all, l1_keep, l1_hop},                 \
-            {nibbles_all, nibbles_keep, nibbles_hop}, {bits_all, bits_keep, bits_hop},     \
-        }                                                                                  \
-    }
+#define WALKS_OF(name, form)                \
+    WALK(name##_all, form, WALK_ALL)        \
+    WALK(name##_keep, form, WALK_KEEP)      \
+    WALK(name##_hop, form, WALK_HOP)
+WALKS_OF(bytes, CODE_BYTES)
+WALKS_OF(l1, CODE_L1)
+WALKS_OF(nibbles, CODE_NIBBLES)
+WALKS_OF(bits, CODE_BITS)
+WALKS_OF(planes, CODE_PLANES)
+WALKS_OF(product, CODE_PRODUCT)
+#define ROW(name) {name##_all, name##_keep, name##_hop}
+#define WALKS {{ROW(bytes), ROW(l1), ROW(nibbles), ROW(bits), ROW(planes), ROW(product)}}
 
 #endif

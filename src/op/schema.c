@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 
-enum { LINKS_MIN = 16, LINKS_MAX = 64, WIDTH_MIN = 16, WIDTH_MAX = 1024, FORM = 2 };
+enum { LINKS_MIN = 16, LINKS_MAX = 64, WIDTH_MIN = 16, WIDTH_MAX = 1024, FORM = 3, LISTS_MAX = 65536 };
 
 static bool name_allowed(const char *name, size_t max)
 {
@@ -60,17 +60,28 @@ static int check_elements(struct ctx *c, const kith_vector_params *v)
     return 0;
 }
 
-static int check_method(struct ctx *c, const kith_vector_params *v)
+static int check_range(struct ctx *c, const char *name, const char *what, uint32_t n, uint32_t least, uint32_t most)
 {
-    if (v->method > KITH_METHOD_FLAT)
-        return err_set(c, KITH_INVALID, "vector \"%s\": unknown method %d", v->name, (int)v->method);
-    if (v->links && (v->links < LINKS_MIN || v->links > LINKS_MAX))
-        return err_set(c, KITH_INVALID, "vector \"%s\": %u links, expected 0, or %d to %d", v->name, v->links,
-                       LINKS_MIN, LINKS_MAX);
-    if (v->build_width && (v->build_width < WIDTH_MIN || v->build_width > WIDTH_MAX))
-        return err_set(c, KITH_INVALID, "vector \"%s\": build width %u, expected 0, or %d to %d", v->name,
-                       v->build_width, WIDTH_MIN, WIDTH_MAX);
-    return 0;
+    if (!n || (n >= least && n <= most))
+        return 0;
+    return err_set(c, KITH_INVALID, "vector \"%s\": %u %s, expected 0, or %u to %u", name, n, what, least, most);
+}
+
+static int check_index(struct ctx *c, const kith_vector_params *v)
+{
+    const kith_vector_index *x = &v->index;
+
+    if (x->method > KITH_METHOD_LISTS)
+        return err_set(c, KITH_INVALID, "vector \"%s\": unknown method %d", v->name, (int)x->method);
+    if (x->codes > KITH_CODES_PRODUCT)
+        return err_set(c, KITH_INVALID, "vector \"%s\": unknown codes %d", v->name, (int)x->codes);
+    if (x->codes && (v->element >= KITH_BIT || (v->metric == KITH_MANHATTAN && x->codes != KITH_CODES_PRODUCT)))
+        return err_set(c, KITH_INVALID, "vector \"%s\": these codes are not for %s", v->name,
+                       v->element >= KITH_BIT ? "such elements" : "manhattan");
+    TRY(check_range(c, v->name, "links", x->links, LINKS_MIN, LINKS_MAX));
+    TRY(check_range(c, v->name, "of build width", x->build_width, WIDTH_MIN, WIDTH_MAX));
+    TRY(check_range(c, v->name, "lists", x->lists, 1, LISTS_MAX));
+    return check_range(c, v->name, "bytes a code", x->code_bytes, 1, v->dim);
 }
 
 static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params *v, uint32_t id)
@@ -81,12 +92,12 @@ static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params 
         return err_set(c, KITH_INVALID, "vector name \"%.64s\": expected at most 200 bytes without < > : \" / \\ | ? *",
                        v->name ? v->name : "(null)");
     TRY(check_elements(c, v));
-    TRY(check_method(c, v));
+    TRY(check_index(c, v));
     if (schema_vector(s, v->name))
         return err_set(c, KITH_INVALID, "vector \"%s\": named twice", v->name);
     *to = (struct schema_vector){.id = id, .dim = v->dim, .metric = v->metric, .name = keep(s, v->name),
-                                 .config = keep(s, v->config), .method = v->method, .links = v->links,
-                                 .build_width = v->build_width, .element = v->element, .idf = v->idf,
+                                 .config = keep(s, v->config), .index = v->index, .element = v->element,
+                                 .idf = v->idf,
                                  .size = v->element == KITH_SPARSE ? 0 : element_size(v->element, v->dim)};
     s->vectors_count++;
     return to->name ? 0 : err_nomem(c);
@@ -161,8 +172,7 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
     for (size_t i = 0; i < from->vectors_count; i++) {
         const struct schema_vector *v = &from->vectors[i];
         const kith_vector_params *to = change->vector;
-        kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->method, v->links, v->build_width,
-                                v->element, v->idf};
+        kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->index, v->element, v->idf};
         if (to && strcmp(to->name, v->name) == 0) {
             p = *to;
             p.dim = v->dim;
@@ -224,11 +234,15 @@ void schema_encode(const struct schema *s, struct buf *out)
         buf_u8(out, (uint8_t)v->metric);
         buf_str(out, v->name);
         put_text(out, v->config);
-        buf_u8(out, (uint8_t)v->method);
-        buf_varint(out, v->links);
-        buf_varint(out, v->build_width);
+        buf_u8(out, (uint8_t)v->index.method);
+        buf_varint(out, v->index.links);
+        buf_varint(out, v->index.build_width);
         buf_u8(out, (uint8_t)v->element);
         buf_u8(out, v->idf);
+        buf_varint(out, v->index.lists);
+        buf_u8(out, v->index.spill);
+        buf_u8(out, (uint8_t)v->index.codes);
+        buf_varint(out, v->index.code_bytes);
     }
     buf_varint(out, s->fields_count);
     for (size_t i = 0; i < s->fields_count; i++) {
@@ -263,11 +277,17 @@ static int decode_into(struct ctx *c, struct reader *r, struct schema *s)
         p.name = read_str(r, &s->arena);
         p.config = read_text(r, &s->arena);
         if (form >= 2) {
-            p.method = (kith_method)read_u8(r);
-            p.links = (uint32_t)read_varint(r);
-            p.build_width = (uint32_t)read_varint(r);
+            p.index.method = (kith_method)read_u8(r);
+            p.index.links = (uint32_t)read_varint(r);
+            p.index.build_width = (uint32_t)read_varint(r);
             p.element = (kith_element)read_u8(r);
             p.idf = read_u8(r);
+        }
+        if (form >= 3) {
+            p.index.lists = (uint32_t)read_varint(r);
+            p.index.spill = read_u8(r);
+            p.index.codes = (kith_codes)read_u8(r);
+            p.index.code_bytes = (uint32_t)read_varint(r);
         }
         if (r->failed)
             break;
@@ -392,9 +412,7 @@ int schema_export(struct ctx *c, const struct schema *s, kith_schema *ret_schema
         vectors[i].dim = v->dim;
         vectors[i].metric = v->metric;
         vectors[i].config = export_text(&e, v->config);
-        vectors[i].method = v->method;
-        vectors[i].links = v->links;
-        vectors[i].build_width = v->build_width;
+        vectors[i].index = v->index;
         vectors[i].element = v->element;
         vectors[i].idf = v->idf;
     }

@@ -16,17 +16,16 @@ struct schema_vector {
     kith_metric metric;
     const char *name;
     const char *config; /* NULL: none */
-    kith_method method;
-    uint32_t links, build_width; /* 0: the engine's own */
+    kith_vector_index index;
     kith_element element;
     bool idf;
     size_t size; /* bytes of one; sparse: 0, they differ */
 };
 
-/* Whether segments large enough shall have a graph of it. */
-static inline bool schema_wants_graph(const struct schema_vector *v)
+/* Whether segments large enough shall have an index of it. */
+static inline bool schema_wants_index(const struct schema_vector *v)
 {
-    return v->method != KITH_METHOD_FLAT && v->element != KITH_SPARSE;
+    return v->index.method != KITH_METHOD_FLAT && v->element != KITH_SPARSE;
 }
 
 struct schema_field {

@@ -208,8 +208,7 @@ static bool plan_vectors(struct call *call, const kith_schema *now, const struct
 
 static bool changed(const kith_vector_params *a, const kith_vector_params *b)
 {
-    return a->config != b->config || a->method != b->method || a->links != b->links ||
-           a->build_width != b->build_width;
+    return a->config != b->config || memcmp(&a->index, &b->index, sizeof a->index) != 0;
 }
 
 static bool take_update(struct kept_config *k, yyjson_val *body)

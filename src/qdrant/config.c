@@ -291,8 +291,8 @@ void config_tune(const struct kept_config *k, kith_vector_params *v)
     uint64_t payload_m = member(own, k, "hnsw_config", "payload_m");
     uint64_t threshold = member(NULL, k, "optimizer_config", "indexing_threshold");
 
-    v->method = (m == 0 && payload_m == 0) || threshold == 0 ? KITH_METHOD_FLAT : KITH_METHOD_AUTO;
-    v->links = m > 16 ? (uint32_t)MIN(m * 2, (uint64_t)64) : 0;
-    v->build_width = width > 160 ? (uint32_t)MIN(width, (uint64_t)1024) : 0;
+    v->index.method = (m == 0 && payload_m == 0) || threshold == 0 ? KITH_METHOD_FLAT : KITH_METHOD_AUTO;
+    v->index.links = m > 16 ? (uint32_t)MIN(m * 2, (uint64_t)64) : 0;
+    v->index.build_width = width > 160 ? (uint32_t)MIN(width, (uint64_t)1024) : 0;
     yyjson_doc_free(doc);
 }

@@ -6,8 +6,9 @@
  *   walk       the graph without a mask
  *   filter     the graph, everything walked, matching rows kept: most rows match
  *   hop        the graph, only matching rows scored, reached over two links: some rows match
+ *   lists      the lists nearest to the query; with a mask more of them, and only matching rows scored
  *
- * The graph orders by 8-bit codes; the best are then ordered by the originals. */
+ * Indexes order by codes; the best are then ordered by the originals. */
 #include "base/ctx.h"
 #include "base/mem.h"
 #include "base/id.h"
@@ -20,7 +21,7 @@
 
 #define HOP_BELOW 0.4  /* share of the rows that match */
 #define HOP_WIDER 1.35 /* than a walk over everything, to find as much */
-enum { SCAN_ALWAYS = 2000, SCAN_CODES = 6500, SCAN_ORIGINALS = 150, RANK_MORE = 32, AHEAD = 32 };
+enum { SCAN_ALWAYS = 2000, SCAN_CODES = 6500, SCAN_ORIGINALS = 150, AHEAD = 32 };
 
 void scratch_pool_release(struct scratch_pool *p)
 {
@@ -142,7 +143,7 @@ static void refine(const struct scorer *s, struct found *found, int n)
     sort_found(found, n);
 }
 
-static void prefetch_originals(const struct searching *g, const struct segment_graph *x, const struct found *found,
+static void prefetch_originals(const struct searching *g, const struct vector_index *x, const struct found *found,
                                int n)
 {
     for (int i = 0; i < n; i++) {
@@ -161,7 +162,7 @@ static uint32_t over(const struct searching *g)
 }
 
 /* By the codes alone. */
-static int rank_codes(struct searching *g, const struct segment_graph *x, const struct found *found, int n)
+static int rank_codes(struct searching *g, const struct vector_index *x, const struct found *found, int n)
 {
     for (int i = 0; i < n; i++) {
         row_id row = x->slots[found[i].slot];
@@ -174,12 +175,13 @@ static int rank_codes(struct searching *g, const struct segment_graph *x, const 
 
 /* Ranks by the originals as many as are wanted, and then those that the codes' error, as seen on the way,
  * may have put behind them. */
-static int rank(struct searching *g, const struct segment_graph *x, const struct found *found, int n, bool refined)
+static int rank(struct searching *g, const struct vector_index *x, const struct found *found, int n)
 {
-    int sure = refined ? MIN(n, (int)MAX(g->want + 1, over(g))) : n;
+    bool whole = x->form == CODE_BYTES || x->form == CODE_L1 || x->form == CODE_BITS;
+    int sure = whole ? n : MIN(n, (int)MAX(g->want + 1, over(g)));
     float error = 0, d;
 
-    if (refined && g->q->by_codes)
+    if (!whole && g->q->by_codes)
         return rank_codes(g, x, found, n);
 
     prefetch_originals(g, x, found, MIN(n, sure + 2));
@@ -194,14 +196,28 @@ static int rank(struct searching *g, const struct segment_graph *x, const struct
     return 0;
 }
 
-static int walk(struct searching *g, const struct segment_graph *x, struct graph_search *search,
+/* How many of what is found by codes are worth a second look. */
+static uint32_t ranked(const struct searching *g, const struct vector_index *x)
+{
+    return MIN(MAX(vector_index_ranked(x, g->want), over(g)), (uint32_t)GRAPH_EF_MAX);
+}
+
+/* Found by codes, nearest first: ordered by all that is known of them. */
+static int order(struct searching *g, const struct vector_index *x, const struct scorer *s, struct found *found, int n)
+{
+    n = MIN(n, (int)ranked(g, x));
+    if (s->form == CODE_NIBBLES && s->rest)
+        refine(s, found, n);
+    return rank(g, x, found, n);
+}
+
+static int walk(struct searching *g, const struct vector_index *x, struct graph_search *search,
                 struct graph_scratch *scratch, struct plan_note *note)
 {
     struct found *found = arena_alloc(&g->c->arena, graph_found_max(search->ef) * sizeof *found);
     struct scorer scorer;
     struct graph graph;
-    bool refined;
-    int n, most;
+    int n;
 
     if (!found || segment_scorer(&g->c->arena, x, g->v, g->target->plain, g->r->kernels, &scorer) < 0)
         return err_nomem(g->c);
@@ -214,17 +230,13 @@ static int walk(struct searching *g, const struct segment_graph *x, struct graph
     note->distances += search->distances;
     note->hops += search->hops;
     note->ef = search->ef;
-    refined = scorer.form == CODE_NIBBLES && scorer.rest;
-    most = MIN(n, (int)MIN(MAX(g->want * (refined ? 3 : 2) + RANK_MORE, over(g)), (uint32_t)GRAPH_EF_MAX));
-    if (refined)
-        refine(&scorer, found, most);
-    TRY(rank(g, x, found, most, refined));
+    TRY(order(g, x, &scorer, found, n));
     return n;
 }
 
 /* As asked; else the least that finds the wanted share, of as many as may lie in this segment. The monitor
  * widens it where its measurements say so. */
-static uint32_t width(const struct searching *g, const struct segment_graph *x, struct plan_note *note)
+static uint32_t width(const struct searching *g, const struct vector_index *x, struct plan_note *note)
 {
     float target = g->q->target_recall > 0 ? g->q->target_recall : QUERY_TARGET_RECALL;
     double expected = g->want * (double)note->rows / (double)MAX(g->rows, note->rows);
@@ -238,9 +250,9 @@ static uint32_t width(const struct searching *g, const struct segment_graph *x, 
     return ef;
 }
 
-static bool slots_are_rows(const struct searching *g, const struct segment_graph *x)
+static bool slots_are_rows(const struct searching *g, const struct vector_index *x)
 {
-    return !x->live && x->graph.count == g->s->ops->rows(g->s);
+    return !x->live && !x->lists.count && x->graph.count == g->s->ops->rows(g->s);
 }
 
 /* The next matching rows, their records on the way to the cache. */
@@ -259,10 +271,10 @@ static uint32_t next_rows(const struct scorer *s, const struct bits *mask, row_i
 
 /* The matching rows by their codes, the best of them by the originals: many times faster than by the
  * originals alone, and what the codes put wrong is within their error, which `rank` allows for. */
-static int scan_codes(struct searching *g, const struct segment_graph *x, const struct bits *mask,
+static int scan_codes(struct searching *g, const struct vector_index *x, const struct bits *mask,
                       struct plan_note *note)
 {
-    uint32_t most = MIN(g->want * 3 + RANK_MORE, mask->size), slots[2][AHEAD + 3], n[2];
+    uint32_t most = MIN(ranked(g, x), mask->size), slots[2][AHEAD + 3], n[2];
     struct found *found = arena_alloc(&g->c->arena, most * sizeof *found);
     row_id at = bits_next(mask, 0);
     struct scorer s;
@@ -288,12 +300,42 @@ static int scan_codes(struct searching *g, const struct segment_graph *x, const 
     for (uint32_t i = 0; i < best.size; i++)
         found[i] = (struct found){best.heap[i].distance, best.heap[i].row};
     sort_found(found, (int)best.size);
-    if (s.form == CODE_NIBBLES && s.rest)
-        refine(&s, found, (int)best.size);
-    return rank(g, x, found, (int)best.size, s.form == CODE_NIBBLES && s.rest);
+    return order(g, x, &s, found, (int)best.size);
 }
 
-static int by_graph(struct searching *g, const struct segment_graph *x, const struct bits *mask, uint32_t matches,
+/* With a mask as many rows are to be looked at as without: more lists. */
+static int by_lists(struct searching *g, const struct vector_index *x, const struct bits *mask, uint32_t matches,
+                    bool all, struct plan_note *note)
+{
+    struct lists_search search = {.absent = g->leave_out, .rows_count = note->rows, .keep = ranked(g, x)};
+    struct found *found = arena_alloc(&g->c->arena, search.keep * sizeof *found);
+    uint32_t probes = g->q->probes ? g->q->probes : (width(g, x, note) + LISTS_WIDTH - 1) / LISTS_WIDTH;
+    struct graph_scratch *scratch;
+    struct scorer s;
+    int n;
+
+    if (!found || segment_scorer(&g->c->arena, x, g->v, g->target->plain, g->r->kernels, &s) < 0)
+        return err_nomem(g->c);
+    search.probes = (uint32_t)fmin(x->lists.count, all ? probes : ceil((double)probes * note->rows / matches));
+    search.allow = all ? NULL : mask;
+    scratch = scratch_take(g->r->pool);
+    if (!scratch)
+        return err_nomem(g->c);
+    n = vector_index_lists(g->c, x, g->v, g->target->plain, &s, scratch, &search, found);
+    scratch_give(g->r->pool, scratch);
+    if (n < 0)
+        return n;
+    note->strategy = "lists";
+    note->distances += search.distances;
+    note->hops += search.scanned;
+    note->ef = search.probes;
+    if ((uint32_t)n >= MIN(g->want, matches))
+        return order(g, x, &s, found, n);
+    note->strategy = "lists, then scan";
+    return scan(g, mask, 0, note);
+}
+
+static int by_graph(struct searching *g, const struct vector_index *x, const struct bits *mask, uint32_t matches,
                     bool all, struct plan_note *note)
 {
     uint32_t ef = width(g, x, note);
@@ -363,7 +405,7 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
                     struct hit_list *out, struct plan_note *note)
 {
     const struct segment *s = r->snap->segments[segment];
-    const struct segment_graph *x = q->exact || v->method == KITH_METHOD_FLAT ? NULL : s->ops->graph(s, v->id);
+    const struct vector_index *x = q->exact || v->index.method == KITH_METHOD_FLAT ? NULL : s->ops->index(s, v->id);
     struct searching g = {c, r, q, v, target, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE};
     struct bits mask = {0}, late = {0};
     uint32_t matches;
@@ -403,7 +445,7 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
         note->strategy = !x ? "exact" : by_codes ? "scan codes" : "scan";
         TRY(by_codes ? scan_codes(&g, x, &mask, note) : scan(&g, &mask, 0, note));
     } else {
-        TRY(by_graph(&g, x, &mask, matches, all, note));
+        TRY((x->lists.count ? by_lists : by_graph)(&g, x, &mask, matches, all, note));
     }
     if (late_count)
         TRY(scan(&g, &late, 0, note));

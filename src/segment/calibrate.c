@@ -16,12 +16,12 @@ struct calibrating {
     struct graph_scratch scratch;
     struct found *found;
     const void *probe;
-    uint32_t slot; /* of the probe */
-    uint32_t truth[TRUTH];
+    uint32_t item; /* the code of the probe */
+    uint32_t truth[TRUTH]; /* rows */
     uint32_t truth_count;
 };
 
-/* The true nearest slots, nearest first. */
+/* The true nearest, nearest first. */
 static int find_truth(struct calibrating *x)
 {
     const struct codes *codes = x->in->codes;
@@ -46,12 +46,12 @@ static int find_truth(struct calibrating *x)
     }
     x->truth_count = 0;
     for (uint32_t n = best.size; n > 0; n--) { /* nearest first, without the probe itself */
-        uint32_t least = 0, slot;
+        uint32_t least = 0, item;
         for (uint32_t i = 1; i < n; i++)
             least = best.heap[i].distance < best.heap[least].distance ? i : least;
-        slot = best.heap[least].row;
-        if (slot != x->slot && x->truth_count < TRUTH)
-            x->truth[x->truth_count++] = slot;
+        item = best.heap[least].row;
+        if (item != x->item && x->truth_count < TRUTH)
+            x->truth[x->truth_count++] = x->in->rows[item];
         best.heap[least] = best.heap[n - 1];
     }
     ctx_release(&c);
@@ -60,13 +60,26 @@ static int find_truth(struct calibrating *x)
 
 static uint32_t count_hits(const struct calibrating *x, uint32_t k, uint32_t n)
 {
-    uint32_t hits = 0, kept = MIN(n, k * 3 + 32);
+    uint32_t hits = 0, kept = MIN(n, vector_index_ranked(x->in->shown, k));
 
     for (uint32_t i = 0; i < MIN(k, x->truth_count); i++) {
         for (uint32_t j = 0; j < kept; j++)
-            hits += x->found[j].slot == x->truth[i];
+            hits += x->in->shown->slots[x->found[j].slot] == x->truth[i];
     }
     return hits;
+}
+
+static int find(struct calibrating *x, struct ctx *c, struct scorer *s, uint32_t width)
+{
+    const struct calibrate_input *in = x->in;
+    struct graph_search search = {.ef = width, .absent = &x->item}; /* of a graph, codes and slots are the same */
+    struct lists_search scan = {.probes = (width + LISTS_WIDTH - 1) / LISTS_WIDTH, .absent = in->rows[x->item],
+                                .keep = vector_index_ranked(in->shown, curve_ks[CURVE_KS - 1]),
+                                .rows_count = in->rows[in->codes->count - 1] + 1};
+
+    if (in->shown->lists.count)
+        return vector_index_lists(c, in->shown, in->v, x->probe, s, &x->scratch, &scan, x->found);
+    return graph_search(x->c, &in->shown->graph, s, &x->scratch, &search, x->found);
 }
 
 static int try_widths(struct calibrating *x, uint32_t hits[CURVE_KS][CURVE_EFS])
@@ -79,8 +92,7 @@ static int try_widths(struct calibrating *x, uint32_t hits[CURVE_KS][CURVE_EFS])
     ctx_init(&c, x->c->os);
     rc = segment_scorer(&c.arena, in->shown, in->v, x->probe, in->kernels, &s);
     for (size_t e = 0; e < CURVE_EFS && rc >= 0; e++) {
-        struct graph_search search = {.ef = curve_efs[e], .absent = &x->slot};
-        rc = graph_search(x->c, &in->shown->graph, &s, &x->scratch, &search, x->found);
+        rc = find(x, &c, &s, curve_efs[e]);
         for (size_t k = 0; k < CURVE_KS && rc >= 0; k++)
             hits[k][e] += count_hits(x, curve_ks[k], (uint32_t)rc);
     }
@@ -91,19 +103,20 @@ static int try_widths(struct calibrating *x, uint32_t hits[CURVE_KS][CURVE_EFS])
 int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve)
 {
     struct calibrating x = {.c = c, .in = in};
-    uint32_t n = in->shown->graph.count, hits[CURVE_KS][CURVE_EFS] = {{0}};
+    uint32_t n = in->codes->count, hits[CURVE_KS][CURVE_EFS] = {{0}};
     uint32_t probes = MIN(MAX(WORK / MAX(n, 1u), (uint32_t)PROBES_MIN), (uint32_t)PROBES_MAX);
     int rc = 0;
 
     memset(ret_curve, 0, sizeof *ret_curve);
     if (n < TRUTH * 4)
         return 0; /* nothing to learn: such a graph is scanned */
-    x.found = arena_alloc(&c->arena, graph_found_max(curve_efs[CURVE_EFS - 1]) * sizeof *x.found);
+    x.found = arena_alloc(&c->arena, MAX(graph_found_max(curve_efs[CURVE_EFS - 1]),
+                                         vector_index_ranked(in->shown, curve_ks[CURVE_KS - 1])) * sizeof *x.found);
     if (!x.found)
         return err_nomem(c);
     for (uint32_t i = 0; i < probes && rc >= 0; i++) {
-        x.slot = (uint32_t)(((uint64_t)i * 2 + 1) * n / (probes * 2));
-        x.probe = in->vector(in->arg, x.slot);
+        x.item = (uint32_t)(((uint64_t)i * 2 + 1) * n / (probes * 2));
+        x.probe = in->vector(in->arg, x.item);
         rc = x.probe ? find_truth(&x) : KITH_CORRUPT;
         if (rc >= 0)
             rc = try_widths(&x, hits);

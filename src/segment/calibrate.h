@@ -7,9 +7,10 @@
 struct calibrate_input {
     const struct schema_vector *v;
     const struct kernels *kernels;
-    const struct segment_graph *shown; /* as it will be searched */
-    const struct codes *codes;         /* 8-bit, of the same slots */
-    const void *(*vector)(void *arg, uint32_t slot); /* as vec_plain says, good until the next call */
+    const struct vector_index *shown; /* as it will be searched */
+    const struct codes *codes;        /* 8-bit, of the same vectors */
+    const uint32_t *rows;             /* of the codes */
+    const void *(*vector)(void *arg, uint32_t item); /* of a code; as vec_plain says, good until the next call */
     void *arg;
     bool (*stop)(void *arg);
     void *stop_arg;

@@ -300,7 +300,7 @@ static row_id grow_after(const struct segment *s, row_id row)
     return node_row(next);
 }
 
-static const struct segment_graph *grow_graph(const struct segment *s, uint32_t vector_id)
+static const struct vector_index *grow_graph(const struct segment *s, uint32_t vector_id)
 {
     const struct growing *g = grow_of(s);
 
@@ -412,7 +412,7 @@ static const struct segment_ops grow_ops = {
     .after = grow_after,
     .any_vector = grow_any_vector,
     .prefetch = grow_prefetch,
-    .graph = grow_graph,
+    .index = grow_graph,
     .postings = grow_postings,
     .field = grow_field,
     .mark_dead = grow_mark_dead,
@@ -453,7 +453,7 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
     for (uint32_t i = 0; i < g->columns_count; i++) {
         g->columns[i].v = schema->vectors[i];
         g->columns[i].v.name = g->columns[i].v.config = NULL;
-        atomic_init(&g->columns[i].flat, !schema_wants_graph(&schema->vectors[i]));
+        atomic_init(&g->columns[i].flat, !schema_wants_index(&schema->vectors[i]));
         if (g->columns[i].v.element == KITH_SPARSE)
             g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
     }
@@ -575,7 +575,7 @@ void growing_configure(struct segment *s, const struct schema *schema)
     for (uint32_t i = 0; i < g->columns_count; i++) {
         const struct schema_vector *v = schema_vector_by_id(schema, g->columns[i].v.id);
         if (v)
-            atomic_store(&g->columns[i].flat, !schema_wants_graph(v));
+            atomic_store(&g->columns[i].flat, !schema_wants_index(v));
     }
 }
 

@@ -7,7 +7,7 @@
 /* The graph of one vector of a growing segment. Made when there are rows enough; one thread links, any number
  * search. What it was not given room for stays out of it, and is scanned. */
 struct growing_graph {
-    struct segment_graph shown;
+    struct vector_index shown;
     struct graph_builder builder;
     uint8_t *records;
     size_t records_size;

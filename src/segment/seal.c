@@ -367,10 +367,10 @@ static int write_graphs(struct sealing *z, const struct seal_source *from, const
         bool known = true;
         int rc;
         for (size_t j = 0; j < from->count; j++)
-            known = known && (!segment_is_growing(from->segments[j]) || segment_graph_whole(from->segments[j], v->id));
-        if (!known || !schema_wants_graph(v))
+            known = known && (!segment_is_growing(from->segments[j]) || segment_index_whole(from->segments[j], v->id));
+        if (!known || !schema_wants_index(v))
             continue;
-        rc = seal_graph(z->c, z->w, z->owner, v, z->rows, z->count, z->v, plan);
+        rc = seal_index(z->c, z->w, z->owner, v, z->rows, z->count, z->v, plan);
         if (rc == 0)
             ret_graphs->vectors[ret_graphs->count++] = v->id;
         TRY(rc);

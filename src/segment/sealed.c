@@ -23,7 +23,7 @@ struct sealed_vector {
 struct sealed_graph {
     uint32_t vector_id;
     struct part *part;
-    struct segment_graph g;
+    struct vector_index g;
 };
 
 struct sealed_field {
@@ -305,7 +305,7 @@ static void sealed_prefetch(const struct segment *s, row_id row)
     __builtin_prefetch(z->doc_lsns + row);
 }
 
-static const struct segment_graph *sealed_graph(const struct segment *s, uint32_t vector_id)
+static const struct vector_index *sealed_graph(const struct segment *s, uint32_t vector_id)
 {
     const struct sealed *z = sealed_of(s);
 
@@ -439,7 +439,7 @@ static const struct segment_ops sealed_ops = {
     .after = sealed_after,
     .any_vector = sealed_any_vector,
     .prefetch = sealed_prefetch,
-    .graph = sealed_graph,
+    .index = sealed_graph,
     .postings = sealed_postings,
     .field = sealed_field,
     .mark_dead = sealed_mark_dead,
@@ -597,7 +597,7 @@ static int open_all(struct ctx *c, struct blob_store *blobs, const struct schema
         x->vector_id = v->id;
         TRY(part_take(c, blobs, z->files.graphs[i].key, known, count, &x->part));
         z->graphs_count++;
-        TRY(sealed_graph_open(c, x->part, z->base.id, z->rows, v, &x->g));
+        TRY(sealed_index_open(c, x->part, z->base.id, z->rows, v, &x->g));
     }
     return 0;
 }

@@ -17,13 +17,22 @@ struct doc_block {
     uint32_t first_row, rows;
 };
 
-enum { GRAPH_BYTES = 0, GRAPH_GRID = 1 }; /* what the walk reads */
+enum { INDEX_BYTES = 0, INDEX_GRID = 1, INDEX_PLANES = 2, INDEX_PRODUCT = 3 }; /* what searches read */
 
-struct graph_head {
+struct index_head {
     uint32_t dim, metric, count, entries_count;
     float common_scale;
-    uint32_t form, degree, unused; /* degree 0: 32 */
+    uint32_t form, degree, lists; /* degree 0: 32; lists 1: a section says them */
     uint32_t entries[GRAPH_ENTRIES];
+};
+struct planes_head {
+    uint32_t bits, rotated;
+};
+struct product_head {
+    uint32_t parts, asked;
+};
+struct lists_head {
+    uint32_t count, asked, spilled, unused;
 };
 
 /* A container shared by segments that have rows in common. */
@@ -47,14 +56,14 @@ struct picked {
     const struct segment *s;
     row_id row;
 };
-/* Builds and writes the graph of one vector over the picked rows as they are at `at`, beginning with what their
+/* Builds and writes the index of one vector over the picked rows as they are at `at`, beginning with what their
  * segments know. 1: no row has the vector. */
-int seal_graph(struct ctx *c, struct pack_writer *w, uint64_t owner, const struct schema_vector *v,
+int seal_index(struct ctx *c, struct pack_writer *w, uint64_t owner, const struct schema_vector *v,
                const struct picked *picked, uint32_t count, lsn at, const struct graph_plan *plan);
 
-/* The graph of a vector of segment `owner`, which has `rows` rows. */
-int sealed_graph_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t rows, const struct schema_vector *v,
-                      struct segment_graph *ret_graph);
+/* The index of a vector of segment `owner`, which has `rows` rows. */
+int sealed_index_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t rows, const struct schema_vector *v,
+                      struct vector_index *ret_index);
 
 /* A column of sparse vectors: offsets in words, one a row and one more, equal where a row has none; then the
  * vectors in their kept form. */

@@ -264,19 +264,84 @@ int segment_marks_decode(struct ctx *c, struct segment *s, struct reader *r, boo
                      : 0;
 }
 
-bool segment_graph_whole(const struct segment *s, uint32_t vector_id)
+bool segment_index_whole(const struct segment *s, uint32_t vector_id)
 {
-    const struct segment_graph *x = s->ops->graph(s, vector_id);
+    const struct vector_index *x = s->ops->index(s, vector_id);
 
     return x && (!x->live || atomic_load(x->live_rows) >= s->ops->rows(s));
 }
 
-int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const void *query,
+int segment_scorer(struct arena *a, const struct vector_index *x, const struct schema_vector *v, const void *query,
                    const struct kernels *k, struct scorer *ret_scorer)
 {
-    if (x->by_grid)
-        return scorer_grid(ret_scorer, a, &x->grid, x->top, x->rest, x->norms, v->metric, query, k);
+    switch (x->form) {
+    case CODE_NIBBLES:
+        return scorer_grid(ret_scorer, a, &x->grid, x->records, x->rest, x->norms, v->metric, query, k);
+    case CODE_PLANES:
+        return scorer_planes(ret_scorer, a, &x->planes, x->records, v->metric, query, k);
+    case CODE_PRODUCT:
+        return scorer_product(ret_scorer, a, &x->product, x->records, v->metric, query, k);
+    case CODE_BYTES: case CODE_L1: case CODE_BITS: case CODE_FORMS:
+        break;
+    }
     TRY(scorer_init(ret_scorer, a, &x->codes, k));
     scorer_query(ret_scorer, query);
     return 0;
+}
+
+enum code_form vector_index_form(const struct schema_vector *v)
+{
+    if (v->element == KITH_BIT)
+        return CODE_BITS;
+    if (v->index.codes == KITH_CODES_PRODUCT)
+        return CODE_PRODUCT;
+    if (v->metric == KITH_MANHATTAN)
+        return CODE_L1;
+    return v->index.codes == KITH_CODES_AUTO ? CODE_NIBBLES : CODE_PLANES;
+}
+
+bool vector_index_fits(const struct vector_index *x, const struct schema_vector *v)
+{
+    const kith_vector_index *want = &v->index;
+
+    if (x->live)
+        return true;
+    if ((want->method == KITH_METHOD_LISTS) != (x->lists.count > 0))
+        return false;
+    if (x->lists.count && (x->asked_lists != want->lists || x->lists.spilled != want->spill))
+        return false;
+    if (x->form == CODE_BYTES) /* of the first release */
+        return want->codes == KITH_CODES_AUTO;
+    if (x->form != vector_index_form(v) || (x->form == CODE_PRODUCT && x->asked_bytes != want->code_bytes))
+        return false;
+    return x->form != CODE_PLANES || x->planes.bits == (want->codes == KITH_CODES_BIT ? 1u : 2u);
+}
+
+uint32_t vector_index_ranked(const struct vector_index *x, uint32_t k)
+{
+    if (x->form == CODE_PLANES && x->planes.bits == 1)
+        return k * 10 + 96;
+    if (x->form == CODE_PLANES || x->form == CODE_PRODUCT)
+        return k * 5 + 64;
+    return k * (x->form == CODE_NIBBLES ? 3 : 2) + 32;
+}
+
+int vector_index_lists(struct ctx *c, const struct vector_index *x, const struct schema_vector *v, const void *query,
+                       struct scorer *s, struct graph_scratch *scratch, struct lists_search *search, struct found *out)
+{
+    const void *floats = query;
+    struct scorer centres;
+
+    if (v->element == KITH_BIT) {
+        float *room = arena_alloc(&c->arena, v->dim * sizeof *room);
+        if (!room)
+            return err_nomem(c);
+        element_widen(KITH_BIT, query, room, v->dim);
+        floats = room;
+    }
+    if (scorer_init(&centres, &c->arena, &x->lists.centres, s->kernels) < 0)
+        return err_nomem(c);
+    scorer_query(&centres, floats);
+    search->rows = x->slots;
+    return lists_search(c, &x->lists, &centres, s, scratch, search, out);
 }

@@ -12,6 +12,7 @@
 #include "field/field.h"
 #include "index/curve.h"
 #include "index/graph.h"
+#include "index/lists.h"
 #include "index/postings.h"
 #include "op/record.h"
 
@@ -39,24 +40,38 @@ struct vecver {
     uint8_t data[];
 };
 
-/* A vector index as a segment carries it. */
-struct segment_graph {
-    struct graph graph;
+/* A vector index as a segment carries it: a graph or lists, over codes of one form. */
+struct vector_index {
+    struct graph graph;        /* of lists it has the count only: of slots */
+    struct lists lists;        /* count 0: a graph */
     const uint32_t *slots;     /* slot -> row */
-    bool by_grid;              /* walked over `top`, else over `codes` */
-    struct codes codes;
-    struct grid grid;
-    const uint8_t *top, *rest;
-    const float *norms;        /* euclid */
+    enum code_form form;
+    struct codes codes;        /* bytes, L1, bits */
+    struct grid grid;          /* nibbles */
+    struct planes planes;
+    struct product product;
+    const uint8_t *records;    /* nibbles: the upper ones; planes, product */
+    const uint8_t *rest;       /* nibbles: the lower ones */
+    const float *norms;        /* nibbles, euclid */
+    uint32_t asked_lists, asked_bytes; /* as the schema said */
     struct recall_curve curve; /* probes 0: not measured */
     struct graph_builder *live; /* growing: links come while it is searched */
     atomic_uint *live_count;    /* slots that are linked */
     atomic_uint *live_rows;     /* rows before this one are linked, or lack the vector */
 };
-/* Whether the graph covers all rows of the segment. */
-bool segment_graph_whole(const struct segment *s, uint32_t vector_id);
-/* A scorer of the query, given as vec_plain says, over the graph's slots. */
-int segment_scorer(struct arena *a, const struct segment_graph *x, const struct schema_vector *v, const void *query,
+/* The form that a vector's index is to have, and whether one is as the schema wants it. */
+enum code_form vector_index_form(const struct schema_vector *v);
+bool vector_index_fits(const struct vector_index *x, const struct schema_vector *v);
+/* Of what was found by codes, how many the originals are to order, so that k are right. */
+uint32_t vector_index_ranked(const struct vector_index *x, uint32_t k);
+/* Searches the lists; the query as vec_plain says. Widths of the curve are four times the lists looked at. */
+enum { LISTS_WIDTH = 4 };
+int vector_index_lists(struct ctx *c, const struct vector_index *x, const struct schema_vector *v, const void *query,
+                       struct scorer *s, struct graph_scratch *scratch, struct lists_search *search, struct found *out);
+/* Whether the index covers all rows of the segment. */
+bool segment_index_whole(const struct segment *s, uint32_t vector_id);
+/* A scorer of the query, given as vec_plain says, over the slots. */
+int segment_scorer(struct arena *a, const struct vector_index *x, const struct schema_vector *v, const void *query,
                    const struct kernels *k, struct scorer *ret_scorer);
 
 struct segment_ops {
@@ -89,7 +104,7 @@ struct segment_ops {
     row_id (*seek)(const struct segment *s, const kith_id *id);
     row_id (*after)(const struct segment *s, row_id row);
     void (*prefetch)(const struct segment *s, row_id row); /* id and LSNs will be asked for soon */
-    const struct segment_graph *(*graph)(const struct segment *s, uint32_t vector_id);
+    const struct vector_index *(*index)(const struct segment *s, uint32_t vector_id);
     const struct postings *(*postings)(const struct segment *s, uint32_t vector_id); /* sparse, sealed; else NULL */
     const struct field_index *(*field)(const struct segment *s, uint32_t field_id);
     /* the writer's part */
@@ -194,8 +209,8 @@ int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct s
                struct sealed_graphs *ret_graphs);
 /* Only documents and field indexes of the rows of `s`, at V. */
 int seal_write_docs(struct ctx *c, struct pack_writer *w, const struct schema *schema, const struct segment *s, lsn v);
-/* The graph of one vector. Returns 0, or 1 if no row has the vector. */
-int seal_write_graph(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
+/* The index of one vector. Returns 0, or 1 if no row has the vector. */
+int seal_write_index(struct ctx *c, struct pack_writer *w, const struct schema_vector *v, const struct segment *s,
                      const struct graph_plan *plan);
 
 struct blob_store;

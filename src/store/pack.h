@@ -32,7 +32,11 @@ enum pack_kind {
     PACK_REST = 19,    /* lower nibbles */
     PACK_NORMS = 20,   /* squared lengths */
     PACK_CURVE = 21,   /* recall by width of search */
-    PACK_POSTINGS = 22 /* sparse vectors by index */
+    PACK_POSTINGS = 22, /* sparse vectors by index */
+    PACK_PLANES = 23,  /* one or two bits an element: steps */
+    PACK_PRODUCT = 24, /* books */
+    PACK_LISTS = 25,   /* an inverted file: which slots */
+    PACK_CENTRES = 26  /* its centres */
 };
 
 struct pack_section {

@@ -57,6 +57,19 @@ void codes_encode(const struct codes *codes, const struct kernels *k, const void
     memcpy(record + codes->padded, &tail, sizeof tail);
 }
 
+void codes_decode(const struct codes *codes, uint32_t slot, float *v)
+{
+    const uint8_t *record = codes_at(codes, slot);
+    struct code_tail tail = tail_of(codes, record);
+
+    if (codes->bits) {
+        element_widen(KITH_BIT, record, v, codes->dim);
+        return;
+    }
+    for (uint32_t i = 0; i < codes->dim; i++)
+        v[i] = tail.scale * (float)(int8_t)record[i];
+}
+
 int scorer_init(struct scorer *s, struct arena *a, const struct codes *codes, const struct kernels *k)
 {
     memset(s, 0, sizeof *s);
@@ -147,6 +160,50 @@ int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const u
     return 0;
 }
 
+int scorer_planes(struct scorer *s, struct arena *a, const struct planes *p, const uint8_t *records, kith_metric metric,
+                  const float *query, const struct kernels *k)
+{
+    float *room = arena_alloc(a, p->dim * sizeof *room), gain = metric == KITH_EUCLID ? 2 : 1, largest;
+
+    memset(s, 0, sizeof *s);
+    s->form = CODE_PLANES;
+    s->base = records;
+    s->stride = p->stride;
+    s->length = p->plane;
+    s->planes = p->bits;
+    s->kernels = k;
+    s->query = arena_alloc(a, 2 * (size_t)p->padded);
+    if (!s->query || !room)
+        return KITH_NOMEM;
+    planes_query(p, query, room);
+    largest = k->most_product(room, p->step, p->dim);
+    (void)k->round_product(room, p->step, largest > 0 ? 127 / largest : 0, p->dim, (int8_t *)s->query,
+                           (int8_t *)s->query + p->padded);
+    memset(s->query + p->dim, 0, p->padded - p->dim);
+    s->factor = gain * largest / 127;
+    s->shift = gain * vec_dot(k, room, p->low, p->dim);
+    s->offset = gain * vec_dot(k, room, p->centre, p->dim);
+    s->norm_factor = gain - 1;
+    if (metric == KITH_EUCLID)
+        s->offset -= vec_dot(k, query, query, p->dim); /* so that distances are |q - v|^2 */
+    return 0;
+}
+
+int scorer_product(struct scorer *s, struct arena *a, const struct product *p, const uint8_t *records,
+                   kith_metric metric, const float *query, const struct kernels *k)
+{
+    memset(s, 0, sizeof *s);
+    s->form = CODE_PRODUCT;
+    s->base = records;
+    s->stride = s->length = p->parts;
+    s->kernels = k;
+    s->table = arena_alloc(a, (size_t)p->parts * PRODUCT_BOOK * sizeof *s->table);
+    if (!s->table)
+        return KITH_NOMEM;
+    product_query(p, metric, query, s->table);
+    return 0;
+}
+
 void scorer_refine(const struct scorer *s, const uint32_t slots[4], float distances[4])
 {
     const int8_t *query = (const int8_t *)s->query, *fine = query + 2 * s->length;
@@ -166,6 +223,19 @@ void scorer_refine(const struct scorer *s, const uint32_t slots[4], float distan
     }
 }
 
+static void planes_four(const struct scorer *s, const uint8_t *const v[4], float out[4])
+{
+    const uint8_t *const lower[4] = {v[0] + s->length, v[1] + s->length, v[2] + s->length, v[3] + s->length};
+    const int8_t *query = (const int8_t *)s->query;
+    int32_t sums[4], low[4] = {0};
+
+    s->kernels->dot1x4(query, v, s->length, sums);
+    if (s->planes == 2)
+        s->kernels->dot1x4(query, lower, s->length, low);
+    for (int j = 0; j < 4; j++)
+        out[j] = scorer_planes_distance(s, v[j], sums[j] * (int32_t)s->planes + low[j]);
+}
+
 void scorer_four(const struct scorer *s, const uint32_t slots[4], float out[4])
 {
     const uint8_t *v[4];
@@ -173,6 +243,14 @@ void scorer_four(const struct scorer *s, const uint32_t slots[4], float out[4])
 
     for (int j = 0; j < 4; j++)
         v[j] = s->base + (size_t)slots[j] * s->stride;
+    if (s->form == CODE_PRODUCT) {
+        product_four(s->table, v, s->length, out);
+        return;
+    }
+    if (s->form == CODE_PLANES) {
+        planes_four(s, v, out);
+        return;
+    }
     if (s->form == CODE_L1)
         s->kernels->l1x4(s->query, v, s->length, sums);
     else if (s->form == CODE_BITS)

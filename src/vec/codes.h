@@ -7,6 +7,8 @@
 #define VEC_CODES_H
 
 #include "vec/grid.h"
+#include "vec/planes.h"
+#include "vec/product.h"
 
 struct code_tail {
     float norm2; /* of the original */
@@ -29,12 +31,17 @@ void codes_layout(struct codes *codes, kith_metric metric, kith_element e, uint3
 /* Writes one record of `stride` bytes. `v`: as vec_plain says. */
 void codes_encode(const struct codes *codes, const struct kernels *k, const void *v, uint8_t *record);
 
+/* What the record of a slot says: dim floats; bits as 0 and 1. */
+void codes_decode(const struct codes *codes, uint32_t slot, float *v);
+
 /* How a record is read. */
 enum code_form {
     CODE_BYTES,   /* struct codes, by inner product */
     CODE_L1,      /* struct codes, by absolute differences */
     CODE_NIBBLES, /* the upper plane of a grid, by inner product */
     CODE_BITS,    /* struct codes of bits, by what is common */
+    CODE_PLANES,  /* one or two bits an element, by inner product */
+    CODE_PRODUCT, /* product quantisation, by table */
     CODE_FORMS
 };
 
@@ -46,11 +53,15 @@ struct scorer {
     size_t stride, length; /* length: bytes of a record that the kernel reads */
     const uint8_t *rest; /* nibbles: the lower plane; may be NULL */
     const float *norms;  /* nibbles, euclid: squared length of each; else NULL */
-    uint8_t *query;      /* bytes: biased to unsigned; nibbles: signed; bits */
+    uint8_t *query;      /* bytes: biased to unsigned; nibbles, planes: signed; bits */
+    float *table;        /* product */
+    uint32_t planes;     /* how many bits an element */
     float factor, norm_factor, offset, rest_offset;
+    float shift;         /* planes: what the lowest step says */
+    float list;          /* planes: of the centre that vectors were taken off before they were encoded */
     kith_metric metric;  /* bits; offset: how many of the query are set */
     const struct kernels *kernels;
-    const struct codes *codes; /* all but nibbles */
+    const struct codes *codes; /* bytes, L1, bits */
 };
 
 int scorer_init(struct scorer *s, struct arena *a, const struct codes *codes, const struct kernels *k);
@@ -60,6 +71,12 @@ void scorer_slot(struct scorer *s, uint32_t slot);
 /* A query against the upper plane of a grid. `norms` as above. */
 int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const uint8_t *top, const uint8_t *rest,
                 const float *norms, kith_metric metric, const float *query, const struct kernels *k);
+/* Against planes. Where each list has a centre of its own, `list` is to be set to its inner product with the query,
+ * times norm_factor + 1. */
+int scorer_planes(struct scorer *s, struct arena *a, const struct planes *p, const uint8_t *records, kith_metric metric,
+                  const float *query, const struct kernels *k);
+int scorer_product(struct scorer *s, struct arena *a, const struct product *p, const uint8_t *records,
+                   kith_metric metric, const float *query, const struct kernels *k);
 /* Puts right, by the lower plane, the distances that scorer_four or a walk gave for up to 4 slots. */
 void scorer_refine(const struct scorer *s, const uint32_t slots[4], float distances[4]);
 /* Up to 4 slots; unused places repeat another. */
@@ -83,6 +100,14 @@ static inline float scorer_distance(const struct scorer *s, enum code_form form,
     if (form == CODE_BITS)
         return s->metric == KITH_HAMMING ? s->offset + tail.norm2 - 2 * (float)sum : -(float)sum;
     return s->norm_factor * tail.norm2 - s->factor * (tail.scale * (float)sum - tail.shift);
+}
+
+static inline float scorer_planes_distance(const struct scorer *s, const uint8_t *record, int32_t sum)
+{
+    struct plane_tail tail;
+
+    memcpy(&tail, record + s->planes * s->length, sizeof tail);
+    return s->norm_factor * tail.norm2 - s->offset - s->list - tail.ratio * (s->shift + s->factor * (float)sum);
 }
 
 static inline const uint8_t *codes_at(const struct codes *codes, uint32_t slot)

@@ -70,6 +70,34 @@ static inline void four_dot4(const int8_t *q, const uint8_t *const v[4], size_t 
     }
 }
 
+/* -1 in the byte of each of 32 bits that is set. */
+static inline __m256i four_spread(const uint8_t *v)
+{
+    const __m256i from = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ull);
+    int32_t bits;
+    __m256i x;
+
+    memcpy(&bits, v, sizeof bits);
+    x = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), from), bit);
+    return _mm256_cmpeq_epi8(x, bit);
+}
+
+/* Records of n bytes, eight elements each; the query has 8 n signed bytes. */
+static inline void four_dot1(const int8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
+{
+    const __m256i ones8 = _mm256_set1_epi8(1), ones16 = _mm256_set1_epi16(1);
+
+    for (int j = 0; j < 4; j++) {
+        __m256i s = _mm256_setzero_si256();
+        for (size_t i = 0; i < n; i += 4) {
+            __m256i x = _mm256_and_si256(four_spread(v[j] + i), four_load(q + 8 * i));
+            s = _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_maddubs_epi16(ones8, x), ones16));
+        }
+        out[j] = four_sum(s);
+    }
+}
+
 /* Bits set, in each of four words: by a table of nibbles. */
 static inline __m256i four_count(__m256i x)
 {

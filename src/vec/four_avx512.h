@@ -73,6 +73,29 @@ static inline void four_dot4(const int8_t *q, const uint8_t *const v[4], size_t 
     four_reduce(a, b, c, d, out);
 }
 
+static inline __m512i four_where(__m512i sum, const uint8_t *v, __m512i q)
+{
+    uint64_t where;
+
+    memcpy(&where, v, sizeof where);
+    return _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), _mm512_maskz_mov_epi8(where, q));
+}
+
+/* Records of n bytes, eight elements each; the query has 8 n signed bytes. */
+static inline void four_dot1(const int8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
+{
+    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+
+    for (size_t i = 0; i < n; i += 8) {
+        __m512i x = _mm512_loadu_si512(q + 8 * i);
+        a = four_where(a, v[0] + i, x);
+        b = four_where(b, v[1] + i, x);
+        c = four_where(c, v[2] + i, x);
+        d = four_where(d, v[3] + i, x);
+    }
+    four_reduce(a, b, c, d, out);
+}
+
 /* Bits set, in each of eight words: by a table of nibbles. */
 static inline __m512i four_count(__m512i x)
 {

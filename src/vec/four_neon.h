@@ -70,6 +70,21 @@ static inline void four_dot4(const int8_t *q, const uint8_t *const v[4], size_t 
     }
 }
 
+/* Records of n bytes, eight elements each; the query has 8 n signed bytes. */
+static inline void four_dot1(const int8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
+{
+    const uint8x8_t bit = vcreate_u8(0x8040201008040201ull);
+
+    for (int j = 0; j < 4; j++) {
+        int32x4_t s = vdupq_n_s32(0);
+        for (size_t i = 0; i < n; i += 2) {
+            uint8x16_t x = vcombine_u8(vtst_u8(vdup_n_u8(v[j][i]), bit), vtst_u8(vdup_n_u8(v[j][i + 1]), bit));
+            s = vpadalq_s16(s, vpaddlq_s8(vandq_s8(vreinterpretq_s8_u8(x), four_load_s8(q + 8 * i))));
+        }
+        out[j] = vaddvq_s32(s);
+    }
+}
+
 static inline void four_and(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
 {
     for (int j = 0; j < 4; j++) {

@@ -38,6 +38,16 @@ static inline void four_dot4(const int8_t *q, const uint8_t *const v[4], size_t 
     }
 }
 
+static inline void four_dot1(const int8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
+{
+    for (int j = 0; j < 4; j++) {
+        int32_t s = 0;
+        for (size_t i = 0; i < 8 * n; i++)
+            s += v[j][i >> 3] >> (i & 7) & 1 ? q[i] : 0;
+        out[j] = s;
+    }
+}
+
 static inline void four_and(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4])
 {
     for (int j = 0; j < 4; j++) {

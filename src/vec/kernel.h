@@ -1,7 +1,7 @@
 /* kernel.h - distance kernels: one table per instruction set, filled in by one file each.
  *
- * Kernels of whole vectors take any length and alignment. Those of codes take lengths that are multiples of 64
- * (codes are padded with zeros); `q` is biased by 128 to unsigned, `v` is signed. */
+ * Kernels of whole vectors take any length and alignment. Those of codes take lengths that are multiples of 64,
+ * of bits (dot1x4) of 8 (codes are padded with zeros); `q` is biased by 128 to unsigned, `v` is signed. */
 #ifndef VEC_KERNEL_H
 #define VEC_KERNEL_H
 
@@ -21,6 +21,8 @@ typedef void (*kernel_dot8x4)(const uint8_t *q, const uint8_t *const v[4], size_
 typedef void (*kernel_l1x4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
 /* inner products of one query of signed bytes with four records of nibbles (grid.h), n bytes each */
 typedef void (*kernel_dot4x4)(const int8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
+/* inner products of one query of signed bytes with four records of bits, n bytes each: what stands at set bits */
+typedef void (*kernel_dot1x4)(const int8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
 /* bits that one query and each of four have in common */
 typedef void (*kernel_and4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
 
@@ -41,6 +43,7 @@ struct kernels {
     kernel_dot8x4 dot8x4;
     kernel_l1x4 l1x4;
     kernel_dot4x4 dot4x4;
+    kernel_dot1x4 dot1x4;
     kernel_and4 and4;
     kernel_most_product most_product;
     kernel_round_product round_product;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "index/graph.h"
 #include "vec/codes.h"
+#include "vec/rotate.h"
 
 #include <math.h>
 
@@ -186,6 +187,10 @@ static void byte_kernels_agree(void)
             k->dot4x4((const int8_t *)q, four, n, got);
             kernels_scalar.dot4x4((const int8_t *)q, four, n, want);
             CHECK(memcmp(got, want, sizeof got) == 0);
+            n = n / 4 - 8 * (size_t)(round % 2);
+            k->dot1x4((const int8_t *)q, four, n, got);
+            kernels_scalar.dot1x4((const int8_t *)q, four, n, want);
+            CHECK(memcmp(got, want, sizeof got) == 0);
         }
     }
 }
@@ -288,13 +293,105 @@ static void grid_scores(void)
     }
 }
 
+/* ---- few bits ---------------------------------------------------------------------------------------------- */
+
+static void rotation(void)
+{
+    static const uint32_t dims[] = {1, 2, 3, 64, 100, 384, 1000};
+    static float a[1000], b[1000];
+
+    for (size_t i = 0; i < ARRAY_SIZE(dims); i++) {
+        uint32_t dim = dims[i];
+        float before, after, spread = 0;
+        for (uint32_t d = 0; d < dim; d++) {
+            a[d] = (float)test_dice(2000) / 1000 - 1;
+            b[d] = d == dim / 2 ? 1 : 0; /* all of it in one element */
+        }
+        before = kernels_scalar.of[KITH_F32].dot(a, b, dim);
+        rotate(a, dim);
+        rotate(b, dim);
+        after = kernels_scalar.of[KITH_F32].dot(a, b, dim);
+        CHECK(near(kernels_scalar.of[KITH_F32].dot(b, b, dim), 1, 1e-4f) && fabsf(before - after) < 1e-4f);
+        for (uint32_t d = 0; d < dim; d++)
+            spread = fmaxf(spread, fabsf(b[d]));
+        CHECK(dim < 64 || spread < 0.6f);
+    }
+}
+
+/* Right on average, and the nearer the more bits there are; vectors of uneven elements, far from the origin. */
+static void few_bits(void)
+{
+    enum { ROWS = 1000, DIM = 100 };
+    static float v[ROWS][DIM], sample[ROWS][DIM], params[6 * DIM], query[DIM], room[DIM];
+
+    for (kith_metric metric = KITH_COSINE; metric <= KITH_EUCLID; metric++) {
+        double spread[3] = {0};
+        for (int i = 0; i < ROWS; i++) {
+            for (int j = 0; j < DIM; j++)
+                v[i][j] = 1 + ((float)test_dice(2000) / 1000 - 1) * (j % 10 == 0 ? 5 : 1);
+        }
+        for (uint32_t bits = 1; bits <= 2; bits++) {
+            struct planes p;
+            struct scorer s;
+            struct arena arena;
+            uint8_t *records;
+            double off = 0, square = 0;
+            arena_init(&arena);
+            planes_layout(&p, DIM, bits);
+            memcpy(sample, v, sizeof v);
+            planes_train(&p, sample[0], ROWS, params);
+            CHECK(p.rotated);
+            records = arena_alloc(&arena, ROWS * p.stride);
+            for (size_t i = 0; i < ROWS; i++)
+                planes_encode(&p, v[i], kernels_scalar.of[KITH_F32].dot(v[i], v[i], DIM), room, records + i * p.stride);
+            for (int j = 0; j < DIM; j++)
+                query[j] = (float)test_dice(2000) / 1000 - 0.5f;
+            CHECK(scorer_planes(&s, &arena, &p, records, metric, query, kernels_best(NULL)) == 0);
+            for (uint32_t i = 0; i < ROWS; i += 4) {
+                uint32_t slots[4] = {i, i + 1, i + 2, i + 3};
+                float d[4];
+                scorer_four(&s, slots, d);
+                for (size_t j = 0; j < 4; j++) {
+                    double e = (double)(d[j] - vec_distance(&kernels_scalar, metric, KITH_F32, query, v[i + j], DIM));
+                    off += e;
+                    square += e * e;
+                }
+            }
+            spread[bits] = sqrt(square / ROWS);
+            CHECK(fabs(off / ROWS) < 0.2 * spread[bits]);
+            arena_release(&arena);
+        }
+        CHECK(spread[2] < 0.6 * spread[1]);
+    }
+}
+
 /* ---- walks ------------------------------------------------------------------------------------------------ */
 
 enum { WALK_ROWS = 3000, WALK_DIM = 40 };
 
+/* What a walk goes by: the codes the graph was built of, or others of the same vectors. */
+struct walked {
+    const struct codes *codes;
+    const struct planes *planes;
+    const struct product *product;
+    uint8_t *records;
+};
+
+static int scorer_of(struct scorer *s, struct arena *a, const struct walked *x, const struct kernels *k, const float *query)
+{
+    if (x->planes)
+        return scorer_planes(s, a, x->planes, x->records, x->codes->metric, query, k);
+    if (x->product)
+        return scorer_product(s, a, x->product, x->records, x->codes->metric, query, k);
+    if (scorer_init(s, a, x->codes, k) < 0)
+        return -1;
+    scorer_query(s, query);
+    return 0;
+}
+
 /* A graph of random vectors (bits: random bits), walked by every table: with and without a mask, each finds what
  * a scan by the same codes finds. */
-static double walk_recall(const struct kernels *k, const struct codes *codes, const struct graph *g, const float *v,
+static double walk_recall(const struct kernels *k, const struct walked *x, const struct graph *g, const float *v,
                           const struct bits *allow, bool hop)
 {
     struct graph_scratch scratch = {0};
@@ -307,8 +404,7 @@ static double walk_recall(const struct kernels *k, const struct codes *codes, co
         struct ctx c;
         int n;
         ctx_init(&c, NULL);
-        CHECK(scorer_init(&s, &c.arena, codes, k) == 0);
-        scorer_query(&s, v + (size_t)(WALK_ROWS + i) * WALK_DIM);
+        CHECK(scorer_of(&s, &c.arena, x, k, v + (size_t)(WALK_ROWS + i) * WALK_DIM) == 0);
         n = graph_search(&c, g, &s, &scratch, &search, found);
         CHECK(n >= 10);
         for (uint32_t slot = 0; slot < WALK_ROWS; slot++) { /* how many are nearer than the tenth found */
@@ -326,10 +422,41 @@ static double walk_recall(const struct kernels *k, const struct codes *codes, co
     return (double)hits / (double)MAX(wanted, hits);
 }
 
+/* 0, 1: one or two bits; 2: product. */
+static struct walked other_codes(struct arena *a, const struct codes *codes, const float *v, int form)
+{
+    struct planes *p = arena_zalloc(a, sizeof *p);
+    struct product *q = arena_zalloc(a, sizeof *q);
+    float *sample = arena_alloc(a, WALK_ROWS * WALK_DIM * sizeof *sample), room[WALK_DIM];
+    struct walked x = {codes, form < 2 ? p : NULL, form < 2 ? NULL : q, NULL};
+
+    memcpy(sample, v, WALK_ROWS * WALK_DIM * sizeof *sample);
+    if (form < 2) {
+        planes_layout(p, WALK_DIM, (uint32_t)form + 1);
+        planes_train(p, sample, WALK_ROWS, arena_alloc(a, 6 * WALK_DIM * sizeof *sample));
+        x.records = arena_alloc(a, WALK_ROWS * p->stride);
+    } else {
+        product_layout(q, WALK_DIM, 17); /* three elements a part, one in the last */
+        CHECK(q->parts == 14 && q->size == 3);
+        product_train(q, sample, WALK_ROWS, arena_alloc(a, product_floats(q) * sizeof *sample),
+                      arena_alloc(a, q->size * PRODUCT_BOOK * sizeof *sample));
+        x.records = arena_alloc(a, WALK_ROWS * q->parts);
+    }
+    for (size_t i = 0; i < WALK_ROWS; i++) {
+        const float *from = v + i * WALK_DIM;
+        if (form < 2)
+            planes_encode(p, from, kernels_scalar.of[KITH_F32].dot(from, from, WALK_DIM), room, x.records + i * p->stride);
+        else
+            product_encode(q, from, x.records + i * q->parts);
+    }
+    return x;
+}
+
 static void walks_of(kith_metric metric, kith_element e)
 {
     float *v = calloc((WALK_ROWS + 30) * WALK_DIM, sizeof *v);
     struct codes codes = {0};
+    struct walked x = {.codes = &codes};
     struct graph_builder b;
     struct bits allow;
     struct graph g;
@@ -358,9 +485,14 @@ static void walks_of(kith_metric metric, kith_element e)
         const struct kernels *k = table(t);
         if (!k)
             continue;
-        CHECK(walk_recall(k, &codes, &g, v, NULL, false) > 0.9);
-        CHECK(walk_recall(k, &codes, &g, v, &allow, true) > 0.9);
-        CHECK(walk_recall(k, &codes, &g, v, &allow, false) > 0.6); /* the beam is full of others */
+        CHECK(walk_recall(k, &x, &g, v, NULL, false) > 0.9);
+        CHECK(walk_recall(k, &x, &g, v, &allow, true) > 0.9);
+        CHECK(walk_recall(k, &x, &g, v, &allow, false) > 0.6); /* the beam is full of others */
+        for (int form = 0; form < 3 && metric != KITH_MANHATTAN && e == KITH_F32; form++) {
+            struct walked other = other_codes(&c.arena, &codes, v, form);
+            CHECK(walk_recall(k, &other, &g, v, NULL, false) > 0.7); /* built by finer ones */
+            CHECK(walk_recall(k, &other, &g, v, &allow, true) > 0.7);
+        }
     }
     graph_builder_release(&b);
     mem_free_aligned(records);
@@ -405,6 +537,8 @@ static const struct test tests[] = {
     {"vec: 8-bit kernels agree exactly", byte_kernels_agree},
     {"vec: codes order as the originals do", codes_order},
     {"vec: a grid scores what its records say", grid_scores},
+    {"vec: a rotation keeps what counts", rotation},
+    {"vec: one and two bits an element", few_bits},
     {"vec: walks", walks_agree},
     {"vec: sums that reach a bar", collects},
 };

@@ -1,0 +1,133 @@
+/* lists_search.c - the nearest centres, then their lists, one after the other. */
+#include "index/lists.h"
+
+#include "base/ctx.h"
+#include "base/mem.h"
+#include "base/topk.h"
+
+#include <stdlib.h>
+
+enum { BLOCK = 64 };
+
+struct scanning {
+    const struct lists *l;
+    struct scorer *s;
+    struct lists_search *search;
+    uint8_t *seen; /* a bit a row; NULL: no row stands twice */
+    struct topk best;
+    uint32_t slots[BLOCK + 3], n;
+};
+
+static int nearest_centres(struct ctx *c, const struct lists *l, const struct scorer *centres, uint32_t probes,
+                           struct topk *out)
+{
+    if (topk_init(out, &c->arena, probes) < 0)
+        return err_nomem(c);
+    for (uint32_t i = 0; i < l->count; i += 4) {
+        uint32_t slots[4];
+        float d[4];
+        for (uint32_t j = 0; j < 4; j++)
+            slots[j] = MIN(i + j, l->count - 1);
+        scorer_four(centres, slots, d);
+        for (uint32_t j = 0; j < MIN(l->count - i, 4u); j++)
+            topk_push(out, d[j], i + j);
+    }
+    return 0;
+}
+
+static int by_distance(const void *x, const void *y)
+{
+    const struct scored *a = x, *b = y;
+
+    return a->distance != b->distance ? (a->distance < b->distance ? -1 : 1) : (a->row > b->row) - (a->row < b->row);
+}
+
+/* True: the row of this slot was kept before, from another list. */
+static bool is_twice(struct scanning *x, uint32_t slot)
+{
+    uint32_t row = x->search->rows[slot];
+    uint8_t bit = (uint8_t)(1u << (row & 7));
+    bool twice = x->seen[row >> 3] & bit;
+
+    x->seen[row >> 3] |= bit;
+    return twice;
+}
+
+static void score_block(struct scanning *x)
+{
+    for (uint32_t i = x->n; i % 4; i++)
+        x->slots[i] = x->slots[0];
+    for (uint32_t i = 0; i < x->n; i += 4) {
+        float d[4];
+        scorer_four(x->s, x->slots + i, d);
+        for (uint32_t j = 0; j < MIN(x->n - i, 4u); j++) {
+            if (d[j] < topk_worst(&x->best) && !(x->seen && is_twice(x, x->slots[i + j])))
+                topk_push(&x->best, d[j], x->slots[i + j]);
+        }
+    }
+    x->search->distances += x->n;
+    x->n = 0;
+}
+
+static void scan_list(struct scanning *x, uint32_t list)
+{
+    const struct lists_search *search = x->search;
+
+    for (uint32_t slot = x->l->starts[list]; slot < x->l->starts[list + 1]; slot++) {
+        uint32_t row = search->rows[slot];
+        if (row == search->absent || (search->allow && !(row < search->allow->size && bits_get(search->allow, row))))
+            continue;
+        x->slots[x->n++] = slot;
+        if (x->n == BLOCK)
+            score_block(x);
+    }
+    score_block(x);
+    x->search->scanned++;
+}
+
+/* What a centre adds to the inner products of what was encoded without it. */
+static float of_centre(const struct lists *l, const struct scorer *centres, const struct scored *near)
+{
+    struct code_tail tail;
+
+    if (l->centres.metric != KITH_EUCLID)
+        return -near->distance;
+    memcpy(&tail, codes_at(&l->centres, near->row) + l->centres.padded, sizeof tail);
+    return (tail.norm2 * centres->norm_factor - near->distance) / 2;
+}
+
+int lists_search(struct ctx *c, const struct lists *l, const struct scorer *centres, struct scorer *s,
+                 struct graph_scratch *scratch, struct lists_search *search, struct found *out)
+{
+    struct scanning x = {.l = l, .s = s, .search = search};
+    struct topk near;
+
+    search->distances = l->count;
+    search->scanned = 0;
+    TRY(nearest_centres(c, l, centres, MIN(MAX(search->probes, 1u), l->count), &near));
+    qsort(near.heap, near.size, sizeof *near.heap, by_distance);
+    if (topk_init(&x.best, &c->arena, MAX(search->keep, 1u)) < 0)
+        return err_nomem(c);
+    if (l->spilled) {
+        if (graph_scratch_seen(scratch, search->rows_count) < 0)
+            return err_nomem(c);
+        x.seen = scratch->seen;
+    }
+    for (uint32_t i = 0; i < near.size; i++) {
+        s->list = (s->norm_factor + 1) * of_centre(l, centres, &near.heap[i]);
+        scan_list(&x, near.heap[i].row);
+    }
+    qsort(x.best.heap, x.best.size, sizeof *x.best.heap, by_distance);
+    for (uint32_t i = 0; i < x.best.size; i++)
+        out[i] = (struct found){x.best.heap[i].distance, x.best.heap[i].row};
+    return (int)x.best.size;
+}
+
+bool lists_check(const struct lists *l, uint32_t slots)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (l->starts[i] > l->starts[i + 1])
+            return false;
+    }
+    return l->starts[0] == 0 && l->starts[l->count] == slots;
+}
