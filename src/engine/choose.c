@@ -17,17 +17,7 @@ static uint64_t row_bytes(const struct schema *schema)
 
 bool choose_graph(const struct shard *s, const struct segment *seg, const struct schema_vector **ret_vector)
 {
-    if (seg->ops->rows(seg) < s->db->graph_rows_min)
-        return false;
-    for (size_t i = 0; i < s->schema->vectors_count; i++) {
-        const struct schema_vector *v = &s->schema->vectors[i];
-        const struct vector_index *x = seg->ops->index(seg, v->id);
-        if (schema_wants_index(v) && seg->ops->any_vector(seg, v->id) && !(x && vector_index_fits(x, v))) {
-            *ret_vector = v;
-            return true;
-        }
-    }
-    return false;
+    return seg->ops->rows(seg) >= s->db->graph_rows_min && segment_wants_index(seg, s->schema, ret_vector);
 }
 
 bool choose_docs(const struct shard *s, struct segment *seg, bool all)

@@ -97,14 +97,11 @@ int shard_publish(struct ctx *c, struct shard *s)
     return 0;
 }
 
-static bool lacks_graph(const struct segment *seg, const struct schema *schema)
+static bool lacks_index(const struct segment *seg, const struct schema *schema)
 {
-    for (size_t i = 0; i < schema->vectors_count; i++) {
-        uint32_t id = schema->vectors[i].id;
-        if (schema_wants_index(&schema->vectors[i]) && seg->ops->any_vector(seg, id) && !seg->ops->index(seg, id))
-            return true;
-    }
-    return false;
+    const struct schema_vector *v;
+
+    return segment_wants_index(seg, schema, &v);
 }
 
 uint32_t view_backlog(const struct view *view, uint32_t graph_rows_min)
@@ -116,7 +113,7 @@ uint32_t view_backlog(const struct view *view, uint32_t graph_rows_min)
         uint32_t n = seg->ops->rows(seg);
         if (segment_is_growing(seg))
             rows += growing_unlinked(seg);
-        else if (n >= graph_rows_min && lacks_graph(seg, view->schema))
+        else if (n >= graph_rows_min && lacks_index(seg, view->schema))
             rows += n;
     }
     return rows;

@@ -189,7 +189,8 @@ static int find_centres(struct listing *x)
     if (!v)
         return err_nomem(x->c);
     for (uint32_t l = 0; l < x->lists; l++)
-        codes_decode(x->from, (uint32_t)((uint64_t)l * x->from->count / x->lists), x->centres + (size_t)l * x->from->dim);
+        codes_decode(x->from, (uint32_t)((uint64_t)l * x->from->count / x->lists),
+                     x->centres + (size_t)l * x->from->dim);
     encode_centres(x);
     for (int round = 0; round < ROUNDS; round++) {
         TRY(assign(x, x->sampled, false));

@@ -1,4 +1,5 @@
-/* walk_body.h - the walk itself. Who includes it has defined: four_dot8 and the others of vec/four_*.h, beam_insert, beam_next, links_read. Alone it is plain C. */
+/* walk_body.h - the walk itself. Who includes it has defined: four_dot8 and the others of vec/four_*.h,
+ * beam_insert, beam_next, links_read. Alone it is plain C. */
 #ifndef INDEX_WALK_BODY_H
 #define INDEX_WALK_BODY_H
 

@@ -82,56 +82,6 @@ static bool take_section(struct kept_config *k, yyjson_val *body, const char *re
     return true;
 }
 
-static bool take_scalar(struct kept_config *k, yyjson_val *v, yyjson_mut_val *to)
-{
-    yyjson_val *quantile = field_of(v, "quantile", NULL), *ram = field_of(v, "always_ram", NULL);
-    yyjson_val *memory = field_of(v, "memory", NULL);
-
-    if (!yyjson_is_obj(v) || !yyjson_equals_str(yyjson_obj_get(v, "type"), "int8"))
-        return read_fail(k->call, "quantization_config.scalar.type: expected `int8`");
-    if (quantile && !yyjson_is_num(quantile))
-        return read_fail(k->call, "quantization_config.scalar.quantile: expected a number");
-    if (quantile && (yyjson_get_num(quantile) < 0.5 || yyjson_get_num(quantile) > 1))
-        return read_invalid(k->call, "quantization_config.scalar.quantile: value %g invalid, must be from 0.5 to 1.0",
-                            yyjson_get_num(quantile));
-    if (ram && !yyjson_is_bool(ram))
-        return read_fail(k->call, "quantization_config.scalar.always_ram: expected a boolean");
-    yyjson_mut_obj_add_str(k->doc, to, "type", "int8");
-    if (quantile)
-        yyjson_mut_obj_add_val(k->doc, to, "quantile", yyjson_val_mut_copy(k->doc, quantile));
-    if (ram)
-        yyjson_mut_obj_add_val(k->doc, to, "always_ram", yyjson_val_mut_copy(k->doc, ram));
-    if (memory)
-        yyjson_mut_obj_add_val(k->doc, to, "memory", yyjson_val_mut_copy(k->doc, memory));
-    return true;
-}
-
-/* Scalar is what graphs are made of anyway (README.md); "Disabled" takes the word back. */
-static bool take_quantization(struct kept_config *k, yyjson_val *body)
-{
-    static const char *const others[] = {"product", "binary", "turbo"};
-    yyjson_val *given = field_of(body, "quantization_config", NULL);
-    yyjson_mut_val *stored;
-
-    if (!given)
-        return true;
-    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-        if (yyjson_obj_get(given, others[i])) {
-            call_fail(k->call, 400, "Bad request: quantization_config.%s is not supported yet", others[i]);
-            return false;
-        }
-    }
-    if (yyjson_equals_str(given, "Disabled")) {
-        yyjson_mut_obj_put(k->root, yyjson_mut_str(k->doc, "quantization_config"), yyjson_mut_null(k->doc));
-        return true;
-    }
-    if (!yyjson_obj_get(given, "scalar"))
-        return read_fail(k->call, "quantization_config: expected an object with one of scalar, product, binary, turbo");
-    stored = yyjson_mut_obj(k->doc);
-    yyjson_mut_obj_put(k->root, yyjson_mut_str(k->doc, "quantization_config"), stored);
-    return take_scalar(k, yyjson_obj_get(given, "scalar"), yyjson_mut_obj_add_obj(k->doc, stored, "scalar"));
-}
-
 static bool take_metadata(struct kept_config *k, yyjson_val *body)
 {
     yyjson_val *given = field_of(body, "metadata", NULL), *key, *v;
@@ -208,7 +158,7 @@ bool config_take(struct kept_config *k, yyjson_val *body)
         return false;
     }
     return refuse_all(k->call, body) && refuse_all(k->call, field_of(body, "params", NULL)) &&
-           take_quantization(k, body) && take_section(k, body, "hnsw_config", "hnsw_config") &&
+           quantization_take(k, body) && take_section(k, body, "hnsw_config", "hnsw_config") &&
            take_section(k, body, "optimizers_config", "optimizer_config") &&
            take_section(k, body, "wal_config", "wal_config") && take_metadata(k, body);
 }
@@ -259,7 +209,7 @@ const char *config_vector(struct call *call, const char *old, yyjson_val *given)
     if (!config_open(&k, call, old ? old : "{}"))
         return NULL;
     if (!refuse_all(call, given) || !take_section(&k, given, "hnsw_config", "hnsw_config") ||
-        !take_quantization(&k, given)) {
+        !quantization_take(&k, given)) {
         yyjson_mut_doc_free(k.doc);
         return NULL;
     }
@@ -286,7 +236,7 @@ static uint64_t member(yyjson_val *of_vector, const struct kept_config *k, const
 void config_tune(const struct kept_config *k, kith_vector_params *v)
 {
     yyjson_doc *doc = v->config ? yyjson_read(v->config, strlen(v->config), 0) : NULL;
-    yyjson_val *own = yyjson_obj_get(yyjson_doc_get_root(doc), "hnsw_config");
+    yyjson_val *of_vector = yyjson_doc_get_root(doc), *own = yyjson_obj_get(of_vector, "hnsw_config");
     uint64_t m = member(own, k, "hnsw_config", "m"), width = member(own, k, "hnsw_config", "ef_construct");
     uint64_t payload_m = member(own, k, "hnsw_config", "payload_m");
     uint64_t threshold = member(NULL, k, "optimizer_config", "indexing_threshold");
@@ -294,5 +244,6 @@ void config_tune(const struct kept_config *k, kith_vector_params *v)
     v->index.method = (m == 0 && payload_m == 0) || threshold == 0 ? KITH_METHOD_FLAT : KITH_METHOD_AUTO;
     v->index.links = m > 16 ? (uint32_t)MIN(m * 2, (uint64_t)64) : 0;
     v->index.build_width = width > 160 ? (uint32_t)MIN(width, (uint64_t)1024) : 0;
+    quantization_tune(k, of_vector, v);
     yyjson_doc_free(doc);
 }

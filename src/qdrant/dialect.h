@@ -51,6 +51,8 @@ const char *config_close(struct kept_config *k);
 const char *config_of(struct call *call, const kith_vector_params *v);
 const char *config_vector(struct call *call, const char *old, yyjson_val *given); /* in the arena; NULL: answered */
 bool config_param(struct kept_config *k, yyjson_val *from, const char *name, char type); /* type: as in config.c */
+bool quantization_take(struct kept_config *k, yyjson_val *body); /* of a collection or a vector */
+void quantization_tune(const struct kept_config *k, yyjson_val *of_vector, kith_vector_params *v);
 bool config_take(struct kept_config *k, yyjson_val *body);
 bool config_refuse(struct call *call, yyjson_val *body, const char *name); /* what is not there yet */
 /* Method, links and build width of a vector, by its own configuration and the collection's. */

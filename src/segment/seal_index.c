@@ -121,7 +121,8 @@ static int build(struct sealing_index *g, const struct graph_plan *plan)
     return calibrate(g->c, &in, &g->shown.curve);
 }
 
-int sealing_put(const struct sealing_index *g, struct pack_writer *w, enum pack_kind kind, const void *data, size_t size)
+int sealing_put(const struct sealing_index *g, struct pack_writer *w, enum pack_kind kind, const void *data,
+                size_t size)
 {
     return pack_put(g->c, w, kind, g->v->id, g->owner, data, size);
 }

@@ -34,7 +34,8 @@ static inline uint32_t sealing_item(const struct sealing_index *g, uint32_t slot
 }
 /* The vector of an item, as vec_plain says; good until the next one is asked for. NULL: g->c says why. */
 const void *sealing_vector(const struct sealing_index *g, uint32_t item);
-int sealing_put(const struct sealing_index *g, struct pack_writer *w, enum pack_kind kind, const void *data, size_t size);
+int sealing_put(const struct sealing_index *g, struct pack_writer *w, enum pack_kind kind, const void *data,
+                size_t size);
 
 /* Graph: builder, and `shown.graph` of it. */
 int sealing_graph(struct sealing_index *g, const struct graph_plan *plan);

@@ -62,6 +62,8 @@ struct vector_index {
 /* The form that a vector's index is to have, and whether one is as the schema wants it. */
 enum code_form vector_index_form(const struct schema_vector *v);
 bool vector_index_fits(const struct vector_index *x, const struct schema_vector *v);
+/* The first vector that is to have an index here and has none, or one that does not fit. */
+bool segment_wants_index(const struct segment *s, const struct schema *schema, const struct schema_vector **ret_vector);
 /* Of what was found by codes, how many the originals are to order, so that k are right. */
 uint32_t vector_index_ranked(const struct vector_index *x, uint32_t k);
 /* Searches the lists; the query as vec_plain says. Widths of the curve are four times the lists looked at. */

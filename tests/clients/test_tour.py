@@ -231,33 +231,3 @@ def test_sparse(client, modifier):
     with pytest.raises(Exception, match="unique"):
         client.query_points(name, query=m.SparseVector(indices=[1, 1], values=[1.0, 2.0]), using="text")
     client.delete_collection(name)
-
-
-def test_scalar_quantization(client, vectors):
-    name, n = "scalar", 20000
-    scalar = m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99, always_ram=True))
-    client.delete_collection(name)
-    client.create_collection(name, vectors_config=m.VectorParams(size=DIM, distance=m.Distance.COSINE),
-                             quantization_config=scalar)
-    client.upload_collection(name, vectors[:n], ids=range(n), batch_size=1000, wait=True)
-    assert client.get_collection(name).config.quantization_config == scalar
-    client.update_collection(name, optimizers_config=m.OptimizersConfigDiff(indexing_threshold=1000))
-    wait_green(client, name)
-    unit = vectors[:n] / np.linalg.norm(vectors[:n], axis=1, keepdims=True)
-    exact, codes, hits = [], [], 0
-    for i in range(100):
-        q = vectors[i] + 0.3
-        best = np.sort(unit @ (q / np.linalg.norm(q)))[-10:]
-        ask = lambda **how: [p.score for p in client.query_points(name, query=q.tolist(), limit=10, search_params=m.SearchParams(
-            quantization=m.QuantizationSearchParams(**how))).points]
-        scores = ask(rescore=True, oversampling=4.0)
-        hits += sum(s >= best[0] - 1e-5 for s in scores)
-        exact.append(abs(scores[0] - best[-1]))
-        codes.append(abs(ask(rescore=False)[0] - best[-1]))
-        assert np.allclose(ask(ignore=True)[:3], best[::-1][:3], atol=1e-5)
-    assert hits >= 970 and max(exact) < 1e-5 and 0 < max(codes) < 0.05
-    client.update_collection(name, quantization_config=m.Disabled.DISABLED)
-    assert client.get_collection(name).config.quantization_config is None
-    with pytest.raises(Exception, match="binary is not supported yet"):
-        client.update_collection(name, quantization_config=m.BinaryQuantization(binary=m.BinaryQuantizationConfig()))
-    client.delete_collection(name)
