@@ -13,12 +13,12 @@
 #include <stdlib.h>
 
 struct sim {
-    uint64_t seed, rng;
+    uint64_t seed, rng, index_rng;
     struct sim_world *world;
     struct db *db;
     struct model model;
     bool failed;
-    uint64_t interludes, unloads;
+    uint64_t interludes, unloads, index_changes;
 };
 
 static void fail(struct sim *s, const char *what)
@@ -127,6 +127,27 @@ static bool second_is_sparse(const struct sim *s)
     return s->seed % 2;
 }
 
+/* Any there is. Drawn apart from all else, so that old seeds stay what they were. */
+static kith_vector_index random_index(struct sim *s)
+{
+    uint32_t r = (uint32_t)(splitmix(&s->index_rng) >> 32);
+
+    return (kith_vector_index){.method = (kith_method)(r % 3), .codes = (kith_codes)(r / 3 % 4), .lists = r / 12 % 5,
+                               .spill = r / 60 % 2, .code_bytes = r / 120 % 3};
+}
+
+/* Another index for a live collection. */
+static void change_index(struct sim *s)
+{
+    kith_vector_params p = {.name = "", .index = random_index(s)};
+    kith_err err;
+
+    if (kith_configure_vector(handle(s), "c", &p, &err) < 0 && !sim_world_dead(s->world) && err.code != KITH_IO &&
+        err.code != KITH_FULL)
+        fail(s, err.text);
+    s->index_changes++;
+}
+
 static void create(struct sim *s)
 {
     kith_vector_params vectors[] = {{.name = "", .dim = MODEL_DIM, .metric = KITH_DOT},
@@ -135,6 +156,9 @@ static void create(struct sim *s)
     kith_schema schema = {vectors, 2, fields, dice(s, 3), NULL};
     kith_err err;
 
+    s->index_rng += s->seed;
+    vectors[0].index = random_index(s);
+    vectors[1].index = random_index(s);
     if (second_is_sparse(s))
         vectors[1] = (kith_vector_params){.name = "second", .metric = KITH_DOT, .element = KITH_SPARSE};
     if (kith_create(handle(s), "c", &schema, &err) < 0 && !sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
@@ -366,6 +390,8 @@ static void step(struct sim *s)
         settle(s);
     else if (what < 98)
         s->unloads += idle_sweep(s->db, UINT64_MAX);
+    else if (what < 99)
+        change_index(s);
 }
 
 static void run(struct sim *s)
@@ -410,6 +436,7 @@ int main(int argc, char **argv)
 {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
     uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0, interludes = 0, unloads = 0;
+    uint64_t index_changes = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         struct sim s = {.seed = first + i, .rng = first + i};
@@ -420,6 +447,7 @@ int main(int argc, char **argv)
         writes += s.model.total;
         interludes += s.interludes;
         unloads += s.unloads;
+        index_changes += s.index_changes;
         for (int k = 0; k < INJECT_KINDS; k++)
             injected[k] += sim_world_injected(s.world)[k];
         model_release(&s.model);
@@ -438,8 +466,9 @@ int main(int argc, char **argv)
     }
     printf("    %-16s %llu\n", "write amid job", (unsigned long long)interludes);
     printf("    %-16s %llu\n", "unloaded", (unsigned long long)unloads);
-    if (count >= 200 && (!interludes || !unloads)) {
-        printf("FAILED: no write came amid background work, or nothing was ever unloaded\n");
+    printf("    %-16s %llu\n", "index changed", (unsigned long long)index_changes);
+    if (count >= 200 && (!interludes || !unloads || !index_changes)) {
+        printf("FAILED: no write came amid background work, nothing was ever unloaded, or no index changed\n");
         failures++;
     }
     printf("%llu passed, %llu failed\n", (unsigned long long)(count - MIN(count, failures)),
