@@ -52,6 +52,14 @@ def faiss_hnsw_sq8(base, metric):
     return _faiss(base, metric, f"HNSW{M}_SQ8")
 
 
+def faiss_ivf_flat(base, metric):
+    return _faiss(base, metric, "IVF1024,Flat")
+
+
+def faiss_ivf_sq8(base, metric):
+    return _faiss(base, metric, "IVF1024,SQ8")
+
+
 def faiss_ivf_pq(base, metric):
     return _faiss(base, metric, f"IVF1024,PQ{base.shape[1] // 4}x4fs,RFlat", True)
 

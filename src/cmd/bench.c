@@ -129,7 +129,7 @@ static long pass(struct bench *x, uint32_t ef, double *times, kith_err *err)
 }
 
 /* Best of three passes. */
-static int measure(struct bench *x, uint32_t ef, bool first, kith_err *err)
+static int measure(struct bench *x, uint32_t ef, bool first, double *ret_recall, kith_err *err)
 {
     size_t n = (size_t)x->q.rows;
     double *times = calloc(n, sizeof *times);
@@ -140,9 +140,10 @@ static int measure(struct bench *x, uint32_t ef, bool first, kith_err *err)
         hits = pass(x, ef, times, err);
         timing_keep(&best, times, n);
     }
+    *ret_recall = (double)hits / (double)(n * 10);
     if (hits >= 0)
         printf("%s{\"effort\": %u, \"recall\": %.4f, \"qps\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f}",
-               first ? "" : ", ", ef, (double)hits / (double)(n * 10), (double)n / best.total, best.p50 * 1e6,
+               first ? "" : ", ", ef, *ret_recall, (double)n / best.total, best.p50 * 1e6,
                best.p99 * 1e6);
     free(times);
     return hits < 0 ? -1 : 0;
@@ -235,18 +236,19 @@ static int find_truth(struct bench *x, kith_err *err)
 
 static int searches(struct bench *x, kith_err *err)
 {
-    static const uint32_t efs[] = {10, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 400, 512};
+    static const uint32_t efs[] = {10, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 400, 512, 768, 1024, 1536, 2048, 3072, 4096};
     uint64_t before = os_anonymous_bytes();
     kith_result *warm = search(x, 0, 10, false, err);
     int rc = warm ? 0 : -1;
+    double recall = 0;
 
     kith_result_free(warm);
     printf("{\"added_mb\": %.0f", (double)(os_anonymous_bytes() - before) / 1048576);
     if (rc >= 0)
         rc = find_truth(x, err);
     printf(", \"sweep\": [");
-    for (size_t i = 0; i < ARRAY_SIZE(efs) && rc >= 0; i++)
-        rc = measure(x, efs[i], i == 0, err);
+    for (size_t i = 0; i < ARRAY_SIZE(efs) && rc >= 0 && recall < 0.9975; i++)
+        rc = measure(x, efs[i], i == 0, &recall, err);
     printf("]}\n");
     free(x->truth_worst);
     return rc;
