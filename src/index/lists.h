@@ -12,6 +12,7 @@ struct lists {
     const uint32_t *starts; /* count + 1: list i has the slots from starts[i] to before starts[i + 1] */
     struct codes centres;   /* 8-bit codes of the centres */
     bool spilled;           /* a row may stand in two lists */
+    const uint32_t *blocks; /* count + 1: the first block of each list (vec/blocks.h); NULL: single records */
 };
 
 /* By what the centres are compared with a query. Those of bits are floats between 0 and 1. */
@@ -54,5 +55,7 @@ int lists_build(struct ctx *c, const struct codes *codes, const struct kernels *
 void lists_built_release(struct lists_built *b);
 /* The list of each slot must lie within bounds. */
 bool lists_check(const struct lists *l, uint32_t slots);
+/* The first block of each list, for l->blocks: count + 1 numbers. */
+void lists_number_blocks(const struct lists *l, uint32_t *blocks);
 
 #endif

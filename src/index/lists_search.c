@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { BLOCK = 64 };
+enum { TURN = 64, FETCH = 4096 };
 
 struct scanning {
     const struct lists *l;
@@ -15,7 +15,7 @@ struct scanning {
     struct lists_search *search;
     uint8_t *seen; /* a bit a row; NULL: no row stands twice */
     struct topk best;
-    uint32_t slots[BLOCK + 3], n;
+    uint32_t slots[TURN + 3], n;
 };
 
 static int nearest_centres(struct ctx *c, const struct lists *l, const struct scorer *centres, uint32_t probes,
@@ -53,7 +53,7 @@ static bool is_twice(struct scanning *x, uint32_t slot)
     return twice;
 }
 
-static void score_block(struct scanning *x)
+static void score_turn(struct scanning *x)
 {
     for (uint32_t i = x->n; i % 4; i++)
         x->slots[i] = x->slots[0];
@@ -69,20 +69,58 @@ static void score_block(struct scanning *x)
     x->n = 0;
 }
 
+static bool is_wanted(const struct lists_search *search, uint32_t row)
+{
+    return row != search->absent && (!search->allow || (row < search->allow->size && bits_get(search->allow, row)));
+}
+
+static void scan_blocks(struct scanning *x, uint32_t list)
+{
+    uint32_t slot = x->l->starts[list], end = x->l->starts[list + 1];
+
+    for (uint32_t block = x->l->blocks[list]; slot < end; block++, slot += BLOCK_ROWS) {
+        uint32_t n = MIN(end - slot, (uint32_t)BLOCK_ROWS);
+        float d[BLOCK_ROWS], worst = topk_worst(&x->best);
+        scorer_block(x->s, block, d);
+        for (uint32_t i = 0; i < n; i++) {
+            if (d[i] >= worst || !is_wanted(x->search, x->search->rows[slot + i]) || (x->seen && is_twice(x, slot + i)))
+                continue;
+            topk_push(&x->best, d[i], slot + i);
+            worst = topk_worst(&x->best);
+        }
+        x->search->distances += n;
+    }
+}
+
+/* The beginning of a list is on its way while the one before it is scanned; the rest follows by itself. */
+static void fetch_list(const struct scanning *x, uint32_t list)
+{
+    size_t first = x->l->blocks ? x->l->blocks[list] : x->l->starts[list];
+    const uint8_t *at = x->s->base + first * x->s->stride;
+
+    for (size_t i = 0; i < FETCH; i += 64)
+        __builtin_prefetch(at + i);
+    __builtin_prefetch(x->search->rows + x->l->starts[list]);
+}
+
 static void scan_list(struct scanning *x, uint32_t list)
 {
-    const struct lists_search *search = x->search;
+    struct lists_search *search = x->search;
+
+    search->scanned++;
+    if (x->l->blocks) {
+        scan_blocks(x, list);
+        return;
+    }
 
     for (uint32_t slot = x->l->starts[list]; slot < x->l->starts[list + 1]; slot++) {
-        uint32_t row = search->rows[slot];
-        if (row == search->absent || (search->allow && !(row < search->allow->size && bits_get(search->allow, row))))
+        if (!is_wanted(search, search->rows[slot]))
             continue;
         x->slots[x->n++] = slot;
-        if (x->n == BLOCK)
-            score_block(x);
+        if (x->n == TURN)
+            score_turn(x);
     }
-    score_block(x);
-    x->search->scanned++;
+    score_turn(x);
 }
 
 /* What a centre adds to the inner products of what was encoded without it. */
@@ -114,6 +152,8 @@ int lists_search(struct ctx *c, const struct lists *l, const struct scorer *cent
         x.seen = scratch->seen;
     }
     for (uint32_t i = 0; i < near.size; i++) {
+        if (i + 1 < near.size)
+            fetch_list(&x, near.heap[i + 1].row);
         s->list = (s->norm_factor + 1) * of_centre(l, centres, &near.heap[i]);
         scan_list(&x, near.heap[i].row);
     }
@@ -128,6 +168,17 @@ bool lists_check(const struct lists *l, uint32_t slots)
     for (uint32_t i = 0; i < l->count; i++) {
         if (l->starts[i] > l->starts[i + 1])
             return false;
+        if (l->blocks && l->blocks[i + 1] - l->blocks[i] != (l->starts[i + 1] - l->starts[i] + BLOCK_ROWS - 1) / BLOCK_ROWS)
+            return false;
     }
+    if (l->blocks && l->blocks[0])
+        return false;
     return l->starts[0] == 0 && l->starts[l->count] == slots;
+}
+
+void lists_number_blocks(const struct lists *l, uint32_t *blocks)
+{
+    blocks[0] = 0;
+    for (uint32_t i = 0; i < l->count; i++)
+        blocks[i + 1] = blocks[i] + (l->starts[i + 1] - l->starts[i] + BLOCK_ROWS - 1) / BLOCK_ROWS;
 }

@@ -20,8 +20,9 @@
 #include <stdlib.h>
 
 #define HOP_BELOW 0.4  /* share of the rows that match */
+#define COARSE_ERRORS 2.5 /* deviations: 3 in 10,000 of the true ten are lost, and a third of the time */
 #define HOP_WIDER 1.35 /* than a walk over everything, to find as much */
-enum { SCAN_ALWAYS = 2000, SCAN_CODES = 6500, SCAN_ORIGINALS = 150, AHEAD = 32 };
+enum { SCAN_ALWAYS = 2000, SCAN_CODES = 6500, SCAN_ORIGINALS = 150, AHEAD = 32, NEXT = 16 };
 
 void scratch_pool_release(struct scratch_pool *p)
 {
@@ -143,16 +144,14 @@ static void refine(const struct scorer *s, struct found *found, int n)
     sort_found(found, n);
 }
 
-static void prefetch_originals(const struct searching *g, const struct vector_index *x, const struct found *found,
-                               int n)
+static void prefetch_original(const struct searching *g, const struct vector_index *x, const struct found *f)
 {
-    for (int i = 0; i < n; i++) {
-        const void *data;
-        if (g->s->ops->vector(g->c, g->s, x->slots[found[i].slot], g->r->snap->v, g->v->id, &data) < 0 || !data)
-            continue;
-        for (size_t at = 0; at < g->v->size && at < 2048; at += 64)
-            __builtin_prefetch((const uint8_t *)data + at);
-    }
+    const void *data;
+
+    if (g->s->ops->vector(g->c, g->s, x->slots[f->slot], g->r->snap->v, g->v->id, &data) < 0 || !data)
+        return;
+    for (size_t at = 0; at < g->v->size && at < 2048; at += 64)
+        __builtin_prefetch((const uint8_t *)data + at);
 }
 
 /* How many are to be found before they are ordered. */
@@ -173,25 +172,49 @@ static int rank_codes(struct searching *g, const struct vector_index *x, const s
     return 0;
 }
 
-/* Ranks by the originals as many as are wanted, and then those that the codes' error, as seen on the way,
- * may have put behind them. */
+/* How far off the codes are, as seen on the way. */
+struct errors {
+    float most;
+    double squares;
+    uint32_t n;
+};
+
+static void note_error(struct errors *e, float error)
+{
+    e->most = MAX(e->most, error);
+    e->squares += (double)error * (double)error;
+    e->n++;
+}
+
+/* Beyond this nothing is expected. Fine codes: twice the largest error so far. Coarse ones err by chance in many
+ * elements, as a normal distribution does. */
+static float likely_error(const struct errors *e, enum code_form form)
+{
+    return form == CODE_NIBBLES ? 2 * e->most : (float)(COARSE_ERRORS * sqrt(e->squares / MAX(e->n, 1u)));
+}
+
+/* Ranks by the originals as many as are wanted, and then those that the codes' error may have put behind them. */
 static int rank(struct searching *g, const struct vector_index *x, const struct found *found, int n)
 {
     bool whole = x->form == CODE_BYTES || x->form == CODE_L1 || x->form == CODE_BITS;
     int sure = whole ? n : MIN(n, (int)MAX(g->want + 1, over(g)));
-    float error = 0, d;
+    int likely = x->form == CODE_NIBBLES ? MIN(n, sure + 2) : n; /* coarser codes: many more will be looked at */
+    struct errors errors = {0, 0, 0};
+    float d;
 
     if (!whole && g->q->by_codes)
         return rank_codes(g, x, found, n);
-
-    prefetch_originals(g, x, found, MIN(n, sure + 2));
+    for (int i = 0; i < MIN(likely, (int)NEXT); i++)
+        prefetch_original(g, x, &found[i]);
     for (int i = 0; i < n; i++) {
-        if (i >= sure && found[i].distance - 2 * error > topk_worst(&g->best))
+        if (i >= sure && found[i].distance - likely_error(&errors, x->form) > topk_worst(&g->best))
             break;
+        if (i + NEXT < likely)
+            prefetch_original(g, x, &found[i + NEXT]);
         if (x->slots[found[i].slot] >= g->upto)
             continue;
         TRY(score_row(g, x->slots[found[i].slot], &d));
-        error = MAX(error, fabsf(d - found[i].distance));
+        note_error(&errors, fabsf(d - found[i].distance));
     }
     return 0;
 }

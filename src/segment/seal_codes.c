@@ -8,22 +8,26 @@ enum { SAMPLE = 1024, SAMPLE_PRODUCT = 8192 };
 
 /* ---- what is common to the forms ------------------------------------------------------------------------------ */
 
-/* Planes are of what is left when the centre of the vector's list is taken off. */
-static void take_off(const struct sealing_index *g, uint32_t slot, float *v, float *room)
+static uint32_t list_of(const struct lists *l, uint32_t slot)
 {
-    const struct lists *l = &g->shown.lists;
     uint32_t low = 0, high = l->count;
 
-    if (!l->count)
-        return;
-    while (high - low > 1) { /* the list of the slot */
+    while (high - low > 1) {
         uint32_t mid = low + (high - low) / 2;
         if (l->starts[mid] <= slot)
             low = mid;
         else
             high = mid;
     }
-    codes_decode(&l->centres, low, room);
+    return low;
+}
+
+/* Planes are of what is left when the centre of the vector's list is taken off. */
+static void take_off(const struct sealing_index *g, uint32_t list, float *v, float *room)
+{
+    if (!g->shown.lists.count)
+        return;
+    codes_decode(&g->shown.lists.centres, list, room);
     for (uint32_t d = 0; d < g->v->dim; d++)
         v[d] -= room[d];
 }
@@ -43,7 +47,7 @@ static float *take_sample(const struct sealing_index *g, uint32_t most, bool lef
         }
         memcpy(sample + (size_t)i * dim, v, dim * sizeof *v);
         if (left)
-            take_off(g, slot, sample + (size_t)i * dim, room);
+            take_off(g, list_of(&g->shown.lists, slot), sample + (size_t)i * dim, room);
     }
     *ret_count = n;
     return sample;
@@ -98,33 +102,61 @@ static int encode_grid(struct sealing_index *g)
 
 /* ---- one or two bits ------------------------------------------------------------------------------------------ */
 
+/* To its place: by slot, or in the block of its list. */
+static void place_planes(const struct sealing_index *g, uint32_t slot, uint32_t list, const uint8_t *record)
+{
+    const struct planes *p = &g->shown.planes;
+    const struct lists *l = &g->shown.lists;
+    uint32_t at = slot - (l->blocks ? l->starts[list] : 0);
+
+    if (l->blocks)
+        blocks_put(p, record, at % BLOCK_ROWS, g->planes + (l->blocks[list] + at / BLOCK_ROWS) * blocks_stride(p));
+    else
+        memcpy(g->planes + at * p->stride, record, p->stride);
+}
+
+static int place_all(struct sealing_index *g, float *room, uint8_t *record)
+{
+    const struct lists *l = &g->shown.lists;
+    uint32_t dim = g->v->dim, list = 0;
+
+    for (uint32_t i = 0; i < g->shown.graph.count; i++) {
+        const float *v = sealing_vector(g, sealing_item(g, i));
+        float norm2;
+        if (!v)
+            return unreadable(g);
+        while (l->count && l->starts[list + 1] <= i)
+            list++;
+        norm2 = vec_dot(g->kernels, v, v, dim);
+        memcpy(room, v, dim * sizeof *room);
+        take_off(g, list, room, room + dim);
+        planes_encode(&g->shown.planes, room, norm2, room + dim, record);
+        place_planes(g, i, list, record);
+    }
+    return 0;
+}
+
 static int encode_planes(struct sealing_index *g)
 {
     struct planes *p = &g->shown.planes;
+    const struct lists *l = &g->shown.lists;
     uint32_t count = g->shown.graph.count, dim = g->v->dim, n;
     float *sample = take_sample(g, SAMPLE, true, &n), *room = arena_alloc(&g->c->arena, 2 * (size_t)dim * sizeof *room);
+    uint8_t *record;
 
     if (!sample)
         return unreadable(g);
     planes_layout(p, dim, g->v->index.codes == KITH_CODES_BIT ? 1 : 2);
-    if (!room || make_room(g, 6 * (size_t)dim, count * p->stride) < 0) {
+    record = arena_alloc(&g->c->arena, p->stride);
+    if (!room || !record ||
+        make_room(g, 6 * (size_t)dim, l->blocks ? l->blocks[l->count] * blocks_stride(p) : count * p->stride) < 0) {
         mem_free(sample);
         return err_nomem(g->c);
     }
     planes_train(p, sample, n, g->params);
     g->params_count = 3 * (size_t)dim;
     mem_free(sample);
-    for (uint32_t i = 0; i < count; i++) {
-        const float *v = sealing_vector(g, sealing_item(g, i));
-        float norm2;
-        if (!v)
-            return unreadable(g);
-        norm2 = vec_dot(g->kernels, v, v, dim);
-        memcpy(room, v, dim * sizeof *room);
-        take_off(g, i, room, room + dim);
-        planes_encode(p, room, norm2, room + dim, g->planes + i * p->stride);
-    }
-    return 0;
+    return place_all(g, room, record);
 }
 
 /* ---- product quantisation -------------------------------------------------------------------------------------- */

@@ -84,19 +84,29 @@ static int build_lists(struct sealing_index *g, const struct graph_plan *plan)
     for (uint32_t i = 0; i < b->slots; i++)
         g->slots[i] = g->rows[b->items[i]];
     g->shown.graph.count = b->slots;
-    g->shown.lists = (struct lists){b->count, b->starts, b->centres, g->v->index.spill};
+    g->shown.lists = (struct lists){.count = b->count, .starts = b->starts, .centres = b->centres,
+                                    .spilled = g->v->index.spill};
+    if (vector_index_form(g->v) == CODE_PLANES && g->v->index.codes == KITH_CODES_BIT) {
+        g->blocks = mem_alloc(((size_t)b->count + 1) * sizeof *g->blocks);
+        if (!g->blocks)
+            return err_nomem(g->c);
+        lists_number_blocks(&g->shown.lists, g->blocks);
+        g->shown.lists.blocks = g->blocks;
+    }
     return 0;
 }
 
 static int write_lists(const struct sealing_index *g, struct pack_writer *w)
 {
     const struct lists *l = &g->shown.lists;
-    struct lists_head head = {l->count, g->v->index.lists, l->spilled, 0};
+    struct lists_head head = {l->count, g->v->index.lists, l->spilled, l->blocks != NULL};
     struct buf out = {0};
     int rc;
 
     buf_put(&out, &head, sizeof head);
     buf_put(&out, l->starts, ((size_t)l->count + 1) * sizeof *l->starts);
+    if (l->blocks)
+        buf_put(&out, l->blocks, ((size_t)l->count + 1) * sizeof *l->blocks);
     rc = out.failed ? err_nomem(g->c) : sealing_put(g, w, PACK_LISTS, out.data, out.size);
     buf_release(&out);
     TRY(rc);
@@ -171,6 +181,7 @@ int seal_index(struct ctx *c, struct pack_writer *w, uint64_t owner, const struc
     mem_free(g.norms);
     pages_free(g.records, (size_t)g.count * g.codes.stride);
     mem_free(g.slots);
+    mem_free(g.blocks);
     mem_free(g.rows);
     return rc;
 }

@@ -32,7 +32,7 @@ struct product_head {
     uint32_t parts, asked;
 };
 struct lists_head {
-    uint32_t count, asked, spilled, unused;
+    uint32_t count, asked, spilled, blocks; /* blocks 1: their numbers come after the starts */
 };
 
 /* A container shared by segments that have rows in common. */

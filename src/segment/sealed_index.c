@@ -67,11 +67,11 @@ static int params(const struct opening *o, enum pack_kind kind, uint32_t head[2]
     return 0;
 }
 
-static int records(const struct opening *o, uint64_t stride)
+static int records(const struct opening *o, uint64_t count, uint64_t stride)
 {
     const void *data;
 
-    TRY(resident(o, PACK_CODES, o->g->graph.count * stride, &data));
+    TRY(resident(o, PACK_CODES, count * stride, &data));
     o->g->records = data;
     return 0;
 }
@@ -90,7 +90,11 @@ static int open_planes(const struct opening *o)
     p->centre = (const float *)(const void *)steps.data;
     p->low = p->centre + o->v->dim;
     p->step = p->low + o->v->dim;
-    return records(o, p->stride);
+    if (o->g->lists.blocks && p->bits != 1)
+        return malformed(o, "blocks");
+    if (o->g->lists.blocks)
+        return records(o, o->g->lists.blocks[o->g->lists.count], blocks_stride(p));
+    return records(o, o->g->graph.count, p->stride);
 }
 
 static int open_product(const struct opening *o)
@@ -105,7 +109,7 @@ static int open_product(const struct opening *o)
         return malformed(o, "books");
     p->books = (const float *)(const void *)books.data;
     o->g->asked_bytes = head[1];
-    return records(o, p->parts);
+    return records(o, o->g->graph.count, p->parts);
 }
 
 static int open_bytes(const struct opening *o, float common_scale)
@@ -115,7 +119,7 @@ static int open_bytes(const struct opening *o, float common_scale)
     codes_layout(codes, o->v->metric, o->v->element, o->v->dim);
     codes->count = o->g->graph.count;
     codes->common_scale = common_scale;
-    TRY(records(o, codes->stride));
+    TRY(records(o, codes->count, codes->stride));
     codes->base = o->g->records;
     return 0;
 }
@@ -153,12 +157,14 @@ static int open_lists(const struct opening *o, float common_scale)
     if (data.size < sizeof head)
         return malformed(o, "lists");
     memcpy(&head, data.data, sizeof head);
-    if (!head.count || data.size != sizeof head + ((uint64_t)head.count + 1) * sizeof *l->starts)
+    if (!head.count || head.blocks > 1 ||
+        data.size != sizeof head + ((uint64_t)head.count + 1) * (1 + head.blocks) * sizeof *l->starts)
         return malformed(o, "lists");
     l->count = head.count;
     l->spilled = head.spilled;
     o->g->asked_lists = head.asked;
     l->starts = (const uint32_t *)(const void *)((const uint8_t *)data.data + sizeof head);
+    l->blocks = head.blocks ? l->starts + l->count + 1 : NULL;
     codes_layout(&l->centres, lists_metric(o->v->metric), KITH_F32, o->v->dim);
     l->centres.count = l->count;
     l->centres.common_scale = common_scale;

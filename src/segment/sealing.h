@@ -21,6 +21,7 @@ struct sealing_index {
     struct lists_built lists;
     const uint32_t *items;       /* slot -> item; NULL: they are the same */
     uint32_t *slots;             /* slot -> row, unless they are the same as items */
+    uint32_t *blocks;            /* of each list, the first; NULL: single records */
     struct vector_index shown;   /* as it will be searched */
     float *params, *norms;       /* of the codes */
     size_t params_count;

@@ -278,6 +278,8 @@ int segment_scorer(struct arena *a, const struct vector_index *x, const struct s
     case CODE_NIBBLES:
         return scorer_grid(ret_scorer, a, &x->grid, x->records, x->rest, x->norms, v->metric, query, k);
     case CODE_PLANES:
+        if (x->lists.blocks)
+            return scorer_blocks(ret_scorer, a, &x->planes, x->records, v->metric, query, k);
         return scorer_planes(ret_scorer, a, &x->planes, x->records, v->metric, query, k);
     case CODE_PRODUCT:
         return scorer_product(ret_scorer, a, &x->product, x->records, v->metric, query, k);

@@ -160,10 +160,11 @@ int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const u
     return 0;
 }
 
-int scorer_planes(struct scorer *s, struct arena *a, const struct planes *p, const uint8_t *records, kith_metric metric,
-                  const float *query, const struct kernels *k)
+/* All but the sums of steps. `room` gets the query as vectors are turned. */
+static void begin_planes(struct scorer *s, const struct planes *p, const uint8_t *records, kith_metric metric,
+                         const float *query, const struct kernels *k, float *room)
 {
-    float *room = arena_alloc(a, p->dim * sizeof *room), gain = metric == KITH_EUCLID ? 2 : 1, largest;
+    float gain = metric == KITH_EUCLID ? 2 : 1;
 
     memset(s, 0, sizeof *s);
     s->form = CODE_PLANES;
@@ -172,21 +173,63 @@ int scorer_planes(struct scorer *s, struct arena *a, const struct planes *p, con
     s->length = p->plane;
     s->planes = p->bits;
     s->kernels = k;
-    s->query = arena_alloc(a, 2 * (size_t)p->padded);
-    if (!s->query || !room)
-        return KITH_NOMEM;
     planes_query(p, query, room);
-    largest = k->most_product(room, p->step, p->dim);
-    (void)k->round_product(room, p->step, largest > 0 ? 127 / largest : 0, p->dim, (int8_t *)s->query,
-                           (int8_t *)s->query + p->padded);
-    memset(s->query + p->dim, 0, p->padded - p->dim);
-    s->factor = gain * largest / 127;
+    s->factor = gain;
     s->shift = gain * vec_dot(k, room, p->low, p->dim);
     s->offset = gain * vec_dot(k, room, p->centre, p->dim);
     s->norm_factor = gain - 1;
     if (metric == KITH_EUCLID)
         s->offset -= vec_dot(k, query, query, p->dim); /* so that distances are |q - v|^2 */
+}
+
+int scorer_planes(struct scorer *s, struct arena *a, const struct planes *p, const uint8_t *records, kith_metric metric,
+                  const float *query, const struct kernels *k)
+{
+    float *room = arena_alloc(a, p->dim * sizeof *room), largest;
+    uint8_t *codes = arena_alloc(a, 2 * (size_t)p->padded);
+
+    if (!codes || !room)
+        return KITH_NOMEM;
+    begin_planes(s, p, records, metric, query, k, room);
+    s->query = codes;
+    largest = k->most_product(room, p->step, p->dim);
+    (void)k->round_product(room, p->step, largest > 0 ? 127 / largest : 0, p->dim, (int8_t *)codes,
+                           (int8_t *)codes + p->padded);
+    memset(codes + p->dim, 0, p->padded - p->dim);
+    s->factor *= largest / 127;
     return 0;
+}
+
+int scorer_blocks(struct scorer *s, struct arena *a, const struct planes *p, const uint8_t *blocks, kith_metric metric,
+                  const float *query, const struct kernels *k)
+{
+    float *room = arena_alloc(a, p->dim * sizeof *room);
+    uint8_t *table = arena_alloc(a, (size_t)blocks_groups(p) * 16);
+
+    if (!table || !room)
+        return KITH_NOMEM;
+    begin_planes(s, p, blocks, metric, query, k, room);
+    for (uint32_t d = 0; d < p->dim; d++)
+        room[d] *= p->step[d];
+    s->blocks = blocks_query(p, room, table);
+    s->shift += s->factor * s->blocks.base;
+    s->factor *= s->blocks.unit;
+    s->stride = blocks_stride(p);
+    s->length = blocks_groups(p);
+    return 0;
+}
+
+void scorer_block(const struct scorer *s, size_t block, float out[BLOCK_ROWS])
+{
+    const uint8_t *at = s->base + block * s->stride;
+    float ratio[BLOCK_ROWS], norm2[BLOCK_ROWS], all = s->offset + s->list;
+    uint16_t sums[BLOCK_ROWS];
+
+    s->kernels->look_up(at, s->blocks.table, s->length, sums);
+    memcpy(ratio, at + s->length * 16, sizeof ratio);
+    memcpy(norm2, at + s->length * 16 + sizeof ratio, sizeof norm2);
+    for (int i = 0; i < BLOCK_ROWS; i++)
+        out[i] = s->norm_factor * norm2[i] - all - ratio[i] * (s->shift + s->factor * (float)sums[i]);
 }
 
 int scorer_product(struct scorer *s, struct arena *a, const struct product *p, const uint8_t *records,

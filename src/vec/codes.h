@@ -6,6 +6,7 @@
 #ifndef VEC_CODES_H
 #define VEC_CODES_H
 
+#include "vec/blocks.h"
 #include "vec/grid.h"
 #include "vec/planes.h"
 #include "vec/product.h"
@@ -55,6 +56,7 @@ struct scorer {
     const float *norms;  /* nibbles, euclid: squared length of each; else NULL */
     uint8_t *query;      /* bytes: biased to unsigned; nibbles, planes: signed; bits */
     float *table;        /* product */
+    struct block_query blocks; /* planes of one bit in blocks; table NULL: single records */
     uint32_t planes;     /* how many bits an element */
     float factor, norm_factor, offset, rest_offset;
     float shift;         /* planes: what the lowest step says */
@@ -75,6 +77,10 @@ int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const u
  * times norm_factor + 1. */
 int scorer_planes(struct scorer *s, struct arena *a, const struct planes *p, const uint8_t *records, kith_metric metric,
                   const float *query, const struct kernels *k);
+/* The same against blocks, of one bit; only scorer_block is for them. */
+int scorer_blocks(struct scorer *s, struct arena *a, const struct planes *p, const uint8_t *blocks, kith_metric metric,
+                  const float *query, const struct kernels *k);
+void scorer_block(const struct scorer *s, size_t block, float out[BLOCK_ROWS]);
 int scorer_product(struct scorer *s, struct arena *a, const struct product *p, const uint8_t *records,
                    kith_metric metric, const float *query, const struct kernels *k);
 /* Puts right, by the lower plane, the distances that scorer_four or a walk gave for up to 4 slots. */

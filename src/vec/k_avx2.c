@@ -261,6 +261,35 @@ static float round_product(const float *a, const float *b, float scale, size_t n
     return (float)(sum + sum_fine / GRID_FINE);
 }
 
+/* Bytes are summed as 16-bit numbers, two a number; the odd ones also alone, to be taken off at the end. */
+static ALWAYS_INLINE void look_up_half(__m256i sums, __m256i odd, uint16_t out[16])
+{
+    __m256i even = _mm256_sub_epi16(sums, _mm256_slli_epi16(odd, 8));
+    __m128i e = _mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
+    __m128i o = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1));
+
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_unpacklo_epi16(e, o));
+    _mm_storeu_si128((__m128i *)(void *)(out + 8), _mm_unpackhi_epi16(e, o));
+}
+
+static void look_up(const uint8_t *codes, const uint8_t *table, size_t groups, uint16_t out[32])
+{
+    const __m256i mask = _mm256_set1_epi8(15);
+    __m256i low = _mm256_setzero_si256(), low_odd = low, high = low, high_odd = low;
+
+    for (size_t i = 0; i < groups * 16; i += 32) {
+        __m256i x = four_load(codes + i), t = four_load(table + i);
+        __m256i a = _mm256_shuffle_epi8(t, _mm256_and_si256(x, mask));
+        __m256i b = _mm256_shuffle_epi8(t, _mm256_and_si256(_mm256_srli_epi16(x, 4), mask));
+        low = _mm256_add_epi16(low, a);
+        low_odd = _mm256_add_epi16(low_odd, _mm256_srli_epi16(a, 8));
+        high = _mm256_add_epi16(high, b);
+        high_odd = _mm256_add_epi16(high_odd, _mm256_srli_epi16(b, 8));
+    }
+    look_up_half(low, low_odd, out);
+    look_up_half(high, high_odd, out + 16);
+}
+
 static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
 {
     const __m256i least = _mm256_set1_epi16((short)bar);
@@ -283,5 +312,5 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 const struct kernels kernels_avx2 = {
     .name = "avx2",
     .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
-    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and,
+    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and, .look_up = look_up,
     .most_product = most_product, .round_product = round_product, .collect = collect};

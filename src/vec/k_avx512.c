@@ -287,6 +287,37 @@ static float round_product(const float *a, const float *b, float scale, size_t n
     return (float)((double)_mm512_reduce_add_epi32(sum) + (double)_mm512_reduce_add_epi32(sum_fine) / GRID_FINE);
 }
 
+/* Bytes are summed as 16-bit numbers, two a number; the odd ones also alone, to be taken off at the end. */
+static ALWAYS_INLINE void look_up_half(__m512i sums, __m512i odd, uint16_t out[16])
+{
+    __m512i even = _mm512_sub_epi16(sums, _mm512_slli_epi16(odd, 8));
+    __m256i e = _mm256_add_epi16(_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1));
+    __m256i o = _mm256_add_epi16(_mm512_castsi512_si256(odd), _mm512_extracti64x4_epi64(odd, 1));
+    __m128i e1 = _mm_add_epi16(_mm256_castsi256_si128(e), _mm256_extracti128_si256(e, 1));
+    __m128i o1 = _mm_add_epi16(_mm256_castsi256_si128(o), _mm256_extracti128_si256(o, 1));
+
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_unpacklo_epi16(e1, o1));
+    _mm_storeu_si128((__m128i *)(void *)(out + 8), _mm_unpackhi_epi16(e1, o1));
+}
+
+static void look_up(const uint8_t *codes, const uint8_t *table, size_t groups, uint16_t out[32])
+{
+    const __m512i mask = _mm512_set1_epi8(15);
+    __m512i low = _mm512_setzero_si512(), low_odd = low, high = low, high_odd = low;
+
+    for (size_t i = 0; i < groups * 16; i += 64) {
+        __m512i x = _mm512_loadu_si512(codes + i), t = _mm512_loadu_si512(table + i);
+        __m512i a = _mm512_shuffle_epi8(t, _mm512_and_si512(x, mask));
+        __m512i b = _mm512_shuffle_epi8(t, _mm512_and_si512(_mm512_srli_epi16(x, 4), mask));
+        low = _mm512_add_epi16(low, a);
+        low_odd = _mm512_add_epi16(low_odd, _mm512_srli_epi16(a, 8));
+        high = _mm512_add_epi16(high, b);
+        high_odd = _mm512_add_epi16(high_odd, _mm512_srli_epi16(b, 8));
+    }
+    look_up_half(low, low_odd, out);
+    look_up_half(high, high_odd, out + 16);
+}
+
 static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
 {
     const __m512i least = _mm512_set1_epi16((short)bar);
@@ -302,7 +333,7 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 }
 
 #define REST                                                                          \
-    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and,      \
+    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and, .look_up = look_up,      \
     .most_product = most_product, .round_product = round_product, .collect = collect
 
 const struct kernels kernels_avx512 = {

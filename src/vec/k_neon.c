@@ -149,6 +149,22 @@ static float most_product(const float *a, const float *b, size_t n)
     return fmaxf(rest, vmaxvq_f32(most));
 }
 
+static void look_up(const uint8_t *codes, const uint8_t *table, size_t groups, uint16_t out[32])
+{
+    uint16x8_t s[4] = {vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0)};
+
+    for (size_t i = 0; i < groups * 16; i += 16) {
+        uint8x16_t x = vld1q_u8(codes + i), t = vld1q_u8(table + i);
+        uint8x16_t a = vqtbl1q_u8(t, vandq_u8(x, vdupq_n_u8(15))), b = vqtbl1q_u8(t, vshrq_n_u8(x, 4));
+        s[0] = vaddw_u8(s[0], vget_low_u8(a));
+        s[1] = vaddw_high_u8(s[1], a);
+        s[2] = vaddw_u8(s[2], vget_low_u8(b));
+        s[3] = vaddw_high_u8(s[3], b);
+    }
+    for (int j = 0; j < 4; j++)
+        vst1q_u16(out + 8 * j, s[j]);
+}
+
 static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
 {
     const uint16x8_t least = vdupq_n_u16(bar);
@@ -168,5 +184,5 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 const struct kernels kernels_neon = {
     .name = "neon",
     .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
-    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and,
+    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and, .look_up = look_up,
     .most_product = most_product, .round_product = round_product_plainly, .collect = collect};

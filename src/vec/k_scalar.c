@@ -73,6 +73,17 @@ static float most_product(const float *a, const float *b, size_t n)
     return most;
 }
 
+static void look_up(const uint8_t *codes, const uint8_t *table, size_t groups, uint16_t out[32])
+{
+    memset(out, 0, 32 * sizeof *out);
+    for (size_t g = 0; g < groups; g++, codes += 16, table += 16) {
+        for (size_t j = 0; j < 16; j++) {
+            out[j] = (uint16_t)(out[j] + table[codes[j] & 15]);
+            out[j + 16] = (uint16_t)(out[j + 16] + table[codes[j] >> 4]);
+        }
+    }
+}
+
 static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
 {
     uint32_t count = 0;
@@ -87,5 +98,5 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 const struct kernels kernels_scalar = {
     .name = "scalar",
     .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
-    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and,
+    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and, .look_up = look_up,
     .most_product = most_product, .round_product = round_product_plainly, .collect = collect};

@@ -26,6 +26,9 @@ typedef void (*kernel_dot1x4)(const int8_t *q, const uint8_t *const v[4], size_t
 /* bits that one query and each of four have in common */
 typedef void (*kernel_and4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);
 
+/* of 32 vectors (blocks.h) the sums of what a table of 16 bytes a group says; `groups` is a multiple of 16 */
+typedef void (*kernel_look_up)(const uint8_t *codes, const uint8_t *table, size_t groups, uint16_t out[32]);
+
 /* the largest |a * b| of n products */
 typedef float (*kernel_most_product)(const float *a, const float *b, size_t n);
 /* a * b * scale rounded to signed bytes, and what is left of it in units of 1 / GRID_FINE; returns the sum of
@@ -45,6 +48,7 @@ struct kernels {
     kernel_dot4x4 dot4x4;
     kernel_dot1x4 dot1x4;
     kernel_and4 and4;
+    kernel_look_up look_up;
     kernel_most_product most_product;
     kernel_round_product round_product;
     kernel_collect collect;

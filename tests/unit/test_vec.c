@@ -365,6 +365,55 @@ static void few_bits(void)
     }
 }
 
+/* Blocks say what single records say, but for the rounding of tables; every table the same. */
+static void blocks_agree(void)
+{
+    enum { ROWS = 70, DIM = 200 };
+    static float v[ROWS][DIM], sample[ROWS][DIM], params[6 * DIM], query[DIM], room[DIM];
+    struct planes p;
+    struct scorer single, s;
+    struct arena arena;
+    uint8_t *records, *blocks;
+    float first[96];
+
+    arena_init(&arena);
+    planes_layout(&p, DIM, 1);
+    records = arena_zalloc(&arena, ROWS * p.stride);
+    blocks = arena_zalloc(&arena, 3 * blocks_stride(&p));
+    for (int i = 0; i < ROWS; i++) {
+        for (int j = 0; j < DIM; j++)
+            v[i][j] = (float)test_dice(2000) / 1000 - 1;
+    }
+    memcpy(sample, v, sizeof v);
+    planes_train(&p, sample[0], ROWS, params);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        planes_encode(&p, v[i], kernels_scalar.of[KITH_F32].dot(v[i], v[i], DIM), room, records + i * p.stride);
+        blocks_put(&p, records + i * p.stride, i % 32, blocks + i / 32 * blocks_stride(&p));
+    }
+    for (int j = 0; j < DIM; j++)
+        query[j] = (float)test_dice(2000) / 1000 - 1;
+    CHECK(scorer_planes(&single, &arena, &p, records, KITH_EUCLID, query, &kernels_scalar) == 0);
+    for (size_t t = 0; t < TABLES; t++) {
+        float d[96];
+        if (!table(t))
+            continue;
+        CHECK(scorer_blocks(&s, &arena, &p, blocks, KITH_EUCLID, query, table(t)) == 0);
+        for (size_t b = 0; b < 3; b++)
+            scorer_block(&s, b, d + 32 * b);
+        for (uint32_t i = 0; i < ROWS; i++) {
+            uint32_t slots[4] = {i, i, i, i};
+            float one[4];
+            scorer_four(&single, slots, one);
+            CHECK(fabsf(one[0] - d[i]) < 1.0f);
+        }
+        if (t == 0)
+            memcpy(first, d, sizeof d);
+        for (uint32_t i = 0; i < ROWS; i++)
+            CHECK(fabsf(first[i] - d[i]) < 1e-3f);
+    }
+    arena_release(&arena);
+}
+
 /* ---- walks ------------------------------------------------------------------------------------------------ */
 
 enum { WALK_ROWS = 3000, WALK_DIM = 40 };
@@ -539,6 +588,7 @@ static const struct test tests[] = {
     {"vec: a grid scores what its records say", grid_scores},
     {"vec: a rotation keeps what counts", rotation},
     {"vec: one and two bits an element", few_bits},
+    {"vec: blocks of 32", blocks_agree},
     {"vec: walks", walks_agree},
     {"vec: sums that reach a bar", collects},
 };
