@@ -163,12 +163,17 @@ int lists_search(struct ctx *c, const struct lists *l, const struct scorer *cent
     return (int)x.best.size;
 }
 
+static uint32_t blocks_of(const struct lists *l, uint32_t list)
+{
+    return (l->starts[list + 1] - l->starts[list] + BLOCK_ROWS - 1) / BLOCK_ROWS;
+}
+
 bool lists_check(const struct lists *l, uint32_t slots)
 {
     for (uint32_t i = 0; i < l->count; i++) {
         if (l->starts[i] > l->starts[i + 1])
             return false;
-        if (l->blocks && l->blocks[i + 1] - l->blocks[i] != (l->starts[i + 1] - l->starts[i] + BLOCK_ROWS - 1) / BLOCK_ROWS)
+        if (l->blocks && l->blocks[i + 1] - l->blocks[i] != blocks_of(l, i))
             return false;
     }
     if (l->blocks && l->blocks[0])
@@ -180,5 +185,5 @@ void lists_number_blocks(const struct lists *l, uint32_t *blocks)
 {
     blocks[0] = 0;
     for (uint32_t i = 0; i < l->count; i++)
-        blocks[i + 1] = blocks[i] + (l->starts[i + 1] - l->starts[i] + BLOCK_ROWS - 1) / BLOCK_ROWS;
+        blocks[i + 1] = blocks[i] + blocks_of(l, i);
 }

@@ -333,7 +333,7 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 }
 
 #define REST                                                                          \
-    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1, .and4 = four_and, .look_up = look_up,      \
+    CODE_ROWS, .look_up = look_up,                                                   \
     .most_product = most_product, .round_product = round_product, .collect = collect
 
 const struct kernels kernels_avx512 = {

@@ -36,6 +36,11 @@ enum sum { DOT, L2, L1 };
     [KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},     \
     [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine}
 
+/* What four_*.h has for codes. */
+#define CODE_ROWS                                                                     \
+    .dot8x4 = four_dot8, .l1x4 = four_l1, .dot4x4 = four_dot4, .dot1x4 = four_dot1,   \
+    .and4 = four_and
+
 /* Where a processor has nothing of its own for them. */
 static inline float bit_ratio_of(float both, float differ)
 {
