@@ -232,40 +232,39 @@ static int stop_at_value(void *arg, struct val v)
     return val_tag(v) != VAL_NULL;
 }
 
-static bool row_has_value(struct ctx *c, const struct segment *s, row_id row, lsn v, const struct schema_field *f)
+static bool row_has_value(struct ctx *c, const struct segment *s, row_id row, lsn v, struct doc_room *room,
+                          const struct schema_field *f)
 {
     struct bytes doc;
-    struct ctx one;
-    bool found;
     lsn at;
 
-    ctx_init(&one, c->os);
-    found = s->ops->doc(&one, s, row, v, &doc, &at) >= 0 &&
-            path_visit(&f->path, val_of(doc.data, doc.size), stop_at_value, NULL) != 0;
-    ctx_release(&one);
-    return found;
+    return s->ops->doc(c, s, row, v, room, &doc, &at) >= 0 &&
+           path_visit(&f->path, val_of(doc.data, doc.size), stop_at_value, NULL) != 0;
 }
 
 /* Rows with a value: from the index where there is one that is up to date, else by looking. */
 static int count_field(struct ctx *c, const struct runner *r, const struct schema_field *f, uint64_t *ret)
 {
+    struct doc_room room = {0};
     uint64_t n = 0;
+    int rc = 0;
 
-    for (size_t i = 0; i < r->snap->count; i++) {
+    for (size_t i = 0; i < r->snap->count && rc >= 0; i++) {
         const struct segment *s = r->snap->segments[i];
         const struct field_index *x = s->ops->field(s, f->id);
         struct bits live;
         bool all;
-        TRY(segment_live(c, s, r->snap->v, &live, &all));
-        for (row_id row = bits_next(&live, 0); row != ROW_NONE; row = bits_next(&live, row + 1)) {
+        rc = segment_live(c, s, r->snap->v, &live, &all);
+        for (row_id row = rc < 0 ? ROW_NONE : bits_next(&live, 0); row != ROW_NONE; row = bits_next(&live, row + 1)) {
             if (x && !s->ops->overlaid(s, row, r->snap->v))
                 n += bits_get(&x->indexed, row);
             else
-                n += row_has_value(c, s, row, r->snap->v, f);
+                n += row_has_value(c, s, row, r->snap->v, &room, f);
         }
     }
+    doc_room_release(&room);
     *ret = n;
-    return 0;
+    return rc;
 }
 
 static int fill_info(struct ctx *c, struct db *db, struct shard *s, kith_collection_info *info)
@@ -646,13 +645,14 @@ int kith_checkpoint(kith_db *db, const char *name, kith_err *err)
 }
 
 /* Sum over live points of a hash of id, LSN, document and vectors (reliability: the state digest). */
-static int digest_row(struct ctx *c, const struct snapshot *snap, const struct segment *s, row_id row, uint64_t sum[2])
+static int digest_row(struct ctx *c, const struct snapshot *snap, const struct segment *s, row_id row,
+                      struct doc_room *room, uint64_t sum[2])
 {
     struct buf b;
     struct bytes doc;
     kith_id id = s->ops->id(s, row);
     lsn at;
-    int rc = s->ops->doc(c, s, row, snap->v, &doc, &at);
+    int rc = s->ops->doc(c, s, row, snap->v, room, &doc, &at);
 
     buf_init(&b);
     id_put(&b, &id);
@@ -682,6 +682,7 @@ int kith_digest(kith_db *db, const char *name, uint64_t ret_digest[2], kith_err 
 {
     kith_view *view = kith_view_pin(db, name, err);
     uint64_t sum[2] = {0, 0};
+    struct doc_room room = {0};
     struct snapshot snap;
     struct ctx c;
     int rc = 0;
@@ -695,9 +696,10 @@ int kith_digest(kith_db *db, const char *name, uint64_t ret_digest[2], kith_err 
             if (!segment_visible(s, row, snap.v))
                 continue;
             ctx_init(&c, view->db->os);
-            rc = finish(&c, digest_row(&c, &snap, s, row, sum), err);
+            rc = finish(&c, digest_row(&c, &snap, s, row, &room, sum), err);
         }
     }
+    doc_room_release(&room);
     kith_view_unpin(view);
     if (rc >= 0)
         memcpy(ret_digest, sum, sizeof sum);

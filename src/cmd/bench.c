@@ -236,7 +236,8 @@ static int find_truth(struct bench *x, kith_err *err)
 
 static int searches(struct bench *x, kith_err *err)
 {
-    static const uint32_t efs[] = {10, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 400, 512, 768, 1024, 1536, 2048, 3072, 4096};
+    static const uint32_t efs[] = {10, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192,
+                                   224, 256, 320, 400, 512, 768, 1024, 1536, 2048, 3072, 4096};
     uint64_t before = os_anonymous_bytes();
     kith_result *warm = search(x, 0, 10, false, err);
     int rc = warm ? 0 : -1;

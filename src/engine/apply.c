@@ -13,6 +13,7 @@ struct applying {
     struct segment *segments[512];
     size_t count;
     kith_written *written;
+    struct doc_room room;
 };
 
 struct place {
@@ -48,7 +49,7 @@ static int matches(struct applying *a, const struct pred *p, const struct place 
         return 0;
     }
     ctx_init(&one, a->c->os);
-    rc = at->s->ops->doc(&one, at->s, at->row, a->at, &doc, &doc_lsn);
+    rc = at->s->ops->doc(&one, at->s, at->row, a->at, &a->room, &doc, &doc_lsn);
     if (rc >= 0) {
         subject.doc = val_of(doc.data, doc.size);
         *ret = pred_match(p, &subject);
@@ -223,7 +224,7 @@ static int change_doc(struct applying *a, const struct rec_op *op, const kith_id
         return put_doc(a, at, empty_doc()->data, empty_doc()->size);
     ctx_init(&one, a->c->os);
     buf_init(&out);
-    rc = at->s->ops->doc(&one, at->s, at->row, a->at, &doc, &doc_lsn);
+    rc = at->s->ops->doc(&one, at->s, at->row, a->at, &a->room, &doc, &doc_lsn);
     if (rc >= 0)
         rc = edit_doc(&one, op, doc, &out);
     if (rc >= 0)
@@ -286,7 +287,7 @@ static int move_row(struct applying *a, const kith_id *given, const struct place
 
     ctx_init(&one, a->c->os);
     rc = id_copy(&one.arena, given, &id) < 0 ? err_nomem(&one)
-                                             : at->s->ops->doc(&one, at->s, at->row, a->at, &doc, &doc_lsn);
+                                             : at->s->ops->doc(&one, at->s, at->row, a->at, &a->room, &doc, &doc_lsn);
     for (size_t i = 0; i < schema->vectors_count && rc >= 0; i++) {
         const struct schema_vector *v = &schema->vectors[i];
         const void *data = NULL;
@@ -365,11 +366,11 @@ static int apply_op(struct applying *a, const struct rec_op *op)
 int apply_record(struct ctx *c, struct shard *s, const struct record *record, lsn at, kith_written *written)
 {
     struct applying a = {.c = c, .s = s, .at = at, .written = written};
+    int rc = 0;
 
     written->points = 0;
     written->code = 0;
     if (!s->growing.segment) {
-        int rc;
         TRY(shard_growing_new(c, s, &s->growing.segment));
         rc = shard_publish(c, s);
         if (rc < 0) { /* rows must never go where readers do not look */
@@ -384,14 +385,13 @@ int apply_record(struct ctx *c, struct shard *s, const struct record *record, ls
     for (size_t i = 0; i < s->frozen_count; i++)
         a.segments[a.count++] = s->frozen[i].segment;
     a.segments[a.count++] = s->growing.segment;
-    for (uint32_t i = 0; i < record->ops_count; i++) {
-        int rc = apply_op(&a, &record->ops[i]);
+    for (uint32_t i = 0; i < record->ops_count && rc >= 0; i++) {
+        rc = apply_op(&a, &record->ops[i]);
         if (rc == KITH_NOT_FOUND) { /* an outcome: the rest of the record is not applied */
             written->code = rc;
             written->failed_op = i;
-            break;
         }
-        TRY(rc);
     }
-    return 0;
+    doc_room_release(&a.room);
+    return rc == KITH_NOT_FOUND ? 0 : rc;
 }

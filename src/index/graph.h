@@ -77,6 +77,9 @@ struct graph_builder {
     atomic_uint entries_count;
     atomic_uchar *locks; /* one a slot */
     struct bits done;    /* adopted: not to be inserted */
+    const struct grid *grid; /* NULL: insertions walk over the codes; else over `top`, half the bytes, and order what */
+    const uint8_t *top;      /* they found by the codes */
+    const float *norms;      /* euclid */
     bool entries_stay;   /* adopted ones: slots are not inserted in the order of their numbers */
 };
 /* `codes->base` has records for `capacity` slots; it must not move. */
@@ -89,7 +92,8 @@ void graph_builder_view(struct graph_builder *b, struct graph *ret_graph);
 struct graph_worker {
     struct graph_builder *b;
     struct ctx *c;
-    struct scorer search, pair;
+    struct scorer search, pair, rough; /* rough: with a grid */
+    float *room;
     struct graph_scratch scratch;
     struct found *found;
 };

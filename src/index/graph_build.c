@@ -132,6 +132,23 @@ static void link_back(struct graph_worker *w, uint32_t slot, uint32_t to)
     unlock(b, slot);
 }
 
+/* What was found over the grid, by the codes. */
+static void put_right(struct graph_worker *w, float own, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(codes_at(w->b->codes, w->found[i].slot));
+    for (uint32_t i = 0; i < n; i += 4) {
+        uint32_t four[4];
+        float d[4];
+        for (uint32_t j = 0; j < 4; j++)
+            four[j] = w->found[MIN(i + j, n - 1)].slot;
+        scorer_four(&w->search, four, d);
+        for (uint32_t j = 0; j < MIN(n - i, 4u); j++)
+            w->found[i + j].distance = d[j] + own;
+    }
+    sort_found(w->found, n);
+}
+
 static int find_near(struct graph_worker *w, uint32_t slot)
 {
     struct graph_search search = {.ef = w->b->ef};
@@ -141,9 +158,17 @@ static int find_near(struct graph_worker *w, uint32_t slot)
 
     graph_builder_view(w->b, &g);
     scorer_slot(&w->search, slot);
-    n = graph_search(w->c, &g, &w->search, &w->scratch, &search, w->found);
-    for (int i = 0; i < n; i++)
-        w->found[i].distance += own;
+    if (!w->b->grid) {
+        n = graph_search(w->c, &g, &w->search, &w->scratch, &search, w->found);
+        for (int i = 0; i < n; i++)
+            w->found[i].distance += own;
+        return n;
+    }
+    codes_decode(w->b->codes, slot, w->room);
+    scorer_grid_query(&w->rough, w->b->grid, w->room);
+    n = graph_search(w->c, &g, &w->rough, &w->scratch, &search, w->found);
+    if (n > 0)
+        put_right(w, own, (uint32_t)n);
     return n;
 }
 
@@ -252,6 +277,12 @@ int graph_worker_init(struct ctx *c, struct graph_worker *w, struct graph_builde
     w->found = arena_alloc(&c->arena, graph_found_max(b->ef) * sizeof *w->found);
     if (!w->found || scorer_init(&w->search, &c->arena, b->codes, b->kernels) < 0 ||
         scorer_init(&w->pair, &c->arena, b->codes, b->kernels) < 0)
+        return err_nomem(c);
+    if (!b->grid)
+        return 0;
+    w->room = arena_alloc(&c->arena, b->codes->dim * sizeof *w->room);
+    if (!w->room ||
+        scorer_grid_init(&w->rough, &c->arena, b->grid, b->top, NULL, b->norms, b->codes->metric, b->kernels) < 0)
         return err_nomem(c);
     return 0;
 }

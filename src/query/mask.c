@@ -13,6 +13,7 @@ struct masking {
     const struct segment *s;
     struct bits overlaid; /* rows whose document is newer than the field indexes */
     bool any_overlaid;
+    struct doc_room room;
 };
 
 static int eval(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out);
@@ -21,23 +22,15 @@ static int look_at(struct masking *m, const struct pred *p, row_id row, bool *re
 {
     struct row_look look = {m->s, m->snap->schema, row, m->snap->v};
     struct subject subject = {.has_vector = row_has_vector, .arg = &look};
-    struct ctx one;
     struct bytes doc;
     kith_id id = m->s->ops->id(m->s, row);
     lsn at;
-    int rc;
 
-    ctx_init(&one, m->c->os);
-    rc = m->s->ops->doc(&one, m->s, row, m->snap->v, &doc, &at);
-    if (rc >= 0) {
-        subject.id = &id;
-        subject.doc = val_of(doc.data, doc.size);
-        *ret_match = pred_match(p, &subject);
-    } else {
-        err_set(m->c, rc, "%s", one.text);
-    }
-    ctx_release(&one);
-    return rc;
+    TRY(m->s->ops->doc(m->c, m->s, row, m->snap->v, &m->room, &doc, &at));
+    subject.id = &id;
+    subject.doc = val_of(doc.data, doc.size);
+    *ret_match = pred_match(p, &subject);
+    return 0;
 }
 
 static int look_at_all(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
@@ -209,6 +202,7 @@ int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const
     struct segment *s = snap->segments[segment];
     struct masking m = {.c = c, .snap = snap, .s = s};
     struct bits live, mask;
+    int rc;
 
     TRY(segment_live(c, s, snap->v, &live, ret_all));
     if (!p || (p->f->kind == KITH_COND_ALL && !p->f->subs_count)) {
@@ -224,7 +218,8 @@ int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const
         m.any_overlaid = true;
         find_overlaid(s, snap->v, &m.overlaid);
     }
-    TRY(eval(&m, p, &live, &mask));
+    rc = eval(&m, p, &live, &mask);
+    doc_room_release(&m.room);
     *ret_mask = mask;
-    return 0;
+    return rc;
 }

@@ -177,7 +177,8 @@ static int fetch_vectors(struct ctx *one, struct result_box *box, const struct s
     return 0;
 }
 
-static int fetch_one(struct ctx *one, struct result_box *box, const struct snapshot *snap, const struct hit_ref *ref,
+static int fetch_one(struct ctx *one, struct doc_room *room, struct result_box *box, const struct snapshot *snap,
+                     const struct hit_ref *ref,
                      const kith_select *select, const struct path *paths, kith_hit *hit)
 {
     const struct segment *s = snap->segments[ref->segment];
@@ -193,7 +194,7 @@ static int fetch_one(struct ctx *one, struct result_box *box, const struct snaps
     hit->lsn = segment_changed(s, ref->row, snap->v);
     if (select->doc) {
         lsn unused;
-        TRY(s->ops->doc(one, s, ref->row, snap->v, &doc, &unused));
+        TRY(s->ops->doc(one, s, ref->row, snap->v, room, &doc, &unused));
         TRY(fetch_doc(one, box, select, paths, doc, hit));
     }
     return fetch_vectors(one, box, snap, s, ref->row, select, hit);
@@ -202,7 +203,9 @@ static int fetch_one(struct ctx *one, struct result_box *box, const struct snaps
 static int fetch(struct ctx *c, struct result_box *box, const struct snapshot *snap, const struct hit_ref *refs,
                  size_t count, const kith_select *select)
 {
+    struct doc_room room = {0};
     struct path *paths;
+    int rc = 0;
 
     TRY(select_paths(c, select, &paths));
     box->result.hits = arena_zalloc(&box->arena, MAX(count, (size_t)1) * sizeof *box->result.hits);
@@ -210,19 +213,19 @@ static int fetch(struct ctx *c, struct result_box *box, const struct snapshot *s
         return err_nomem(c);
     box->result.count = count;
     box->result.lsn = snap->v;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && rc >= 0; i++) {
         struct ctx one;
-        int rc;
-        if (i % LOOK_AT_CLOCK == LOOK_AT_CLOCK - 1)
-            TRY(os_in_time(c));
+        rc = i % LOOK_AT_CLOCK == LOOK_AT_CLOCK - 1 ? os_in_time(c) : 0;
+        if (rc < 0)
+            break;
         ctx_init(&one, c->os);
-        rc = fetch_one(&one, box, snap, &refs[i], select, paths, &box->result.hits[i]);
+        rc = fetch_one(&one, &room, box, snap, &refs[i], select, paths, &box->result.hits[i]);
         if (rc < 0)
             err_set(c, rc, "%s", one.text);
         ctx_release(&one);
-        TRY(rc);
     }
-    return 0;
+    doc_room_release(&room);
+    return rc;
 }
 
 /* ---- the query ------------------------------------------------------------------------------------------- */

@@ -66,6 +66,7 @@ struct ordering {
     struct hit_list *out;
     uint32_t segment;
     row_id row;
+    struct doc_room room;
 };
 
 static bool wanted(const struct ordering *o, double v)
@@ -121,20 +122,12 @@ static int doc_value(void *arg, struct val v)
 
 static int order_row(struct ordering *o, const struct segment *s, row_id row, lsn v)
 {
-    struct ctx one;
     struct bytes doc;
     lsn at;
-    int rc;
 
-    ctx_init(&one, o->c->os);
-    rc = s->ops->doc(&one, s, row, v, &doc, &at);
+    TRY(s->ops->doc(o->c, s, row, v, &o->room, &doc, &at));
     o->row = row;
-    if (rc >= 0)
-        rc = path_visit(&o->field->path, val_of(doc.data, doc.size), doc_value, o);
-    else
-        err_set(o->c, rc, "%s", one.text);
-    ctx_release(&one);
-    return rc;
+    return path_visit(&o->field->path, val_of(doc.data, doc.size), doc_value, o);
 }
 
 /* Keys in the asked order until `want` values are found; a key's rows are taken whole. */
@@ -161,11 +154,31 @@ static int order_indexed(struct ordering *o, const struct snapshot *snap, const 
     return 0;
 }
 
+static int order_segment(struct ordering *o, const struct snapshot *snap, const struct pred *p, size_t want)
+{
+    const struct segment *s = snap->segments[o->segment];
+    const struct field_index *x = s->ops->field(s, o->field->id);
+    struct bits mask;
+    bool all;
+
+    TRY(query_mask(o->c, snap, o->segment, p, &mask, &all));
+    if (x)
+        TRY(order_indexed(o, snap, x, &mask, want));
+    if (x && !atomic_load(&s->overlaid_count))
+        return 0;
+    for (row_id row = bits_next(&mask, 0); row != ROW_NONE; row = bits_next(&mask, row + 1)) {
+        if (!x || s->ops->overlaid(s, row, snap->v))
+            TRY(order_row(o, s, row, snap->v));
+    }
+    return 0;
+}
+
 int order_collect(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p, size_t want,
                   struct hit_list *out)
 {
     const struct snapshot *snap = r->snap;
     struct ordering o = {.c = c, .q = q, .out = out};
+    int rc = 0;
 
     o.field = schema_field(snap->schema, q->order_path ? q->order_path : "");
     if (!o.field || (o.field->def.index != KITH_INDEX_INTEGER && o.field->def.index != KITH_INDEX_FLOAT &&
@@ -174,21 +187,8 @@ int order_collect(struct ctx *c, const struct runner *r, const kith_query *q, co
                        "No range index for `order_by` key: `%s`. Please create one to use `order_by`. "
                        "Integer, float and datetime payloads can have range indexes",
                        q->order_path ? q->order_path : "");
-    for (size_t i = 0; i < snap->count; i++) {
-        const struct segment *s = snap->segments[i];
-        const struct field_index *x = s->ops->field(s, o.field->id);
-        struct bits mask;
-        bool all;
-        o.segment = (uint32_t)i;
-        TRY(query_mask(c, snap, i, p, &mask, &all));
-        if (x)
-            TRY(order_indexed(&o, snap, x, &mask, want));
-        if (x && !atomic_load(&snap->segments[i]->overlaid_count))
-            continue;
-        for (row_id row = bits_next(&mask, 0); row != ROW_NONE; row = bits_next(&mask, row + 1)) {
-            if (!x || s->ops->overlaid(s, row, snap->v))
-                TRY(order_row(&o, s, row, snap->v));
-        }
-    }
-    return 0;
+    for (; o.segment < snap->count && rc >= 0; o.segment++)
+        rc = order_segment(&o, snap, p, want);
+    doc_room_release(&o.room);
+    return rc;
 }

@@ -2,11 +2,12 @@
  *
  * A probe is a point of the segment that is taken as not there: searched for, and left out of the walk and of
  * the truth. (Points near the data but not of it, such as the middle between two neighbours, are much easier
- * to search for than real queries.) The truth is by 8-bit codes over all slots. */
+ * to search for than real queries.) Probes and truth are by 8-bit codes. */
 #include "segment/calibrate.h"
 
 #include "base/ctx.h"
 #include "base/topk.h"
+#include "os/crew.h"
 
 enum { PROBES_MAX = 128, PROBES_MIN = 24, WORK = 24000000, TRUTH = 100 };
 
@@ -15,10 +16,21 @@ struct calibrating {
     const struct calibrate_input *in;
     struct graph_scratch scratch;
     struct found *found;
+    float *room;
     const void *probe;
     uint32_t item; /* the code of the probe */
     uint32_t truth[TRUTH]; /* rows */
-    uint32_t truth_count;
+    uint32_t truth_count, hits[CURVE_KS][CURVE_EFS];
+};
+
+/* Probes by turns, by several threads. */
+struct probing {
+    struct ctx *c;
+    const struct calibrate_input *in;
+    uint32_t probes;
+    atomic_uint next;
+    atomic_int rc;
+    atomic_uint hits[CURVE_KS][CURVE_EFS];
 };
 
 /* The true nearest, nearest first. */
@@ -82,7 +94,7 @@ static int find(struct calibrating *x, struct ctx *c, struct scorer *s, uint32_t
     return graph_search(x->c, &in->shown->graph, s, &x->scratch, &search, x->found);
 }
 
-static int try_widths(struct calibrating *x, uint32_t hits[CURVE_KS][CURVE_EFS])
+static int try_widths(struct calibrating *x)
 {
     const struct calibrate_input *in = x->in;
     struct scorer s;
@@ -94,37 +106,80 @@ static int try_widths(struct calibrating *x, uint32_t hits[CURVE_KS][CURVE_EFS])
     for (size_t e = 0; e < CURVE_EFS && rc >= 0; e++) {
         rc = find(x, &c, &s, curve_efs[e]);
         for (size_t k = 0; k < CURVE_KS && rc >= 0; k++)
-            hits[k][e] += count_hits(x, curve_ks[k], (uint32_t)rc);
+            x->hits[k][e] += count_hits(x, curve_ks[k], (uint32_t)rc);
     }
     ctx_release(&c);
     return rc < 0 ? rc : 0;
 }
 
+static int try_probe(struct calibrating *x, uint32_t item)
+{
+    const struct codes *codes = x->in->codes;
+
+    x->item = item;
+    x->probe = codes->bits ? (const void *)codes_at(codes, item) : x->room;
+    if (!codes->bits)
+        codes_decode(codes, item, x->room);
+    TRY(find_truth(x));
+    return try_widths(x);
+}
+
+static int try_probes(struct probing *p, struct calibrating *x)
+{
+    uint32_t n = p->in->codes->count, i, most = vector_index_ranked(p->in->shown, curve_ks[CURVE_KS - 1]);
+
+    most = MAX(most, graph_found_max(curve_efs[CURVE_EFS - 1]));
+    x->room = arena_alloc(&x->c->arena, p->in->codes->dim * sizeof *x->room);
+    x->found = arena_alloc(&x->c->arena, most * sizeof *x->found);
+    if (!x->found || !x->room)
+        return err_nomem(x->c);
+    while ((i = atomic_fetch_add(&p->next, 1)) < p->probes && atomic_load(&p->rc) == 0) {
+        if (p->in->stop && p->in->stop(p->in->stop_arg))
+            return KITH_CLOSED;
+        TRY(try_probe(x, (uint32_t)(((uint64_t)i * 2 + 1) * n / (p->probes * 2))));
+    }
+    return 0;
+}
+
+static void try_part(void *arg, uint32_t who)
+{
+    struct probing *p = arg;
+    struct calibrating x = {.in = p->in};
+    struct ctx c;
+    int rc, none = 0;
+
+    UNUSED(who);
+    ctx_init(&c, p->c->os);
+    x.c = &c;
+    rc = try_probes(p, &x);
+    if (rc < 0)
+        (void)atomic_compare_exchange_strong(&p->rc, &none, rc);
+    for (size_t k = 0; k < CURVE_KS; k++) {
+        for (size_t e = 0; e < CURVE_EFS; e++)
+            atomic_fetch_add(&p->hits[k][e], x.hits[k][e]);
+    }
+    graph_scratch_release(&x.scratch);
+    ctx_release(&c);
+}
+
 int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve)
 {
-    struct calibrating x = {.c = c, .in = in};
-    uint32_t n = in->codes->count, hits[CURVE_KS][CURVE_EFS] = {{0}};
-    uint32_t probes = MIN(MAX(WORK / MAX(n, 1u), (uint32_t)PROBES_MIN), (uint32_t)PROBES_MAX);
-    int rc = 0;
+    struct probing p = {.c = c, .in = in};
+    uint32_t n = in->codes->count, hits[CURVE_KS][CURVE_EFS];
+    int rc;
 
     memset(ret_curve, 0, sizeof *ret_curve);
     if (n < TRUTH * 4)
-        return 0; /* nothing to learn: such a graph is scanned */
-    x.found = arena_alloc(&c->arena, MAX(graph_found_max(curve_efs[CURVE_EFS - 1]),
-                                         vector_index_ranked(in->shown, curve_ks[CURVE_KS - 1])) * sizeof *x.found);
-    if (!x.found)
-        return err_nomem(c);
-    for (uint32_t i = 0; i < probes && rc >= 0; i++) {
-        x.item = (uint32_t)(((uint64_t)i * 2 + 1) * n / (probes * 2));
-        x.probe = in->vector(in->arg, x.item);
-        rc = x.probe ? find_truth(&x) : KITH_CORRUPT;
-        if (rc >= 0)
-            rc = try_widths(&x, hits);
-        if (in->stop && in->stop(in->stop_arg))
-            rc = KITH_CLOSED;
+        return 0; /* nothing to learn: such an index is scanned */
+    p.probes = MIN(MAX(WORK / n, (uint32_t)PROBES_MIN), (uint32_t)PROBES_MAX);
+    crew_run(c->os, in->threads, try_part, &p);
+    rc = atomic_load(&p.rc);
+    if (rc < 0)
+        return err_set(c, rc, rc == KITH_CLOSED ? "calibration: stopped" : "calibration: out of memory");
+    for (size_t k = 0; k < CURVE_KS; k++) {
+        for (size_t e = 0; e < CURVE_EFS; e++)
+            hits[k][e] = atomic_load(&p.hits[k][e]);
     }
-    graph_scratch_release(&x.scratch);
-    TRY(rc);
-    curve_finish(ret_curve, hits, probes);
+    curve_finish(ret_curve, hits, p.probes);
     return 0;
 }

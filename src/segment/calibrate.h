@@ -10,8 +10,7 @@ struct calibrate_input {
     const struct vector_index *shown; /* as it will be searched */
     const struct codes *codes;        /* 8-bit, of the same vectors */
     const uint32_t *rows;             /* of the codes */
-    const void *(*vector)(void *arg, uint32_t item); /* of a code; as vec_plain says, good until the next call */
-    void *arg;
+    uint32_t threads;
     bool (*stop)(void *arg);
     void *stop_arg;
 };

@@ -188,11 +188,13 @@ static row_id grow_find(const struct segment *s, const kith_id *id, lsn v)
     return ROW_NONE;
 }
 
-static int grow_doc(struct ctx *c, const struct segment *s, row_id row, lsn v, struct bytes *ret_doc, lsn *ret_lsn)
+static int grow_doc(struct ctx *c, const struct segment *s, row_id row, lsn v, struct doc_room *room,
+                    struct bytes *ret_doc, lsn *ret_lsn)
 {
     struct docver *d = atomic_load_explicit(&row_at(grow_of(s), row)->doc, memory_order_acquire);
 
     UNUSED(c);
+    UNUSED(room);
     while (d->lsn > v && d->older)
         d = d->older;
     ret_doc->data = d->data;

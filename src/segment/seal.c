@@ -235,6 +235,7 @@ struct doc_blocks {
     size_t packed_size;
     uint64_t at;
     uint32_t first_row;
+    struct doc_room room;
 };
 
 static int flush_docs(struct sealing *z, struct doc_blocks *d, uint32_t next_row)
@@ -282,24 +283,15 @@ static int write_doc_sections(struct sealing *z, struct doc_blocks *d, struct fi
     TRY(pack_begin(z->c, z->w, PACK_DOCS, 0, z->owner));
     for (uint32_t i = 0; i < z->count; i++) {
         struct bytes doc;
-        struct ctx row;
         lsn at;
-        int rc;
-        ctx_init(&row, z->c->os);
-        rc = z->rows[i].s->ops->doc(&row, z->rows[i].s, z->rows[i].row, z->v, &doc, &at);
-        if (rc >= 0) {
-            buf_u32(&d->offsets, (uint32_t)d->raw.size);
-            buf_put(&d->raw, doc.data, doc.size);
-            buf_u64(&d->lsns, at);
-            for (size_t f = 0; f < z->schema->fields_count && rc >= 0; f++) {
-                if (fields[f])
-                    rc = field_builder_add(z->c, fields[f], i, val_of(doc.data, doc.size));
-            }
-        } else {
-            err_set(z->c, rc, "%s", row.text);
+        TRY(z->rows[i].s->ops->doc(z->c, z->rows[i].s, z->rows[i].row, z->v, &d->room, &doc, &at));
+        buf_u32(&d->offsets, (uint32_t)d->raw.size);
+        buf_put(&d->raw, doc.data, doc.size);
+        buf_u64(&d->lsns, at);
+        for (size_t f = 0; f < z->schema->fields_count; f++) {
+            if (fields[f])
+                TRY(field_builder_add(z->c, fields[f], i, val_of(doc.data, doc.size)));
         }
-        ctx_release(&row);
-        TRY(rc);
         if (d->raw.size >= DOC_BLOCK)
             TRY(flush_docs(z, d, i + 1));
     }
@@ -351,6 +343,7 @@ static int write_docs(struct sealing *z)
     buf_release(&d.map);
     buf_release(&d.lsns);
     mem_free(d.packed);
+    doc_room_release(&d.room);
     return rc;
 }
 

@@ -94,10 +94,16 @@ int sealing_graph(struct sealing_index *g, const struct graph_plan *plan)
     const struct segment *source = best_source(g, params.degree ? params.degree : GRAPH_DEGREE);
 
     TRY(graph_builder_init(g->c, &g->builder, &g->codes, g->kernels, g->count, &params));
+    if (g->shown.form == CODE_NIBBLES) {
+        g->builder.grid = &g->shown.grid;
+        g->builder.top = g->shown.records;
+        g->builder.norms = g->norms;
+    }
     if (source)
         TRY(adopt(g, source));
     TRY(graph_build(g->c, &g->builder, plan->threads, plan->stop, plan->arg));
-    g->shown.graph = (struct graph){.count = g->count, .degree = g->builder.degree, .links = g->builder.links};
+    g->shown.graph.degree = g->builder.degree;
+    g->shown.graph.links = g->builder.links;
     graph_choose_entries(&g->shown.graph);
     return 0;
 }

@@ -115,19 +115,18 @@ static int write_lists(const struct sealing_index *g, struct pack_writer *w)
 
 /* ---- all of it ----------------------------------------------------------------------------------------------- */
 
-static const void *vector_at(void *arg, uint32_t item)
-{
-    return sealing_vector(arg, item);
-}
-
 static int build(struct sealing_index *g, const struct graph_plan *plan)
 {
-    struct calibrate_input in = {g->v, g->kernels, &g->shown, &g->codes, g->rows, vector_at, g, plan->stop, plan->arg};
+    struct calibrate_input in = {g->v, g->kernels, &g->shown, &g->codes, g->rows, plan->threads, plan->stop, plan->arg};
 
     TRY(encode_bytes(g));
-    TRY(g->v->index.method == KITH_METHOD_LISTS ? build_lists(g, plan) : sealing_graph(g, plan));
+    g->shown.graph.count = g->count;
+    if (g->v->index.method == KITH_METHOD_LISTS)
+        TRY(build_lists(g, plan));
     g->shown.slots = g->slots ? g->slots : g->rows;
     TRY(sealing_encode(g));
+    if (!g->shown.lists.count)
+        TRY(sealing_graph(g, plan));
     return calibrate(g->c, &in, &g->shown.curve);
 }
 

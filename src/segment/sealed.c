@@ -9,7 +9,6 @@
 #include "base/id.h"
 #include "base/mem.h"
 
-#include <lz4.h>
 
 struct sealed_vector {
     uint32_t id;
@@ -41,10 +40,8 @@ struct sealed {
     const uint8_t *id_bytes;
     const uint64_t *filter;
     uint32_t filter_words;
-    const lsn *born, *doc_lsns;
-    const struct doc_block *blocks;
-    uint32_t blocks_count;
-    const struct pack_section *docs_section;
+    const lsn *born;
+    struct doc_column column; /* documents */
     struct sealed_vector *vectors;
     uint32_t vectors_count;
     struct sealed_graph *graphs;
@@ -149,44 +146,11 @@ static struct docver *overlay_at(const struct sealed *z, row_id row, lsn v)
     return d;
 }
 
-static int read_stored(struct ctx *c, const struct sealed *z, row_id row, struct bytes *ret_doc)
-{
-    uint32_t low = 0, high = z->blocks_count;
-    const struct doc_block *b;
-    const uint8_t *packed;
-    uint8_t *raw;
-    uint32_t from, to, head;
-
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (z->blocks[middle].first_row <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    b = &z->blocks[low];
-    head = (b->rows + 1) * 4;
-    raw = arena_alloc(&c->arena, b->raw_size);
-    if (!raw)
-        return err_nomem(c);
-    TRY(pack_read(c, z->docs->pack, z->docs_section, b->offset, b->size, &packed));
-    if (row - b->first_row >= b->rows || b->raw_size < head ||
-        LZ4_decompress_safe((const char *)packed, (char *)raw, (int)b->size, (int)b->raw_size) != (int)b->raw_size)
-        return err_set(c, KITH_CORRUPT, "blob %s: a block of documents does not unpack", z->files.docs);
-    memcpy(&from, raw + (row - b->first_row) * 4, 4);
-    memcpy(&to, raw + (row - b->first_row) * 4 + 4, 4);
-    if (from > to || to > b->raw_size - head)
-        return err_set(c, KITH_CORRUPT, "blob %s: a document is out of bounds", z->files.docs);
-    ret_doc->data = raw + head + from;
-    ret_doc->size = to - from;
-    return 0;
-}
-
 static lsn sealed_doc_lsn(const struct segment *s, row_id row, lsn v)
 {
     struct docver *d = overlay_at(sealed_of(s), row, v);
 
-    return d ? d->lsn : sealed_of(s)->doc_lsns[row];
+    return d ? d->lsn : sealed_of(s)->column.lsns[row];
 }
 
 static const struct docver *sealed_overlays(const struct segment *s)
@@ -199,7 +163,8 @@ static const struct docver *sealed_versions(const struct segment *s, row_id row)
     return overlay_of(sealed_of(s), row);
 }
 
-static int sealed_doc(struct ctx *c, const struct segment *s, row_id row, lsn v, struct bytes *ret_doc, lsn *ret_lsn)
+static int sealed_doc(struct ctx *c, const struct segment *s, row_id row, lsn v, struct doc_room *room,
+                      struct bytes *ret_doc, lsn *ret_lsn)
 {
     const struct sealed *z = sealed_of(s);
     struct docver *d = overlay_at(z, row, v);
@@ -210,8 +175,8 @@ static int sealed_doc(struct ctx *c, const struct segment *s, row_id row, lsn v,
         *ret_lsn = d->lsn;
         return 0;
     }
-    *ret_lsn = z->doc_lsns[row];
-    return read_stored(c, z, row, ret_doc);
+    *ret_lsn = z->column.lsns[row];
+    return doc_column_read(c, &z->column, row, room, ret_doc);
 }
 
 static bool sealed_overlaid(const struct segment *s, row_id row, lsn v)
@@ -302,7 +267,7 @@ static void sealed_prefetch(const struct segment *s, row_id row)
     if (z->numbers)
         __builtin_prefetch(z->numbers + row);
     __builtin_prefetch(z->born + row);
-    __builtin_prefetch(z->doc_lsns + row);
+    __builtin_prefetch(z->column.lsns + row);
 }
 
 static const struct vector_index *sealed_graph(const struct segment *s, uint32_t vector_id)
@@ -533,25 +498,9 @@ static int open_columns(struct ctx *c, struct sealed *z, const struct schema *sc
 
 static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schema)
 {
-    struct bytes map, lsns;
     const struct pack *p = z->docs->pack;
-    uint32_t next = 0;
 
-    z->docs_section = pack_find(p, PACK_DOCS, 0, z->base.id);
-    TRY(pack_get(c, p, PACK_DOC_MAP, 0, z->base.id, &map));
-    TRY(pack_get(c, p, PACK_DOC_LSNS, 0, z->base.id, &lsns));
-    z->blocks = (const void *)map.data;
-    z->blocks_count = (uint32_t)(map.size / sizeof *z->blocks);
-    z->doc_lsns = (const void *)lsns.data;
-    if (!z->docs_section || lsns.size != (size_t)z->rows * 8 || map.size % sizeof *z->blocks)
-        return malformed(c, z, "documents");
-    for (uint32_t i = 0; i < z->blocks_count; i++) {
-        if (z->blocks[i].first_row != next || z->blocks[i].rows == 0)
-            return malformed(c, z, "document map");
-        next += z->blocks[i].rows;
-    }
-    if (next != z->rows)
-        return malformed(c, z, "document map");
+    TRY(doc_column_open(c, p, z->base.id, z->rows, &z->column));
     z->fields = mem_zalloc(MAX(schema->fields_count, (size_t)1) * sizeof *z->fields);
     if (!z->fields)
         return err_nomem(c);
@@ -670,32 +619,35 @@ const struct sealed_files *sealed_files(const struct segment *s)
     return &sealed_of(s)->files;
 }
 
+static int verify_row(struct ctx *c, const struct segment *s, row_id row, struct doc_room *room)
+{
+    const struct sealed *z = sealed_of(s);
+    struct bytes doc;
+    lsn at;
+
+    TRY(sealed_doc(c, s, row, UINT64_MAX, room, &doc, &at));
+    if (!val_check(doc.data, doc.size))
+        return err_set(c, KITH_CORRUPT, "blob %s: the document of row %u is malformed", z->files.docs, row);
+    if (row) {
+        kith_id a = sealed_id(s, row - 1), b = sealed_id(s, row);
+        if (id_cmp(&a, &b) >= 0)
+            return malformed(c, z, "id order");
+    }
+    return 0;
+}
+
 int sealed_verify(struct ctx *c, const struct segment *s)
 {
     const struct sealed *z = sealed_of(s);
+    struct doc_room room = {0};
+    int rc = 0;
 
     TRY(pack_verify_all(c, z->cols->pack));
     TRY(pack_verify_all(c, z->docs->pack));
     for (uint32_t i = 0; i < z->graphs_count; i++)
         TRY(pack_verify_all(c, z->graphs[i].part->pack));
-    for (row_id row = 0; row < z->rows; row++) {
-        struct ctx one;
-        struct bytes doc;
-        lsn at;
-        int rc;
-        ctx_init(&one, c->os);
-        rc = sealed_doc(&one, s, row, UINT64_MAX, &doc, &at);
-        if (rc >= 0 && !val_check(doc.data, doc.size))
-            rc = err_set(&one, KITH_CORRUPT, "blob %s: the document of row %u is malformed", z->files.docs, row);
-        if (rc < 0)
-            err_set(c, rc, "%s", one.text);
-        ctx_release(&one);
-        TRY(rc);
-        if (row) {
-            kith_id a = sealed_id(s, row - 1), b = sealed_id(s, row);
-            if (id_cmp(&a, &b) >= 0)
-                return malformed(c, z, "id order");
-        }
-    }
-    return 0;
+    for (row_id row = 0; row < z->rows && rc >= 0; row++)
+        rc = verify_row(c, s, row, &room);
+    doc_room_release(&room);
+    return rc;
 }

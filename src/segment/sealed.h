@@ -17,6 +17,18 @@ struct doc_block {
     uint32_t first_row, rows;
 };
 
+struct doc_column {
+    const struct pack *pack;
+    const struct pack_section *section;
+    const struct doc_block *blocks;
+    uint32_t count;
+    const lsn *lsns;
+};
+int doc_column_open(struct ctx *c, const struct pack *p, uint64_t owner, uint32_t rows, struct doc_column *ret_column);
+/* In the room, or, if that is NULL, in the arena. */
+int doc_column_read(struct ctx *c, const struct doc_column *x, row_id row, struct doc_room *room,
+                    struct bytes *ret_doc);
+
 enum { INDEX_BYTES = 0, INDEX_GRID = 1, INDEX_PLANES = 2, INDEX_PRODUCT = 3 }; /* what searches read */
 
 struct index_head {

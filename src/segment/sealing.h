@@ -38,7 +38,7 @@ const void *sealing_vector(const struct sealing_index *g, uint32_t item);
 int sealing_put(const struct sealing_index *g, struct pack_writer *w, enum pack_kind kind, const void *data,
                 size_t size);
 
-/* Graph: builder, and `shown.graph` of it. */
+/* After the codes: builder, and `shown.graph` of it. */
 int sealing_graph(struct sealing_index *g, const struct graph_plan *plan);
 
 /* Codes of all slots in the form that is wanted, in `shown`; and their sections. */

@@ -189,7 +189,7 @@ int segment_marks_encode(struct ctx *c, const struct segment *s, lsn docs_lsn, l
         lsn dead = s->ops->dead(s, row);
         if ((dead && dead <= v) || !s->ops->overlaid(s, row, v))
             continue;
-        TRY(s->ops->doc(c, s, row, v, &doc, &doc_lsn));
+        TRY(s->ops->doc(c, s, row, v, NULL, &doc, &doc_lsn));
         if (doc_lsn <= docs_lsn)
             continue;
         buf_u32(out, row);
@@ -276,7 +276,9 @@ int segment_scorer(struct arena *a, const struct vector_index *x, const struct s
 {
     switch (x->form) {
     case CODE_NIBBLES:
-        return scorer_grid(ret_scorer, a, &x->grid, x->records, x->rest, x->norms, v->metric, query, k);
+        TRY(scorer_grid_init(ret_scorer, a, &x->grid, x->records, x->rest, x->norms, v->metric, k));
+        scorer_grid_query(ret_scorer, &x->grid, query);
+        return 0;
     case CODE_PLANES:
         if (x->lists.blocks)
             return scorer_blocks(ret_scorer, a, &x->planes, x->records, v->metric, query, k);

@@ -76,6 +76,18 @@ bool segment_index_whole(const struct segment *s, uint32_t vector_id);
 int segment_scorer(struct arena *a, const struct vector_index *x, const struct schema_vector *v, const void *query,
                    const struct kernels *k, struct scorer *ret_scorer);
 
+/* Sealed documents lie in packed blocks. Who reads row after row keeps the blocks last unpacked, one for each of a few
+ * segments; what was read is good until the next read. All zero at first. */
+enum { DOC_ROOM = 16 };
+struct doc_room {
+    struct doc_place {
+        const void *of; /* whose */
+        uint32_t block, size;
+        uint8_t *raw;
+    } places[DOC_ROOM];
+};
+void doc_room_release(struct doc_room *r);
+
 struct segment_ops {
     uint32_t (*rows)(const struct segment *s);
     lsn (*born)(const struct segment *s, row_id row);
@@ -85,8 +97,9 @@ struct segment_ops {
     kith_id (*id)(const struct segment *s, row_id row);
     /* the row of this id visible at V, or ROW_NONE */
     row_id (*find)(const struct segment *s, const kith_id *id, lsn v);
-    /* the document visible at V; bytes in place or in the arena */
-    int (*doc)(struct ctx *c, const struct segment *s, row_id row, lsn v, struct bytes *ret_doc, lsn *ret_lsn);
+    /* the document visible at V; bytes in place, in the room, or, if that is NULL, in the arena */
+    int (*doc)(struct ctx *c, const struct segment *s, row_id row, lsn v, struct doc_room *room, struct bytes *ret_doc,
+               lsn *ret_lsn);
     lsn (*doc_lsn)(const struct segment *s, row_id row, lsn v); /* its LSN, without reading it */
     /* the newest version and, through `older`, all before it; NULL: only the stored one */
     const struct docver *(*versions)(const struct segment *s, row_id row);

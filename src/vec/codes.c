@@ -22,6 +22,27 @@ static struct code_tail tail_of(const struct codes *codes, const uint8_t *record
     return tail;
 }
 
+/* (fmaxf, fminf and rintf are calls, for the sake of NaN and of rounding modes.) */
+static float largest_of(const float *v, uint32_t dim)
+{
+    float largest = 0;
+
+    for (uint32_t i = 0; i < dim; i++) {
+        float x = fabsf(v[i]);
+        largest = x > largest ? x : largest;
+    }
+    return largest;
+}
+
+/* To the nearest, halves to even, from -127 to 127. */
+static inline int to_byte(float x)
+{
+    const float shift = 12582912.0f; /* 1.5 * 2^23: no fraction fits beside it */
+
+    x = x > 127 ? 127 : x < -127 ? -127 : x;
+    return (int)((x + shift) - shift);
+}
+
 static void encode_bits(const struct codes *codes, const struct kernels *k, const void *v, uint8_t *record)
 {
     struct code_tail tail = {.norm2 = k->of[KITH_BIT].dot(v, v, codes->dim)};
@@ -34,7 +55,7 @@ void codes_encode(const struct codes *codes, const struct kernels *k, const void
 {
     int8_t *code = (int8_t *)record;
     struct code_tail tail = {0};
-    float largest = 0, inverse;
+    float largest, inverse;
     const float *v = plain;
     int32_t sum = 0;
 
@@ -43,13 +64,11 @@ void codes_encode(const struct codes *codes, const struct kernels *k, const void
         encode_bits(codes, k, plain, record);
         return;
     }
-    for (uint32_t i = 0; i < codes->dim; i++)
-        largest = fmaxf(largest, fabsf(v[i]));
+    largest = largest_of(v, codes->dim);
     tail.scale = codes->metric == KITH_MANHATTAN ? codes->common_scale : largest / 127;
     inverse = tail.scale > 0 ? 1 / tail.scale : 0;
     for (uint32_t i = 0; i < codes->dim; i++) {
-        float x = fminf(127, fmaxf(-127, rintf(v[i] * inverse)));
-        code[i] = (int8_t)x;
+        code[i] = (int8_t)to_byte(v[i] * inverse);
         sum += code[i];
     }
     tail.norm2 = vec_dot(k, v, v, codes->dim);
@@ -101,19 +120,18 @@ void scorer_query(struct scorer *s, const void *plain)
 {
     const struct codes *codes = s->codes;
     const float *query = plain;
-    float largest = 0, scale, inverse;
+    float largest, scale, inverse;
 
     if (codes->bits) {
         query_bits(s, plain, element_size(KITH_BIT, codes->dim));
         return;
     }
 
-    for (uint32_t i = 0; i < codes->dim; i++)
-        largest = fmaxf(largest, fabsf(query[i]));
+    largest = largest_of(query, codes->dim);
     scale = codes->metric == KITH_MANHATTAN ? codes->common_scale : largest / 127;
     inverse = scale > 0 ? 1 / scale : 0;
     for (uint32_t i = 0; i < codes->dim; i++)
-        s->query[i] = (uint8_t)((int)fminf(127, fmaxf(-127, rintf(query[i] * inverse))) + 128);
+        s->query[i] = (uint8_t)(to_byte(query[i] * inverse) + 128);
     memset(s->query + codes->dim, 128, codes->padded - codes->dim);
     set_factors(s, scale);
 }
@@ -137,10 +155,9 @@ void scorer_slot(struct scorer *s, uint32_t slot)
     set_factors(s, tail_of(s->codes, record).scale);
 }
 
-int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const uint8_t *top, const uint8_t *rest,
-                const float *norms, kith_metric metric, const float *query, const struct kernels *k)
+int scorer_grid_init(struct scorer *s, struct arena *a, const struct grid *g, const uint8_t *top, const uint8_t *rest,
+                     const float *norms, kith_metric metric, const struct kernels *k)
 {
-    struct grid_query q;
     memset(s, 0, sizeof *s);
     s->form = CODE_NIBBLES;
     s->base = top;
@@ -149,15 +166,19 @@ int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const u
     s->norms = metric == KITH_EUCLID ? norms : NULL;
     s->kernels = k;
     s->query = arena_alloc(a, 2 * (size_t)g->padded);
-    if (!s->query)
-        return KITH_NOMEM;
-    q = grid_prepare(g, k, query, (int8_t *)s->query);
-    s->factor = metric == KITH_EUCLID ? 2 * q.factor : q.factor;
-    s->offset = metric == KITH_EUCLID ? 2 * q.offset : q.offset;
-    if (metric == KITH_EUCLID)
-        s->offset -= vec_dot(k, query, query, g->dim); /* so that distances are |q - v|^2 */
+    return s->query ? 0 : KITH_NOMEM;
+}
+
+void scorer_grid_query(struct scorer *s, const struct grid *g, const float *query)
+{
+    struct grid_query q = grid_prepare(g, s->kernels, query, (int8_t *)s->query);
+    float gain = s->norms ? 2 : 1;
+
+    s->factor = gain * q.factor;
+    s->offset = gain * q.offset;
+    if (s->norms)
+        s->offset -= vec_dot(s->kernels, query, query, g->dim); /* so that distances are |q - v|^2 */
     s->rest_offset = q.sum * 7.5f / 16; /* a walk takes the middle of 16 steps for the lower nibble */
-    return 0;
 }
 
 /* All but the sums of steps. `room` gets the query as vectors are turned. */

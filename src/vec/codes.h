@@ -70,9 +70,10 @@ int scorer_init(struct scorer *s, struct arena *a, const struct codes *codes, co
 void scorer_query(struct scorer *s, const void *query); /* as vec_plain says */
 /* The query is the record of `slot`. */
 void scorer_slot(struct scorer *s, uint32_t slot);
-/* A query against the upper plane of a grid. `norms` as above. */
-int scorer_grid(struct scorer *s, struct arena *a, const struct grid *g, const uint8_t *top, const uint8_t *rest,
-                const float *norms, kith_metric metric, const float *query, const struct kernels *k);
+/* Queries against the upper plane of a grid. `norms` as above, needed for euclid. */
+int scorer_grid_init(struct scorer *s, struct arena *a, const struct grid *g, const uint8_t *top, const uint8_t *rest,
+                     const float *norms, kith_metric metric, const struct kernels *k);
+void scorer_grid_query(struct scorer *s, const struct grid *g, const float *query);
 /* Against planes. Where each list has a centre of its own, `list` is to be set to its inner product with the query,
  * times norm_factor + 1. */
 int scorer_planes(struct scorer *s, struct arena *a, const struct planes *p, const uint8_t *records, kith_metric metric,

@@ -267,7 +267,8 @@ static void grid_scores(void)
             grid_encode(&g, v[i], top + i * g.stride, rest + i * g.stride);
             norms[i] = kernels_scalar.of[KITH_F32].dot(v[i], v[i], DIM);
         }
-        CHECK(scorer_grid(&s, &arena, &g, top, rest, norms, metric, query, kernels_best(NULL)) == 0);
+        CHECK(scorer_grid_init(&s, &arena, &g, top, rest, norms, metric, kernels_best(NULL)) == 0);
+        scorer_grid_query(&s, &g, query);
         for (uint32_t i = 0; i < ROWS; i += 4) {
             uint32_t slots[4] = {i, i + 1, i + 2, i + 3};
             float d[4], fine[4];
