@@ -29,6 +29,39 @@ void arena_release(struct arena *a)
     arena_init(a);
 }
 
+struct arena_block *arena_release_but_one(struct arena *a, size_t most)
+{
+    struct arena_block *kept = NULL;
+
+    for (struct arena_block *block = a->blocks, *next; block; block = next) {
+        struct arena_block *less = block;
+        next = block->next;
+        if (block->size <= most && (!kept || block->size > kept->size)) {
+            less = kept;
+            kept = block;
+        }
+        mem_free(less);
+    }
+    arena_init(a);
+    return kept;
+}
+
+void arena_take(struct arena *a, struct arena_block *block)
+{
+    if (!block)
+        return;
+    block->next = a->blocks;
+    a->blocks = block;
+    a->bytes += block->size;
+    a->at = (uint8_t *)block + ARENA_HEAD;
+    a->end = (uint8_t *)block + block->size;
+}
+
+void arena_block_free(struct arena_block *block)
+{
+    mem_free(block);
+}
+
 int arena_reserve(struct arena *a, size_t size)
 {
     size_t want = a->blocks ? MIN(a->blocks->size * 2, (size_t)ARENA_LARGEST) : (size_t)ARENA_FIRST;

@@ -14,6 +14,10 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_release(struct arena *a);
+/* Frees all but its largest block, if that is of at most `most` bytes, and returns it: for another, fresh arena. */
+struct arena_block *arena_release_but_one(struct arena *a, size_t most);
+void arena_take(struct arena *a, struct arena_block *block); /* NULL is fine */
+void arena_block_free(struct arena_block *block);
 /* 16-byte aligned; NULL when memory is short. Not cleared. */
 void *arena_alloc(struct arena *a, size_t size) MUST_USE;
 void *arena_zalloc(struct arena *a, size_t size) MUST_USE;

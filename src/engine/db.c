@@ -404,12 +404,12 @@ static int keep_old(struct ctx *c, struct shard *s)
 }
 
 /* What was made under an older schema. With s->lock held. */
-static void configure_growing(struct shard *s)
+static void configure_growing(struct ctx *c, struct shard *s)
 {
     for (size_t i = 0; i < s->frozen_count; i++)
-        growing_configure(s->frozen[i].segment, s->schema);
+        growing_configure(c, s->frozen[i].segment, s->schema);
     if (s->growing.segment)
-        growing_configure(s->growing.segment, s->schema);
+        growing_configure(c, s->growing.segment, s->schema);
     link_post(s);
 }
 
@@ -429,7 +429,7 @@ int db_change_schema(struct ctx *c, struct db *db, const char *name, const struc
             rc = keep_old(c, s);
         if (rc >= 0) {
             s->schema = schema;
-            configure_growing(s);
+            configure_growing(c, s);
             rc = shard_publish(c, s);
         } else {
             schema_unref(schema);

@@ -1,14 +1,10 @@
 /* build.c - collecting (key, row) pairs and writing them sorted. */
 #include "base/ctx.h"
-#include "base/id.h"
 #include "base/mem.h"
-#include "codec/date.h"
 #include "field/field.h"
+#include "field/keys.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-enum { ROW_INDEXED = 1, ROW_OTHER = 2, ROW_NOT_EMPTY = 4, ROW_NULL = 8 };
 
 struct entry {
     union {
@@ -51,102 +47,44 @@ void field_builder_free(struct field_builder *b)
     mem_free(b);
 }
 
-static bool key_of(struct field_builder *b, struct val v, struct entry *e)
-{
-    struct bytes s;
-    double d;
-
-    switch (b->kind) {
-    case KITH_INDEX_KEYWORD:
-        if (val_tag(v) != VAL_STR)
-            return false;
-        s = val_str(v);
-        e->key.s.offset = b->text.size;
-        e->key.s.size = (uint32_t)s.size;
-        buf_put(&b->text, s.data, s.size);
-        return true;
-    case KITH_INDEX_INTEGER:
-        if (val_tag(v) == VAL_INT) {
-            e->key.i = val_int(v);
-            return true;
-        }
-        if (val_tag(v) != VAL_DOUBLE)
-            return false;
-        d = val_double(v);
-        if (d != floor(d) || fabs(d) >= 9.2e18)
-            return false;
-        e->key.i = (int64_t)d;
-        return true;
-    case KITH_INDEX_FLOAT:
-        if (!val_is_num(v))
-            return false;
-        e->key.d = val_double(v) + 0.0; /* -0 becomes 0 */
-        return true;
-    case KITH_INDEX_BOOL:
-        if (!val_is_bool(v))
-            return false;
-        e->key.i = val_tag(v) == VAL_TRUE;
-        return true;
-    case KITH_INDEX_DATETIME:
-        s = val_str(v);
-        return val_tag(v) == VAL_STR && date_parse((const char *)s.data, s.size, &e->key.i);
-    case KITH_INDEX_UUID:
-        s = val_str(v);
-        return val_tag(v) == VAL_STR && uuid_parse((const char *)s.data, s.size, e->key.uuid);
-    case KITH_INDEX_NONE:
-        break;
-    }
-    return false;
-}
-
 struct adding {
     struct field_builder *b;
     row_id row;
-    uint8_t flags;
 };
 
-static void add_one(struct adding *a, struct val v)
+static void add_key(void *arg, const struct field_key *k)
 {
+    struct adding *a = arg;
     struct entry e;
 
     memset(&e, 0, sizeof e);
     e.row = a->row;
-    if (key_of(a->b, v, &e)) {
-        a->flags |= ROW_INDEXED;
-        buf_put(&a->b->entries, &e, sizeof e);
-    } else if (val_tag(v) != VAL_NULL) {
-        a->flags |= ROW_OTHER;
+    switch (a->b->kind) {
+    case KITH_INDEX_KEYWORD:
+        e.key.s.offset = a->b->text.size;
+        e.key.s.size = (uint32_t)k->text.size;
+        buf_put(&a->b->text, k->text.data, k->text.size);
+        break;
+    case KITH_INDEX_UUID:
+        memcpy(e.key.uuid, k->uuid, sizeof e.key.uuid);
+        break;
+    case KITH_INDEX_FLOAT:
+        e.key.d = k->as.d;
+        break;
+    case KITH_INDEX_INTEGER: case KITH_INDEX_BOOL: case KITH_INDEX_DATETIME: case KITH_INDEX_NONE:
+        e.key.i = k->as.i;
+        break;
     }
-}
-
-static int add_value(void *arg, struct val v)
-{
-    struct adding *a = arg;
-    struct val_iter it;
-    struct bytes key;
-    struct val item;
-
-    if (val_tag(v) == VAL_NULL)
-        a->flags |= ROW_NULL;
-    else if (val_tag(v) != VAL_ARRAY || val_count(v))
-        a->flags |= ROW_NOT_EMPTY;
-    if (val_tag(v) != VAL_ARRAY) {
-        add_one(a, v);
-        return 0;
-    }
-    for (it = val_iter(v); val_next(&it, &key, &item);)
-        add_one(a, item);
-    return 0;
+    buf_put(&a->b->entries, &e, sizeof e);
 }
 
 int field_builder_add(struct ctx *c, struct field_builder *b, row_id row, struct val doc)
 {
-    struct adding a = {b, row, 0};
+    struct adding a = {b, row};
 
     kassert(row >= b->flags.size);
     buf_zero(&b->flags, row - b->flags.size);
-    (void)path_visit(&b->f->path, doc, add_value, &a);
-    buf_u8(&b->flags, a.flags);
+    buf_u8(&b->flags, field_keys(b->f, doc, add_key, &a));
     return b->flags.failed || b->entries.failed || b->text.failed ? err_nomem(c) : 0;
 }
 

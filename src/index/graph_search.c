@@ -115,13 +115,30 @@ static uint32_t find_start(const struct walk *w, uint8_t *memory, uint32_t *out)
     return n;
 }
 
+/* Whether of what the start looked at far fewer are allowed than of all: the mask's slots lie elsewhere. */
+static bool is_sparse_here(const struct walk *w)
+{
+    const uint64_t *allow = w->search->allow->words;
+    uint32_t seen = 0, both = 0, words = w->g->count / 64;
+
+    for (uint32_t i = 0; i < words; i++) {
+        uint64_t x;
+        memcpy(&x, w->seen + 8 * (size_t)i, sizeof x);
+        for (; x; x &= x - 1) { /* few are set */
+            seen++;
+            both += allow[i] >> __builtin_ctzll(x) & 1;
+        }
+    }
+    return both * SPARSE < w->search->share * seen;
+}
+
 int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, struct graph_scratch *scratch,
                  struct graph_search *search, struct found *out)
 {
     uint32_t ef = MIN(MAX(search->ef, 1u), (uint32_t)GRAPH_EF_MAX);
     enum walk_mode mode = !search->allow ? WALK_ALL : search->hop_over ? WALK_HOP : WALK_KEEP;
     struct walk w = {.g = g, .s = s, .search = search};
-    size_t room = (SLOTS_MAX + 16) * (sizeof *w.slots + sizeof *w.distances);
+    size_t room = (SLOTS_MAX + 16) * (sizeof *w.slots + sizeof *w.distances), beams;
     uint32_t start[START];
     uint8_t *at;
 
@@ -129,13 +146,13 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     search->gave_up = false;
     if (!g->count || !g->entries_count)
         return 0;
-    if (graph_scratch_seen(scratch, g->count) < 0 ||
-        fit_beams(scratch, (size_t)graph_found_max(ef) * 16 + room) < 0)
+    beams = (size_t)graph_found_max(MAX(ef, search->ef_sparse)) * 16;
+    if (graph_scratch_seen(scratch, g->count) < 0 || fit_beams(scratch, beams + room) < 0)
         return err_nomem(c);
     w.seen = scratch->seen;
     if (search->absent)
         w.seen[*search->absent >> 3] |= (uint8_t)(1u << (*search->absent & 7));
-    w.slots = (uint32_t *)(void *)(scratch->beams + (size_t)graph_found_max(ef) * 16);
+    w.slots = (uint32_t *)(void *)(scratch->beams + beams);
     w.distances = (float *)(void *)(w.slots + SLOTS_MAX + 16);
     if (mode == WALK_HOP && !search->rows && search->allow->size >= g->count) {
         if (open_up(scratch, search->allow) < 0)
@@ -145,6 +162,8 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     if (mode == WALK_HOP) {
         w.start_count = find_start(&w, scratch->beams, start);
         w.start = start;
+        if (w.open && search->ef_sparse && is_sparse_here(&w))
+            ef = MIN(search->ef_sparse, (uint32_t)GRAPH_EF_MAX);
         memset(w.seen, 0, g->count / 8 + 1);
     }
     at = beam_init(&w.to_go, scratch->beams, ef);

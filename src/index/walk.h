@@ -25,9 +25,12 @@ struct walk {
     const uint32_t *start;   /* with WALK_HOP: slots near the query, allowed or not */
     uint32_t start_count;
     struct beam to_go, kept; /* kept: with WALK_KEEP */
+    uint32_t allowed;        /* with WALK_KEEP: how many entered it */
+    bool looked;
     uint32_t *slots;         /* room for SLOTS_MAX + 3 */
     float *distances;        /* as many */
 };
+enum { ELSEWHERE_AFTER = 200, SPARSE = 3 }; /* a third of the share is sparse */
 enum { SLOTS_MAX = 4 * GRAPH_DEGREE_MAX };
 
 typedef void (*walk_run)(struct walk *w);

@@ -85,12 +85,23 @@ static ALWAYS_INLINE bool see(struct walk *w, uint32_t slot)
     return fresh;
 }
 
+static ALWAYS_INLINE void prefetch_links(const struct walk *w, uint32_t slot)
+{
+    __builtin_prefetch(links_of(w, slot));
+    __builtin_prefetch(links_of(w, slot) + 16);
+}
+
+/* Looked through one by one until there is enough: so many are on their way to the cache. */
+enum { LOOK_AHEAD = 8 };
+
 /* As add_over: first the slots themselves, then, through those that are not allowed, theirs. */
 static ALWAYS_INLINE uint32_t add_open(struct walk *w, const uint32_t *links, uint32_t n, uint32_t count, uint32_t most)
 {
     count += links_open(w->open, links, n, w->slots + count);
     for (uint32_t i = 0; i < n && count < most; i++) {
         uint32_t far[GRAPH_DEGREE_MAX];
+        if (i + LOOK_AHEAD < n)
+            prefetch_links(w, links[i + LOOK_AHEAD]);
         if (see(w, links[i]) && !bits_get(w->search->allow, links[i]))
             count += links_open(w->open, far, links_read(links_of(w, links[i]), w->g->degree, far), w->slots + count);
     }
@@ -103,14 +114,14 @@ static ALWAYS_INLINE uint32_t add_over(struct walk *w, const uint32_t *links, ui
 {
     uint32_t most = count + w->g->degree;
 
-    for (uint32_t i = 0; i < n; i++) {
-        __builtin_prefetch(links_of(w, links[i]));
-        __builtin_prefetch(links_of(w, links[i]) + 16);
-    }
+    for (uint32_t i = 0; i < MIN(n, (uint32_t)LOOK_AHEAD); i++)
+        prefetch_links(w, links[i]);
     if (w->open)
         return add_open(w, links, n, count, most);
     for (uint32_t i = 0; i < n && count < most; i++) {
         uint32_t far[GRAPH_DEGREE_MAX], far_n;
+        if (i + LOOK_AHEAD < n)
+            prefetch_links(w, links[i + LOOK_AHEAD]);
         if (!see(w, links[i]))
             continue;
         if (allowed(w, links[i])) {
@@ -138,10 +149,8 @@ static ALWAYS_INLINE void prefetch_records(const struct walk *w, uint32_t from, 
 /* What enters the front of the beam is likely to be walked soon: its links are fetched now. */
 static ALWAYS_INLINE void go_there(struct walk *w, float distance, uint32_t slot)
 {
-    if (distance < w->to_go.d[15]) {
-        __builtin_prefetch(links_of(w, slot));
-        __builtin_prefetch(links_of(w, slot) + 16);
-    }
+    if (distance < w->to_go.d[15])
+        prefetch_links(w, slot);
     beam_insert(&w->to_go, distance, slot);
 }
 
@@ -156,8 +165,10 @@ static ALWAYS_INLINE void score(struct walk *w, enum code_form form, enum walk_m
     for (uint32_t i = 0; i < count; i++) {
         if (w->distances[i] < *worst)
             go_there(w, w->distances[i], w->slots[i]);
-        if (mode == WALK_KEEP && w->distances[i] < w->kept.d[w->kept.used - 1] && allowed(w, w->slots[i]))
+        if (mode == WALK_KEEP && w->distances[i] < w->kept.d[w->kept.used - 1] && allowed(w, w->slots[i])) {
             beam_insert(&w->kept, w->distances[i], w->slots[i]);
+            w->allowed++;
+        }
     }
     w->search->distances += count;
 }
@@ -196,6 +207,17 @@ static ALWAYS_INLINE int next_to_go(const struct beam *b)
     return at < (int)b->used ? at : -1;
 }
 
+/* Looked at once, a little into a walk that keeps what is allowed: whether hardly anything here is, though elsewhere
+ * there is more (a mask that goes against the query). */
+static ALWAYS_INLINE bool is_elsewhere(struct walk *w)
+{
+    if (w->looked || w->search->distances < ELSEWHERE_AFTER)
+        return false;
+    w->looked = true;
+    w->search->gave_up = w->allowed * SPARSE < w->search->share * w->search->distances;
+    return w->search->gave_up;
+}
+
 static ALWAYS_INLINE void walk_body(struct walk *w, enum code_form form, enum walk_mode mode)
 {
     struct beam *b = &w->to_go;
@@ -213,10 +235,10 @@ static ALWAYS_INLINE void walk_body(struct walk *w, enum code_form form, enum wa
             prefetch_records(w, before, count);
             at = next_to_go(b);
         }
-        if (at >= 0) {
-            __builtin_prefetch(links_of(w, b->id[at]));
-            __builtin_prefetch(links_of(w, b->id[at]) + 16);
-        }
+        if (at >= 0)
+            prefetch_links(w, b->id[at]);
+        if (mode == WALK_KEEP && is_elsewhere(w))
+            break;
         if (count)
             score(w, form, mode, count);
         if (w->search->visits_max && w->search->distances > w->search->visits_max) {

@@ -58,19 +58,29 @@ static int has_id(struct masking *m, const struct pred *p, const struct bits *am
     return 0;
 }
 
+/* 1: answered; 0: nothing here can. */
+static int by_index(struct masking *m, const struct pred *p, struct bits *sure, struct bits *maybe)
+{
+    const struct field_index *x = m->s->ops->field(m->s, p->field->id);
+    const struct column *y = x || !m->s->ops->column ? NULL : m->s->ops->column(m->s, p->field->id);
+
+    return y ? column_match(m->c, y, p, sure, maybe) : x && field_match(x, p, sure, maybe);
+}
+
 static int leaf(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
 {
-    const struct field_index *x = p->field ? m->s->ops->field(m->s, p->field->id) : NULL;
     struct bits maybe;
+    int rc;
 
     if (p->f->kind == KITH_COND_HAS_ID)
         return has_id(m, p, among, out);
-    if (!x)
+    if (!p->field)
         return look_at_all(m, p, among, out);
     if (bits_new(&m->c->arena, among->size, &maybe) < 0)
         return err_nomem(m->c);
-    if (!field_match(x, p, out, &maybe))
-        return look_at_all(m, p, among, out);
+    rc = by_index(m, p, out, &maybe);
+    if (rc <= 0)
+        return rc < 0 ? rc : look_at_all(m, p, among, out);
     bits_minus(&maybe, out);
     if (m->any_overlaid && !MUTANT(MUTANT_FILTER_IGNORES_OVERLAYS)) {
         bits_minus(out, &m->overlaid);
@@ -92,7 +102,8 @@ static bool indexed(const struct masking *m, const struct pred *p)
         }
         return true;
     }
-    return p->field && m->s->ops->field(m->s, p->field->id);
+    return p->field && (m->s->ops->field(m->s, p->field->id) ||
+                        (m->s->ops->column && m->s->ops->column(m->s, p->field->id)));
 }
 
 /* The indexed ones first: they leave fewer rows to be read by the others. */
@@ -180,10 +191,11 @@ static int eval(struct masking *m, const struct pred *p, const struct bits *amon
     return leaf(m, p, among, out);
 }
 
-/* Few: one by one; many: the table, row by row. */
+/* Few: one by one; many: the table, row by row. (A growing row's document may have been replaced by the very record
+ * that made it: only the list says so.) */
 static void find_overlaid(const struct segment *s, lsn v, struct bits *out)
 {
-    if (atomic_load(&((struct segment *)(uintptr_t)s)->overlaid_count) > out->size / 16) {
+    if (!segment_is_growing(s) && atomic_load(&((struct segment *)(uintptr_t)s)->overlaid_count) > out->size / 16) {
         for (row_id row = 0; row < out->size; row++) {
             if (s->ops->overlaid(s, row, v))
                 bits_set(out, row);
@@ -191,7 +203,7 @@ static void find_overlaid(const struct segment *s, lsn v, struct bits *out)
         return;
     }
     for (const struct docver *d = s->ops->overlays(s); d; d = d->next) {
-        if (d->lsn <= v)
+        if (d->lsn <= v && d->row < out->size)
             bits_set(out, d->row);
     }
 }
@@ -212,7 +224,7 @@ int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const
     *ret_all = false;
     if (bits_new(&c->arena, live.size, &mask) < 0)
         return err_nomem(c);
-    if (!segment_is_growing(s) && atomic_load(&s->overlaid_count)) {
+    if (atomic_load(&s->overlaid_count)) {
         if (bits_new(&c->arena, live.size, &m.overlaid) < 0)
             return err_nomem(c);
         m.any_overlaid = true;

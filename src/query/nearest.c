@@ -21,39 +21,9 @@
 
 #define HOP_BELOW 0.4  /* share of the rows that match */
 #define COARSE_ERRORS 2.5 /* deviations: 3 in 10,000 of the true ten are lost, and a third of the time */
-#define HOP_WIDER 1.35 /* than a walk over everything, to find as much */
+#define HOP_WIDER 1.1  /* than a walk over everything, to find as much */
+#define HOP_SPARSE 1.6 /* where few match near the query, though many do elsewhere */
 enum { SCAN_ALWAYS = 2000, SCAN_CODES = 6500, SCAN_ORIGINALS = 150, AHEAD = 32, NEXT = 16 };
-
-void scratch_pool_release(struct scratch_pool *p)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(p->free); i++) {
-        struct graph_scratch *s = atomic_load(&p->free[i]);
-        if (s)
-            graph_scratch_release(s);
-        mem_free(s);
-    }
-}
-
-static struct graph_scratch *scratch_take(struct scratch_pool *p)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(p->free); i++) {
-        struct graph_scratch *s = atomic_exchange(&p->free[i], NULL);
-        if (s)
-            return s;
-    }
-    return mem_zalloc(sizeof(struct graph_scratch));
-}
-
-static void scratch_give(struct scratch_pool *p, struct graph_scratch *s)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(p->free); i++) {
-        struct graph_scratch *none = NULL;
-        if (atomic_compare_exchange_strong(&p->free[i], &none, s))
-            return;
-    }
-    graph_scratch_release(s);
-    mem_free(s);
-}
 
 struct searching {
     struct ctx *c;
@@ -237,7 +207,8 @@ static int order(struct searching *g, const struct vector_index *x, const struct
 static int walk(struct searching *g, const struct vector_index *x, struct graph_search *search,
                 struct graph_scratch *scratch, struct plan_note *note)
 {
-    struct found *found = arena_alloc(&g->c->arena, graph_found_max(search->ef) * sizeof *found);
+    uint32_t most = graph_found_max(MAX(search->ef, search->ef_sparse));
+    struct found *found = arena_alloc(&g->c->arena, most * sizeof *found);
     struct scorer scorer;
     struct graph graph;
     int n;
@@ -253,7 +224,8 @@ static int walk(struct searching *g, const struct vector_index *x, struct graph_
     note->distances += search->distances;
     note->hops += search->hops;
     note->ef = search->ef;
-    TRY(order(g, x, &scorer, found, n));
+    if (!search->gave_up)
+        TRY(order(g, x, &scorer, found, n));
     return n;
 }
 
@@ -358,35 +330,48 @@ static int by_lists(struct searching *g, const struct vector_index *x, const str
     return scan(g, mask, 0, note);
 }
 
+static uint32_t times(uint32_t ef, double factor)
+{
+    return (uint32_t)fmin((double)ef * factor + 1, GRAPH_EF_MAX);
+}
+
+/* Over the matches alone, as wide as finds as much as a walk over everything. */
+static void hop(struct graph_search *search, uint32_t ef, double share)
+{
+    search->hop_over = true;
+    search->share = share;
+    search->ef = times(ef, HOP_WIDER);
+    search->ef_sparse = times(ef, HOP_SPARSE);
+}
+
 static int by_graph(struct searching *g, const struct vector_index *x, const struct bits *mask, uint32_t matches,
                     bool all, struct plan_note *note)
 {
     uint32_t ef = width(g, x, note);
     double share = (double)matches / (double)note->rows;
-    struct graph_search search = {0};
+    struct graph_search search = {.ef = ef};
     struct graph_scratch *scratch;
     int n;
 
-    search.ef = ef;
     note->strategy = "walk";
     if (!all) {
         search.allow = mask;
         search.rows = slots_are_rows(g, x) ? NULL : x->slots;
-        search.hop_over = share < MAX((double)g->q->hop_below, HOP_BELOW);
+        if (share < MAX((double)g->q->hop_below, HOP_BELOW))
+            hop(&search, ef, share);
+        else
+            search.ef = times(ef, 1 / share); /* it must meet the others too */
+        search.share = share;
         note->strategy = search.hop_over ? "hop" : "filter";
-        /* to find as much as without: a walk that keeps some must meet the others too, and one over the matches
-         * alone has fewer ways (measured: a third more) */
-        search.ef = MIN((uint32_t)((double)search.ef * (search.hop_over ? HOP_WIDER : 1 / share)) + 1,
-                        (uint32_t)GRAPH_EF_MAX);
     }
     scratch = scratch_take(g->r->pool);
     if (!scratch)
         return err_nomem(g->c);
     n = walk(g, x, &search, scratch, note);
-    if (n >= 0 && !all && !search.hop_over && search.inside < ef - ef / 8) { /* near here fewer match than elsewhere */
+    if (n >= 0 && !all && !search.hop_over && (search.gave_up || search.inside < ef - ef / 8)) {
+        /* near here fewer match than elsewhere */
         note->strategy = "filter, then hop";
-        search.hop_over = true;
-        search.ef = MIN((uint32_t)(ef * HOP_WIDER) + 1, (uint32_t)GRAPH_EF_MAX);
+        hop(&search, ef, share);
         g->best.size = 0;
         n = walk(g, x, &search, scratch, note);
     }

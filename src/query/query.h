@@ -15,8 +15,14 @@ struct snapshot {
 /* Memory that searches need and give back; one pool serves any number of threads. */
 struct scratch_pool {
     struct graph_scratch *_Atomic free[32];
+    struct arena_block *_Atomic blocks[32]; /* of arenas: fresh pages for every search cost more than some searches */
 };
 void scratch_pool_release(struct scratch_pool *p);
+struct graph_scratch *scratch_take(struct scratch_pool *p); /* NULL: no memory */
+void scratch_give(struct scratch_pool *p, struct graph_scratch *s);
+/* A block for an arena that has none; true: scratch_take_back is to follow, which empties the arena. */
+bool scratch_lend(struct scratch_pool *p, struct arena *a);
+void scratch_take_back(struct scratch_pool *p, struct arena *a);
 
 struct runner {
     const struct snapshot *snap;

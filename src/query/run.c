@@ -344,7 +344,7 @@ static struct result_box *box_new(void)
     return box;
 }
 
-int query_run(struct ctx *c, const struct runner *r, const kith_query *given, kith_result **ret_result)
+static int run(struct ctx *c, const struct runner *r, const kith_query *given, kith_result **ret_result)
 {
     kith_query q = *given;
     struct result_box *box;
@@ -385,6 +385,16 @@ int query_run(struct ctx *c, const struct runner *r, const kith_query *given, ki
     return 0;
 }
 
+int query_run(struct ctx *c, const struct runner *r, const kith_query *given, kith_result **ret_result)
+{
+    bool lent = scratch_lend(r->pool, &c->arena);
+    int rc = run(c, r, given, ret_result);
+
+    if (lent)
+        scratch_take_back(r->pool, &c->arena);
+    return rc;
+}
+
 int query_get(struct ctx *c, const struct runner *r, const kith_id *ids, size_t count, const kith_select *select,
               kith_result **ret_result)
 {
@@ -412,7 +422,7 @@ int query_get(struct ctx *c, const struct runner *r, const kith_id *ids, size_t 
     return 0;
 }
 
-int query_count(struct ctx *c, const struct runner *r, const kith_filter *f, uint64_t *ret_count)
+static int count(struct ctx *c, const struct runner *r, const kith_filter *f, uint64_t *ret_count)
 {
     struct pred *p = NULL;
     uint64_t n = 0;
@@ -427,6 +437,16 @@ int query_count(struct ctx *c, const struct runner *r, const kith_filter *f, uin
     }
     *ret_count = n;
     return 0;
+}
+
+int query_count(struct ctx *c, const struct runner *r, const kith_filter *f, uint64_t *ret_count)
+{
+    bool lent = scratch_lend(r->pool, &c->arena);
+    int rc = count(c, r, f, ret_count);
+
+    if (lent)
+        scratch_take_back(r->pool, &c->arena);
+    return rc;
 }
 
 void kith_result_free(kith_result *result)

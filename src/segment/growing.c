@@ -1,16 +1,16 @@
 /* growing.c - rows in memory. One writer appends; readers see `rows` as published and never wait.
  *
- * Columns are chunks that never move: chunk k holds 64 << k rows, so that a tiny collection costs
- * little and a row's place is found by one count of leading zeros. Ids lie in a skip list (Pugh 1990)
- * whose links are atomics: one writer, any readers. Nodes keep the newest row of their id; a row
- * knows the older one. */
+ * Columns are chunks that never move (base/chunks.h). Ids lie in a skip list (Pugh 1990) whose links are
+ * atomics: one writer, any readers. Nodes keep the newest row of their id; a row knows the older one. */
 #include "base/ctx.h"
+#include "base/chunks.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "field/column.h"
 #include "segment/growing.h"
 
-enum { CHUNKS = 20, CHUNK_FIRST = 64, LEVELS = 12 };
+enum { LEVELS = 12 };
 
 struct id_node {
     kith_id id;
@@ -46,6 +46,9 @@ struct growing {
     struct grow_row *_Atomic row_chunks[CHUNKS];
     struct grow_column *columns;
     uint32_t columns_count;
+    struct column *_Atomic fields[FIELDS_MAX]; /* of indexed ones, in the order they came */
+    atomic_uint fields_count;
+    struct docver *_Atomic last_overlay; /* documents that replaced a row's first one, newest first */
     struct id_node *head;
     uint64_t seed;
     struct growing_limits limits;
@@ -55,14 +58,6 @@ struct growing {
 static struct growing *grow_of(const struct segment *s)
 {
     return container_of(s, struct growing, base);
-}
-
-static inline uint32_t chunk_of(row_id row, uint32_t *ret_at)
-{
-    uint32_t n = row / CHUNK_FIRST + 1, k = 31u - (uint32_t)__builtin_clz(n);
-
-    *ret_at = row - ((1u << k) - 1) * CHUNK_FIRST;
-    return k;
 }
 
 static inline struct grow_row *row_at(const struct growing *g, row_id row)
@@ -164,8 +159,7 @@ static bool grow_live(const struct segment *s, lsn v, struct bits *out)
 
 static const struct docver *grow_overlays(const struct segment *s)
 {
-    UNUSED(s);
-    return NULL;
+    return atomic_load_explicit(&grow_of(s)->last_overlay, memory_order_acquire);
 }
 
 static kith_id grow_id(const struct segment *s, row_id row)
@@ -220,7 +214,6 @@ static const struct docver *grow_versions(const struct segment *s, row_id row)
 static bool grow_overlaid(const struct segment *s, row_id row, lsn v)
 {
     UNUSED(v);
-    /* no field index is made from growing rows; carrying wants the rows changed since their birth */
     return atomic_load_explicit(&row_at(grow_of(s), row)->doc, memory_order_acquire)->lsn > grow_born(s, row);
 }
 
@@ -321,6 +314,19 @@ static const struct postings *grow_postings(const struct segment *s, uint32_t ve
     return NULL;
 }
 
+static const struct column *grow_column(const struct segment *s, uint32_t field_id)
+{
+    struct growing *g = grow_of(s);
+    uint32_t n = atomic_load_explicit(&g->fields_count, memory_order_acquire);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct column *x = atomic_load_explicit(&g->fields[i], memory_order_relaxed);
+        if (column_field(x) == field_id)
+            return x;
+    }
+    return NULL;
+}
+
 static const struct field_index *grow_field(const struct segment *s, uint32_t field_id)
 {
     UNUSED(s);
@@ -352,7 +358,13 @@ static int grow_put_doc(struct segment *s, row_id row, struct docver *d, struct 
     struct docver *old = atomic_load_explicit(&r->doc, memory_order_relaxed);
 
     d->older = old;
+    d->row = row;
+    d->next = atomic_load_explicit(&grow_of(s)->last_overlay, memory_order_relaxed);
     atomic_store_explicit(&r->doc, d, memory_order_release);
+    if (!old->older) { /* those that come after it are of the same row */
+        atomic_store_explicit(&grow_of(s)->last_overlay, d, memory_order_release);
+        atomic_fetch_add(&s->overlaid_count, 1);
+    }
     atomic_fetch_add(&grow_of(s)->bytes, sizeof *d + d->size);
     *ret_old = NULL; /* kept until the segment goes: it is bounded anyway */
     return 0;
@@ -384,6 +396,8 @@ static void grow_free(struct segment *s)
     }
     for (uint32_t k = 0; k < CHUNKS; k++)
         chunk_free(g, k);
+    for (uint32_t i = 0; i < atomic_load(&g->fields_count); i++)
+        column_free(atomic_load(&g->fields[i]));
     arena_release(&g->arena);
     mem_free(g->columns);
     mem_free(g);
@@ -417,6 +431,7 @@ static const struct segment_ops grow_ops = {
     .index = grow_graph,
     .postings = grow_postings,
     .field = grow_field,
+    .column = grow_column,
     .mark_dead = grow_mark_dead,
     .put_doc = grow_put_doc,
     .free = grow_free,
@@ -431,6 +446,8 @@ uint64_t growing_bytes(const struct segment *s)
 {
     return atomic_load(&grow_of(s)->bytes);
 }
+
+static void make_fields(struct ctx *c, struct growing *g, const struct schema *schema);
 
 int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const struct growing_limits *limits,
                 struct segment **ret_segment)
@@ -459,6 +476,7 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
         if (g->columns[i].v.element == KITH_SPARSE)
             g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
     }
+    make_fields(c, g, schema);
     *ret_segment = &g->base;
     return 0;
 }
@@ -532,6 +550,55 @@ static int column_put(struct growing *g, struct grow_column *col, uint32_t k, ui
     return 0;
 }
 
+static int add_fields(struct ctx *c, struct growing *g, row_id row, struct bytes doc)
+{
+    uint32_t n = atomic_load_explicit(&g->fields_count, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct column *x = atomic_load_explicit(&g->fields[i], memory_order_relaxed);
+        uint64_t before = column_bytes(x);
+        TRY(column_add(c, x, row, val_of(doc.data, doc.size)));
+        atomic_fetch_add(&g->bytes, column_bytes(x) - before);
+    }
+    return 0;
+}
+
+/* A column of the rows there are, of their first documents. */
+static int new_field(struct ctx *c, struct growing *g, const struct schema_field *f)
+{
+    uint32_t n = atomic_load_explicit(&g->fields_count, memory_order_relaxed), rows = grow_rows(&g->base);
+    struct column *x;
+    int rc = 0;
+
+    if (n == FIELDS_MAX)
+        return 0; /* fields came and went: documents are read */
+    TRY(column_new(c, f, &x));
+    for (row_id row = 0; row < rows && rc >= 0; row++) {
+        const struct docver *d = grow_versions(&g->base, row);
+        while (d->older)
+            d = d->older;
+        rc = column_add(c, x, row, val_of(d->data, d->size));
+    }
+    if (rc < 0) {
+        column_free(x);
+        return rc;
+    }
+    atomic_fetch_add(&g->bytes, column_bytes(x));
+    atomic_store_explicit(&g->fields[n], x, memory_order_relaxed);
+    atomic_store_explicit(&g->fields_count, n + 1, memory_order_release);
+    return 0;
+}
+
+/* Without memory a field goes without, and documents are read. */
+static void make_fields(struct ctx *c, struct growing *g, const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->fields_count; i++) {
+        const struct schema_field *f = &schema->fields[i];
+        if (f->def.index != KITH_INDEX_NONE && !grow_column(&g->base, f->id))
+            (void)new_field(c, g, f);
+    }
+}
+
 int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, struct bytes doc, lsn doc_lsn,
                 const struct rec_vector *vectors, uint32_t count, row_id *ret_row)
 {
@@ -561,6 +628,10 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
             return err_nomem(c);
         }
     }
+    if (add_fields(c, g, row, doc) < 0) {
+        mem_free(d);
+        return KITH_NOMEM;
+    }
     atomic_fetch_add(&g->bytes, sizeof *d + d->size + sizeof *node + 32);
     atomic_store_explicit(&g->rows, row + 1, memory_order_release);
     atomic_store_explicit(&node->row, row, memory_order_release);
@@ -570,10 +641,11 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
 
 /* ---- graphs --------------------------------------------------------------------------------------- */
 
-void growing_configure(struct segment *s, const struct schema *schema)
+void growing_configure(struct ctx *c, struct segment *s, const struct schema *schema)
 {
     struct growing *g = grow_of(s);
 
+    make_fields(c, g, schema);
     for (uint32_t i = 0; i < g->columns_count; i++) {
         const struct schema_vector *v = schema_vector_by_id(schema, g->columns[i].v.id);
         if (v)

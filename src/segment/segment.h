@@ -9,6 +9,7 @@
 #define SEGMENT_SEGMENT_H
 
 #include "base/bits.h"
+#include "field/column.h"
 #include "field/field.h"
 #include "index/curve.h"
 #include "index/graph.h"
@@ -24,8 +25,8 @@ struct segment;
 struct docver {
     lsn lsn;
     struct docver *older; /* NULL: the row's first document comes next */
-    struct docver *next;  /* over a sealed segment: of another row, older */
-    row_id row;           /* there */
+    struct docver *next;  /* that replaced another: of whichever row, older */
+    row_id row;           /* of those */
     uint32_t size;
     uint8_t data[];
 };
@@ -105,7 +106,8 @@ struct segment_ops {
     const struct docver *(*versions)(const struct segment *s, row_id row);
     /* true: the document visible at V is not the one the field indexes were made from */
     bool (*overlaid)(const struct segment *s, row_id row, lsn v);
-    const struct docver *(*overlays)(const struct segment *s); /* all, through `next`; NULL: none, or growing */
+    /* all documents that replaced one (growing: a row's first one), through `next`; NULL: none */
+    const struct docver *(*overlays)(const struct segment *s);
     /* in place, at V; NULL: the row has no such vector. Checks what it touches for the first time. */
     int (*vector)(struct ctx *c, const struct segment *s, row_id row, lsn v, uint32_t vector_id,
                   const void **ret_data);
@@ -122,6 +124,7 @@ struct segment_ops {
     const struct vector_index *(*index)(const struct segment *s, uint32_t vector_id);
     const struct postings *(*postings)(const struct segment *s, uint32_t vector_id); /* sparse, sealed; else NULL */
     const struct field_index *(*field)(const struct segment *s, uint32_t field_id);
+    const struct column *(*column)(const struct segment *s, uint32_t field_id); /* growing; NULL: there is none */
     /* the writer's part */
     int (*mark_dead)(struct segment *s, row_id row, lsn at);
     /* takes over `d`; ret_old is the version it replaces, or NULL */
@@ -182,8 +185,8 @@ int growing_reserve(struct ctx *c, struct segment *s, uint64_t rows);
 int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, struct bytes doc, lsn doc_lsn,
                 const struct rec_vector *vectors, uint32_t count, row_id *ret_row);
 uint64_t growing_bytes(const struct segment *s);
-/* The methods of vectors as they are now. */
-void growing_configure(struct segment *s, const struct schema *schema);
+/* The methods of vectors and the indexed fields as they are now. The writer must stand still. */
+void growing_configure(struct ctx *c, struct segment *s, const struct schema *schema);
 /* Links up to `most` more rows into the graphs of a growing segment; how many. By one thread at a time. */
 int growing_link(struct ctx *c, struct segment *s, const struct kernels *k, uint32_t most);
 /* Rows that no graph has yet and one should. */

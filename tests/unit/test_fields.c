@@ -1,0 +1,190 @@
+/* test_fields.c - every kind of field index against the documents themselves: the same points in a collection with
+ * indexes and in one without, growing, sealed and changed, asked the same at random. */
+#include "engine.h"
+
+enum { KINDS = 6, ROWS = 1500, ASKED = 400 };
+
+static const char *const names[KINDS] = {"k", "i", "f", "b", "d", "u"};
+static const kith_index_kind kinds[KINDS] = {KITH_INDEX_KEYWORD, KITH_INDEX_INTEGER, KITH_INDEX_FLOAT,
+                                             KITH_INDEX_BOOL, KITH_INDEX_DATETIME, KITH_INDEX_UUID};
+
+static int one_value(char *to, size_t room)
+{
+    static const char *const fixed[] = {"null", "true", "false", "[]", "{\"x\":1}", "\"\"", "2.5", "7.0", "-0.0", "1e300",
+                                        "9223372036854775807"};
+    uint64_t what = test_dice(20);
+
+    if (what < ARRAY_SIZE(fixed))
+        return snprintf(to, room, "%s", fixed[what]);
+    if (what < 14)
+        return snprintf(to, room, "%d", (int)test_dice(40) - 20);
+    if (what < 16)
+        return snprintf(to, room, "\"w%llu\"", (unsigned long long)test_dice(30));
+    if (what < 18)
+        return snprintf(to, room, "\"2024-0%llu-11T10:00:00Z\"", (unsigned long long)(1 + test_dice(9)));
+    return snprintf(to, room, "\"%s0000000-1111-4222-8333-44444444444%llu\"", what == 18 ? "a" : "b", /* lower case: with an index all spellings of a uuid are one */
+                    (unsigned long long)test_dice(10));
+}
+
+static int random_doc(char *to, size_t room)
+{
+    int n = snprintf(to, room, "{");
+
+    for (int k = 0; k < KINDS; k++) {
+        uint64_t many = test_dice(8); /* absent, one, or an array */
+        if (many == 0)
+            continue;
+        n += snprintf(to + n, room - (size_t)n, "%s\"%s\":%s", n > 1 ? "," : "", names[k], many < 6 ? "" : "[");
+        for (uint64_t i = 0; i < (many < 6 ? 1 : many - 5); i++) {
+            n += snprintf(to + n, room - (size_t)n, "%s", i ? "," : "");
+            n += one_value(to + n, room - (size_t)n);
+        }
+        n += snprintf(to + n, room - (size_t)n, "%s", many < 6 ? "" : "]");
+    }
+    return n + snprintf(to + n, room - (size_t)n, "}");
+}
+
+static void both(kith_db *db, const kith_op *op)
+{
+    CHECK(kith_write(db, "indexed", op, 1, KITH_WAIT_APPLIED, NULL, NULL) == 0);
+    CHECK(kith_write(db, "plain", op, 1, KITH_WAIT_APPLIED, NULL, NULL) == 0);
+}
+
+static void put_rows(kith_db *db, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++) {
+        char doc[1000];
+        kith_point p = {kith_id_num(i), {KITH_DOC_JSON, (uint32_t)random_doc(doc, sizeof doc), doc}, NULL, 0};
+        both(db, &(kith_op){.kind = KITH_UPSERT, .points = &p, .points_count = 1});
+    }
+}
+
+static void change_rows(kith_db *db, uint64_t rows, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char doc[1000];
+        kith_id id = kith_id_num(test_dice(rows));
+        kith_op op = {.kind = test_dice(4) ? KITH_SET_DOC : KITH_DELETE, .ids = &id, .ids_count = 1};
+        op.doc = (kith_doc){KITH_DOC_JSON, (uint32_t)random_doc(doc, sizeof doc), doc};
+        if (op.kind == KITH_DELETE)
+            op.doc = (kith_doc){0};
+        (void)kith_write(db, "indexed", &op, 1, KITH_WAIT_APPLIED, NULL, NULL); /* perhaps it is gone already */
+        (void)kith_write(db, "plain", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);
+    }
+}
+
+struct asked {
+    kith_filter f;
+    kith_value values[3];
+    char texts[3][48];
+};
+
+/* `uuid`: what is none equals nothing in a field with such an index, and its text without one. */
+static void random_value(kith_value *v, bool uuid, char text[48])
+{
+    static const kith_value_kind of[] = {KITH_VALUE_STR, KITH_VALUE_INT, KITH_VALUE_BOOL};
+    uint64_t what = uuid ? 1 : test_dice(6);
+    int n = 0;
+
+    memset(v, 0, sizeof *v);
+    v->kind = (uint8_t)of[what < 4 ? 0 : what - 3];
+    v->num = test_dice(5) ? (int64_t)test_dice(40) - 20 : INT64_MAX;
+    v->boolean = test_dice(2);
+    if (what == 0)
+        n = snprintf(text, 48, "w%llu", (unsigned long long)test_dice(30));
+    else if (what == 1)
+        n = snprintf(text, 48, "a0000000-1111-4222-8333-44444444444%llu", (unsigned long long)test_dice(10));
+    else if (what == 2)
+        n = snprintf(text, 48, "w");
+    v->str = text;
+    v->size = (uint32_t)n;
+}
+
+static void random_condition(struct asked *a)
+{
+    static const kith_cond conds[] = {KITH_COND_MATCH, KITH_COND_MATCH, KITH_COND_EXCEPT, KITH_COND_RANGE,
+                                      KITH_COND_RANGE, KITH_COND_DATETIME, KITH_COND_PREFIX, KITH_COND_IS_EMPTY,
+                                      KITH_COND_IS_NULL, KITH_COND_VALUES_COUNT};
+
+    memset(a, 0, sizeof *a);
+    a->f.kind = conds[test_dice(ARRAY_SIZE(conds))];
+    a->f.path = names[test_dice(KINDS)];
+    a->f.values = a->values;
+    a->f.values_count = a->f.kind == KITH_COND_PREFIX ? 1 : 1 + test_dice(3);
+    for (size_t i = 0; i < 3; i++)
+        random_value(&a->values[i], a->f.path[0] == 'u' && a->f.kind != KITH_COND_PREFIX, a->texts[i]);
+    if (a->f.kind == KITH_COND_PREFIX)
+        a->values[0].kind = KITH_VALUE_STR;
+    a->f.bounds = (uint8_t)test_dice(16);
+    a->f.range.gt = a->f.range.gte = (double)test_dice(30) - 20;
+    a->f.range.lt = a->f.range.lte = (double)test_dice(60) - 20;
+    a->f.times.gt = a->f.times.gte = 1700000000000000 + (int64_t)test_dice(20000000) * 1000000;
+    a->f.times.lt = a->f.times.lte = 1700000000000000 + (int64_t)test_dice(40000000) * 1000000;
+}
+
+static void ask_both(kith_db *db, const char *when)
+{
+    int some = 0;
+
+    for (int i = 0; i < ASKED; i++) {
+        struct asked a, b;
+        kith_filter pair[2], not_b, f;
+        int64_t with, without;
+        random_condition(&a);
+        random_condition(&b);
+        not_b = (kith_filter){.kind = KITH_COND_NONE, .subs = &b.f, .subs_count = 1};
+        pair[0] = a.f;
+        pair[1] = test_dice(2) ? b.f : not_b;
+        f = (kith_filter){.kind = test_dice(2) ? KITH_COND_ALL : KITH_COND_ANY, .subs = pair, .subs_count = 1 + test_dice(2)};
+        with = kith_count(db, "indexed", &f, true, 0, NULL);
+        without = kith_count(db, "plain", &f, true, 0, NULL);
+        if (with != without)
+            printf("     %s: condition %d on %s (and %d on %s): %lld, expected %lld\n", when, (int)a.f.kind, a.f.path,
+                   (int)b.f.kind, b.f.path, (long long)with, (long long)without);
+        CHECK(with == without);
+        some += with > 0;
+    }
+    CHECK(some > ASKED / 3);
+}
+
+static void index_all(kith_db *db)
+{
+    for (int k = 0; k < KINDS; k++) {
+        kith_field f = {.path = names[k], .index = kinds[k]};
+        CHECK(kith_field_put(db, "indexed", &f, NULL) == 0);
+    }
+}
+
+static void every_kind(void)
+{
+    kith_schema none = {0};
+    struct sim_world *w = sim_world_new(71);
+    kith_db *db = open_sim(w, 4000, 1 << 20);
+
+    CHECK(kith_create(db, "indexed", &none, NULL) == 0 && kith_create(db, "plain", &none, NULL) == 0);
+    put_rows(db, 0, ROWS / 2);
+    change_rows(db, ROWS / 2, 100);
+    index_all(db); /* over rows that are there, some of them changed */
+    ask_both(db, "indexed later");
+    put_rows(db, ROWS / 2, ROWS);
+    ask_both(db, "growing");
+    change_rows(db, ROWS, 30);
+    ask_both(db, "growing, a few changed");
+    change_rows(db, ROWS, 600);
+    ask_both(db, "growing, many changed");
+    kith_close(db);
+    db = open_sim(w, 4000, 1 << 20);
+    ask_both(db, "from the log");
+    CHECK(kith_optimize(db, "indexed", NULL) == 0 && kith_optimize(db, "plain", NULL) == 0);
+    ask_both(db, "sealed");
+    change_rows(db, ROWS, 200);
+    put_rows(db, ROWS, ROWS + 200);
+    ask_both(db, "sealed and changed, more growing");
+    kith_close(db);
+    sim_world_free(w);
+}
+
+static const struct test tests[] = {
+    {"fields: every kind of index says what the documents say", every_kind},
+};
+TEST_MAIN(tests)
