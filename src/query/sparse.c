@@ -1,5 +1,5 @@
 /* sparse.c - the best by inner product with a sparse query, exactly: by postings where they are sealed, by the
- * vectors themselves where they grow, have changed since, or few match. */
+ * vectors themselves where they have changed since, or few match; growing ones by postings that grow with them. */
 #include "base/ctx.h"
 #include "base/topk.h"
 #include "index/postings.h"
@@ -9,45 +9,86 @@
 #include <math.h>
 
 enum { SCAN_SHARE = 48 }; /* reading a row costs as much as so many entries */
+enum { SCAN_ALL = 64 };   /* so few growing rows are read */
 
 /* ---- weights ------------------------------------------------------------------------------------------------ */
 
-/* Points of one segment that have the vector, and, of each index of the query, that have it. */
+/* What postings count, and the rows of which they are wrong. */
+struct counting {
+    struct ctx *c;
+    const struct segment *s;
+    const struct schema_vector *v;
+    const struct sparse *q;
+    uint64_t *points, *df;
+};
+
+/* Adds, or takes off, what the row has at V. */
+static int count_row(const struct counting *n, row_id row, lsn v, bool take_off)
+{
+    const void *kept;
+    struct sparse x;
+
+    TRY(n->s->ops->vector(n->c, n->s, row, v, n->v->id, &kept));
+    if (!kept)
+        return 0;
+    x = sparse_of(kept);
+    *n->points += take_off ? -1ull : 1;
+    for (uint32_t i = 0, j = 0; i < n->q->count && j < x.count;) {
+        uint32_t a = n->q->indices[i], b = x.indices[j];
+        n->df[i] += a != b ? 0 : take_off ? -1ull : 1;
+        i += a <= b;
+        j += b <= a;
+    }
+    return 0;
+}
+
+static int count_rows(const struct counting *n, const struct bits *rows, lsn v, bool take_off)
+{
+    uint32_t done = 0;
+
+    for (row_id row = bits_next(rows, 0); row != ROW_NONE; row = bits_next(rows, row + 1)) {
+        if (++done % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(n->c));
+        TRY(count_row(n, row, v, take_off));
+    }
+    return 0;
+}
+
+static const struct live_postings *live_postings_of(const struct segment *s, uint32_t vector_id)
+{
+    return s->ops->live_postings ? s->ops->live_postings(s, vector_id) : NULL;
+}
+
+/* Points of one segment that have the vector, and, of each index of the query, that have it: as the postings say,
+ * without the dead, and changed ones as they are now. */
 static int count_segment(struct ctx *c, const struct runner *r, const struct schema_vector *v, size_t segment,
                          const struct sparse *q, uint64_t *points, uint64_t *df)
 {
     const struct segment *s = r->snap->segments[segment];
-    const struct postings *p = s->ops->postings(s, v->id);
-    struct bits live;
+    const struct postings *sealed = s->ops->postings(s, v->id);
+    const struct live_postings *growing = sealed ? NULL : live_postings_of(s, v->id);
+    struct counting n = {c, s, v, q, points, df};
+    struct bits live, off, late = {0};
+    int late_count;
     bool all;
 
-    if (p && !atomic_load(&((struct segment *)(uintptr_t)s)->dead_count) && !s->ops->revised(s, v->id)) {
-        for (uint32_t i = 0; i < q->count; i++) {
-            const struct posting_term *t = postings_term(p, q->indices[i]);
-            df[i] += t ? t->count : 0;
-        }
-        *points += p->head.rows;
-        return 0;
-    }
     TRY(segment_live(c, s, r->snap->v, &live, &all));
-    for (row_id row = bits_next(&live, 0); row != ROW_NONE; row = bits_next(&live, row + 1)) {
-        const void *kept;
-        struct sparse x;
-        if (row % LOOK_AT_CLOCK == 0)
-            TRY(os_in_time(c));
-        TRY(s->ops->vector(c, s, row, r->snap->v, v->id, &kept));
-        if (!kept)
-            continue;
-        x = sparse_of(kept);
-        ++*points;
-        for (uint32_t i = 0, j = 0; i < q->count && j < x.count;) {
-            df[i] += q->indices[i] == x.indices[j];
-            uint32_t a = q->indices[i], b = x.indices[j];
-            i += a <= b;
-            j += b <= a;
-        }
+    if (!sealed && !growing)
+        return count_rows(&n, &live, r->snap->v, false);
+    for (uint32_t i = 0; i < q->count; i++) {
+        const struct posting_term *t = sealed ? postings_term(sealed, q->indices[i]) : NULL;
+        df[i] += t ? t->count : growing ? live_postings_count(growing, q->indices[i], live.size) : 0;
     }
-    return 0;
+    *points += sealed ? sealed->head.rows : live_postings_rows(growing, live.size);
+    late_count = query_take_late(c, s, v->id, &live, &late);
+    if (late_count < 0 || (all && !late_count))
+        return late_count;
+    if (bits_new(&c->arena, live.size, &off) < 0)
+        return err_nomem(c);
+    bits_fill(&off);
+    bits_minus(&off, &live); /* dead, not yet there, or changed */
+    TRY(count_rows(&n, &off, 0, true)); /* as they were sealed; growing ones do not change */
+    return late_count ? count_rows(&n, &late, r->snap->v, false) : 0;
 }
 
 int sparse_weigh(struct ctx *c, const struct runner *r, const struct schema_vector *v, void *kept)
@@ -138,12 +179,37 @@ static int by_postings(struct searching *g, const struct postings *p, struct bit
     return late_count ? take_rows(g, &late) : 0;
 }
 
+/* Sums of all rows first; then the vectors of those that may be among the best, for sums differ in their rounding. */
+static int by_live_postings(struct searching *g, const struct live_postings *p, const struct bits *mask)
+{
+    float *sums = arena_zalloc(&g->c->arena, mask->size * sizeof *sums), bar = -INFINITY;
+    struct topk best;
+    struct bits some;
+
+    if (!sums || bits_new(&g->c->arena, mask->size, &some) < 0 ||
+        topk_init(&best, &g->c->arena, g->best.capacity + 1) < 0) /* one may be left out */
+        return err_nomem(g->c);
+    live_postings_sum(p, &g->query, mask->size, sums, &some);
+    bits_and(&some, mask);
+    for (row_id row = bits_next(&some, 0); row != ROW_NONE; row = bits_next(&some, row + 1))
+        topk_push(&best, -sums[row], row);
+    if (best.size == best.capacity)
+        bar = -topk_worst(&best) - fabsf(topk_worst(&best)) * 1e-4f - 1e-6f;
+    for (row_id row = bits_next(&some, 0); row != ROW_NONE; row = bits_next(&some, row + 1)) {
+        float unused = bar;
+        if (sums[row] >= bar)
+            TRY(take(g, row, &unused));
+    }
+    return 0;
+}
+
 int sparse_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
                    const struct target *target, size_t segment, const struct pred *p, const kith_id *leave_out,
                    struct hit_list *out, struct plan_note *note)
 {
     const struct segment *s = r->snap->segments[segment];
     const struct postings *postings = s->ops->postings(s, v->id);
+    const struct live_postings *growing = postings ? NULL : live_postings_of(s, v->id);
     struct searching g = {.c = c, .r = r, .q = q, .v = v, .s = s, .query = sparse_of(target->kept), .note = note};
     struct bits mask;
     bool all;
@@ -159,7 +225,10 @@ int sparse_segment(struct ctx *c, const struct runner *r, const kith_query *q, c
     note->matches = all ? note->rows : bits_count(&mask);
     if (!note->matches)
         return 0;
-    if (!postings || (uint64_t)note->matches * SCAN_SHARE < entries_of(&g, postings)) {
+    if (growing && note->matches > SCAN_ALL) {
+        note->strategy = "growing postings";
+        TRY(by_live_postings(&g, growing, &mask));
+    } else if (!postings || (uint64_t)note->matches * SCAN_SHARE < entries_of(&g, postings)) {
         note->strategy = "scan";
         TRY(take_rows(&g, &mask));
     } else {

@@ -1,7 +1,6 @@
 /* growing.c - rows in memory. One writer appends; readers see `rows` as published and never wait.
  *
- * Columns are chunks that never move (base/chunks.h). Ids lie in a skip list (Pugh 1990) whose links are
- * atomics: one writer, any readers. Nodes keep the newest row of their id; a row knows the older one. */
+ * Columns are chunks that never move (base/chunks.h), ids lie in a skip list (id_list.h). */
 #include "base/ctx.h"
 #include "base/chunks.h"
 #include "base/hash.h"
@@ -9,15 +8,7 @@
 #include "base/mem.h"
 #include "field/column.h"
 #include "segment/growing.h"
-
-enum { LEVELS = 12 };
-
-struct id_node {
-    kith_id id;
-    _Atomic uint32_t row; /* newest */
-    uint8_t levels;
-    struct id_node *_Atomic next[];
-};
+#include "segment/id_list.h"
 
 struct grow_row {
     struct id_node *node;
@@ -33,6 +24,7 @@ struct grow_column {
     atomic_bool any;   /* some row has it */
     atomic_bool flat;  /* it has no graph, or not a longer one than now */
     struct growing_graph *_Atomic graph; /* NULL until there are rows enough */
+    struct live_postings *postings;      /* sparse */
     uint8_t *_Atomic data[CHUNKS];
     uint8_t *_Atomic present[CHUNKS];
 };
@@ -49,8 +41,7 @@ struct growing {
     struct column *_Atomic fields[FIELDS_MAX]; /* of indexed ones, in the order they came */
     atomic_uint fields_count;
     struct docver *_Atomic last_overlay; /* documents that replaced a row's first one, newest first */
-    struct id_node *head;
-    uint64_t seed;
+    struct id_list ids;
     struct growing_limits limits;
     atomic_ullong bytes;
 };
@@ -65,56 +56,6 @@ static inline struct grow_row *row_at(const struct growing *g, row_id row)
     uint32_t at, k = chunk_of(row, &at);
 
     return atomic_load_explicit(&((struct growing *)(uintptr_t)g)->row_chunks[k], memory_order_acquire) + at;
-}
-
-/* ---- the skip list ------------------------------------------------------------------------------ */
-
-static struct id_node *node_new(struct growing *g, const kith_id *id, uint8_t levels)
-{
-    struct id_node *n = arena_zalloc(&g->arena, sizeof *n + levels * sizeof n->next[0]);
-
-    if (!n)
-        return NULL;
-    n->levels = levels;
-    atomic_init(&n->row, ROW_NONE);
-    if (id && id_copy(&g->arena, id, &n->id) < 0)
-        return NULL;
-    return n;
-}
-
-/* The first node at or after `id`; `before` receives the last ones below it, level by level. */
-static struct id_node *list_seek(const struct growing *g, const kith_id *id, struct id_node **before)
-{
-    struct id_node *at = g->head;
-
-    for (int level = LEVELS - 1; level >= 0; level--) {
-        struct id_node *next;
-        while ((next = atomic_load_explicit(&at->next[level], memory_order_acquire)) && id_cmp(&next->id, id) < 0)
-            at = next;
-        if (before)
-            before[level] = at;
-    }
-    return atomic_load_explicit(&at->next[0], memory_order_acquire);
-}
-
-static struct id_node *list_put(struct growing *g, const kith_id *id)
-{
-    struct id_node *before[LEVELS], *found = list_seek(g, id, before), *n;
-    uint8_t levels = 1;
-
-    if (found && id_eq(&found->id, id))
-        return found;
-    for (uint64_t r = splitmix(&g->seed); levels < LEVELS && (r & 3) == 0; r >>= 2)
-        levels++;
-    n = node_new(g, id, levels);
-    if (!n)
-        return NULL;
-    for (uint8_t i = 0; i < levels; i++) {
-        atomic_store_explicit(&n->next[i], atomic_load_explicit(&before[i]->next[i], memory_order_relaxed),
-                              memory_order_relaxed);
-        atomic_store_explicit(&before[i]->next[i], n, memory_order_release);
-    }
-    return n;
 }
 
 /* ---- the read interface --------------------------------------------------------------------------- */
@@ -170,7 +111,7 @@ static kith_id grow_id(const struct segment *s, row_id row)
 static row_id grow_find(const struct segment *s, const kith_id *id, lsn v)
 {
     const struct growing *g = grow_of(s);
-    struct id_node *n = list_seek(g, id, NULL);
+    struct id_node *n = id_list_seek(&g->ids, id, NULL);
     row_id row;
 
     if (!n || !id_eq(&n->id, id))
@@ -265,20 +206,15 @@ static bool grow_any_vector(const struct segment *s, uint32_t vector_id)
     return false;
 }
 
-static row_id node_row(const struct id_node *n)
-{
-    return n ? atomic_load_explicit(&((struct id_node *)(uintptr_t)n)->row, memory_order_acquire) : ROW_NONE;
-}
-
 static row_id grow_seek(const struct segment *s, const kith_id *id)
 {
     const struct growing *g = grow_of(s);
 
-    struct id_node *n = id ? list_seek(g, id, NULL) : atomic_load_explicit(&g->head->next[0], memory_order_acquire);
+    struct id_node *n = id_list_seek(&g->ids, id, NULL);
 
-    while (n && node_row(n) == ROW_NONE) /* a node is linked before it has its first row */
+    while (n && id_node_row(n) == ROW_NONE) /* a node is linked before it has its first row */
         n = atomic_load_explicit(&n->next[0], memory_order_acquire);
-    return node_row(n);
+    return id_node_row(n);
 }
 
 /* Older versions of one id first, then the next id: every version is met once. */
@@ -291,8 +227,8 @@ static row_id grow_after(const struct segment *s, row_id row)
         return r->older;
     do
         next = atomic_load_explicit(&r->node->next[0], memory_order_acquire);
-    while (next && node_row(next) == ROW_NONE);
-    return node_row(next);
+    while (next && id_node_row(next) == ROW_NONE);
+    return id_node_row(next);
 }
 
 static const struct vector_index *grow_graph(const struct segment *s, uint32_t vector_id)
@@ -311,6 +247,17 @@ static const struct postings *grow_postings(const struct segment *s, uint32_t ve
 {
     UNUSED(s);
     UNUSED(vector_id);
+    return NULL;
+}
+
+static const struct live_postings *grow_live_postings(const struct segment *s, uint32_t vector_id)
+{
+    const struct growing *g = grow_of(s);
+
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        if (g->columns[i].v.id == vector_id)
+            return g->columns[i].postings;
+    }
     return NULL;
 }
 
@@ -384,8 +331,10 @@ static void grow_free(struct segment *s)
     struct growing *g = grow_of(s);
     uint32_t rows = grow_rows(s);
 
-    for (uint32_t i = 0; i < g->columns_count; i++)
+    for (uint32_t i = 0; i < g->columns_count; i++) {
         growing_graph_free(atomic_load(&g->columns[i].graph));
+        live_postings_free(g->columns[i].postings);
+    }
     for (row_id row = 0; row < rows; row++) {
         struct docver *d = atomic_load(&row_at(g, row)->doc);
         while (d) {
@@ -430,6 +379,7 @@ static const struct segment_ops grow_ops = {
     .prefetch = grow_prefetch,
     .index = grow_graph,
     .postings = grow_postings,
+    .live_postings = grow_live_postings,
     .field = grow_field,
     .column = grow_column,
     .mark_dead = grow_mark_dead,
@@ -453,19 +403,18 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
                 struct segment **ret_segment)
 {
     struct growing *g = mem_zalloc(sizeof *g);
+    int rc = 0;
 
     if (!g)
         return err_nomem(c);
     g->base.ops = &grow_ops;
     atomic_init(&g->base.refs, 1);
     g->base.id = id;
-    g->seed = id;
     g->limits = *limits;
     arena_init(&g->arena);
     g->columns = mem_zalloc(MAX(schema->vectors_count, 1u) * sizeof *g->columns);
     g->columns_count = g->columns ? (uint32_t)schema->vectors_count : 0;
-    g->head = g->columns ? node_new(g, NULL, LEVELS) : NULL;
-    if (!g->head) {
+    if (!g->columns || id_list_init(&g->ids, &g->arena, id) < 0) {
         grow_free(&g->base);
         return err_nomem(c);
     }
@@ -473,8 +422,14 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
         g->columns[i].v = schema->vectors[i];
         g->columns[i].v.name = g->columns[i].v.config = NULL;
         atomic_init(&g->columns[i].flat, !schema_wants_index(&schema->vectors[i]));
-        if (g->columns[i].v.element == KITH_SPARSE)
-            g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
+        if (g->columns[i].v.element != KITH_SPARSE)
+            continue;
+        g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
+        rc = MIN(rc, live_postings_new(c, &g->columns[i].postings));
+    }
+    if (rc < 0) {
+        grow_free(&g->base);
+        return rc;
     }
     make_fields(c, g, schema);
     *ret_segment = &g->base;
@@ -523,9 +478,19 @@ int growing_reserve(struct ctx *c, struct segment *s, uint64_t rows)
     return 0;
 }
 
+static int add_postings(struct ctx *c, struct growing *g, struct grow_column *col, row_id row, const void *kept)
+{
+    struct sparse v = sparse_of(kept);
+    uint64_t before = live_postings_bytes(col->postings);
+
+    TRY(live_postings_add(c, col->postings, row, &v));
+    atomic_fetch_add(&g->bytes, live_postings_bytes(col->postings) - before);
+    return 0;
+}
+
 /* The last of `vectors` that is of this column, if one is. */
 static int column_put(struct growing *g, struct grow_column *col, uint32_t k, uint32_t at,
-                      const struct rec_vector *vectors, uint32_t count)
+                      const struct rec_vector *vectors, uint32_t count, const void **ret_sparse)
 {
     uint8_t *present = atomic_load_explicit(&col->present[k], memory_order_relaxed) + at;
     uint8_t *to = atomic_load_explicit(&col->data[k], memory_order_relaxed) + (size_t)at * col->v.size;
@@ -542,8 +507,10 @@ static int column_put(struct growing *g, struct grow_column *col, uint32_t k, ui
             return KITH_NOMEM;
         memcpy(to, sparse ? (const void *)&copy : copy, col->v.size);
         *present = 1;
-        if (sparse)
+        if (sparse) {
+            *ret_sparse = copy;
             atomic_fetch_add(&g->bytes, v->size);
+        }
         if (!atomic_load_explicit(&col->any, memory_order_relaxed))
             atomic_store(&col->any, true);
     }
@@ -611,7 +578,7 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
 
     TRY(growing_reserve(c, s, 1));
     d = docver_new(doc_lsn, doc.data, doc.size);
-    node = d ? list_put(g, id) : NULL;
+    node = d ? id_list_put(&g->ids, id) : NULL;
     if (!node) {
         mem_free(d);
         return err_nomem(c);
@@ -623,7 +590,9 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
     atomic_store_explicit(&r->doc, d, memory_order_relaxed);
     r->older = atomic_load_explicit(&node->row, memory_order_relaxed);
     for (uint32_t i = 0; i < g->columns_count; i++) {
-        if (column_put(g, &g->columns[i], k, at, vectors, count) < 0) {
+        const void *sparse = NULL;
+        if (column_put(g, &g->columns[i], k, at, vectors, count, &sparse) < 0 ||
+            (sparse && add_postings(c, g, &g->columns[i], row, sparse) < 0)) {
             mem_free(d);
             return err_nomem(c);
         }

@@ -13,6 +13,7 @@
 #include "field/field.h"
 #include "index/curve.h"
 #include "index/graph.h"
+#include "index/live_postings.h"
 #include "index/lists.h"
 #include "index/postings.h"
 #include "op/record.h"
@@ -123,6 +124,7 @@ struct segment_ops {
     void (*prefetch)(const struct segment *s, row_id row); /* id and LSNs will be asked for soon */
     const struct vector_index *(*index)(const struct segment *s, uint32_t vector_id);
     const struct postings *(*postings)(const struct segment *s, uint32_t vector_id); /* sparse, sealed; else NULL */
+    const struct live_postings *(*live_postings)(const struct segment *s, uint32_t vector_id); /* sparse, growing */
     const struct field_index *(*field)(const struct segment *s, uint32_t field_id);
     const struct column *(*column)(const struct segment *s, uint32_t field_id); /* growing; NULL: there is none */
     /* the writer's part */
