@@ -2,6 +2,8 @@
  * indexes and in one without, growing, sealed and changed, asked the same at random. */
 #include "engine.h"
 
+#include <unistd.h>
+
 enum { KINDS = 6, ROWS = 1500, ASKED = 400 };
 
 static const char *const names[KINDS] = {"k", "i", "f", "b", "d", "u"};
@@ -184,7 +186,107 @@ static void every_kind(void)
     sim_world_free(w);
 }
 
+/* ---- asked while rows come ------------------------------------------------------------------------------------ */
+
+enum { COMING = 6000, ASKERS = 3 };
+
+struct coming {
+    kith_db *db;
+    atomic_bool done;
+    atomic_int wrong, asked;
+};
+
+/* Row n has n at "n", its tenth at "tag", n % 7 twice at "many", and the terms n % 50 and 1000. */
+static void put_coming(void *arg)
+{
+    struct coming *x = arg;
+
+    for (uint64_t i = 0; i < COMING; i++) {
+        uint32_t blob[4] = {(uint32_t)(i % 50), 1000};
+        float values[2] = {1, (float)(i + 1) / COMING};
+        kith_vector v = {"s", 2, blob, KITH_SPARSE};
+        char doc[80];
+        int n = snprintf(doc, sizeof doc, "{\"n\":%llu,\"tag\":\"t%llu\",\"many\":[%llu,%llu]}", (unsigned long long)i,
+                         (unsigned long long)i / 10, (unsigned long long)i % 7, (unsigned long long)i % 7 + 100);
+        kith_point p = {kith_id_num(i), {KITH_DOC_JSON, (uint32_t)n, doc}, &v, 1};
+        kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
+        memcpy(blob + 2, values, sizeof values);
+        if (kith_write(x->db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL) < 0)
+            atomic_fetch_add(&x->wrong, 1);
+    }
+    atomic_store(&x->done, true);
+}
+
+static int64_t count_in(kith_view *view, const kith_filter *f)
+{
+    kith_query q = {.kind = KITH_QUERY_SCROLL, .limit = COMING + 1, .filter = f};
+    kith_result *r = kith_view_query(view, &q, NULL);
+    int64_t n = r ? (int64_t)r->count : -1;
+
+    kith_result_free(r);
+    return n;
+}
+
+/* A view has the first so many rows: what a condition finds of them follows from their number. */
+static void ask_coming(void *arg)
+{
+    struct coming *x = arg;
+
+    while (!atomic_load(&x->done)) {
+        uint32_t blob[2] = {1000};
+        float one = 1;
+        kith_view *view = kith_view_pin(x->db, "c", NULL);
+        kith_value three = {.kind = KITH_VALUE_INT, .num = 3};
+        kith_filter low = {.kind = KITH_COND_RANGE, .path = "n", .bounds = KITH_LT};
+        kith_filter many = {.kind = KITH_COND_MATCH, .path = "many", .values = &three, .values_count = 1};
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"s", 1, blob, KITH_SPARSE}, .using_vector = "s"};
+        kith_result *r;
+        int64_t rows, n;
+        memcpy(blob + 1, &one, sizeof one);
+        rows = count_in(view, NULL);
+        low.range.lt = 1000;
+        n = count_in(view, &low);
+        if (n != (rows < 1000 ? rows : 1000))
+            atomic_fetch_add(&x->wrong, 1);
+        n = count_in(view, &many);
+        if (n != rows / 7 + (rows % 7 > 3))
+            atomic_fetch_add(&x->wrong, 1);
+        r = kith_view_query(view, &q, NULL);
+        if (!r || (rows && (!r->count || r->hits[0].id.as.num != (uint64_t)rows - 1))) /* the last has most of the term */
+            atomic_fetch_add(&x->wrong, 1);
+        kith_result_free(r);
+        kith_view_unpin(view);
+        atomic_fetch_add(&x->asked, 1);
+    }
+}
+
+static void while_rows_come(void)
+{
+    kith_options o = {.threads = 2};
+    kith_vector_params sparse = {.name = "s", .metric = KITH_DOT, .element = KITH_SPARSE};
+    kith_field fields[] = {{.path = "n", .index = KITH_INDEX_INTEGER}, {.path = "tag", .index = KITH_INDEX_KEYWORD},
+                           {.path = "many", .index = KITH_INDEX_INTEGER}};
+    kith_schema schema = {&sparse, 1, fields, 3, NULL};
+    struct os_thread *t[ASKERS + 1];
+    char dir[] = "/tmp/kith-test-XXXXXX", command[64];
+    struct coming x = {0};
+
+    CHECK(mkdtemp(dir) != NULL);
+    x.db = kith_open(dir, &o, NULL);
+    CHECK(x.db && kith_create(x.db, "c", &schema, NULL) == 0);
+    for (int i = 0; i <= ASKERS; i++)
+        CHECK(os_linux()->thread(os_linux(), "test", false, i ? ask_coming : put_coming, &x, &t[i]) == 0);
+    for (int i = 0; i <= ASKERS; i++)
+        os_linux()->join(os_linux(), t[i]);
+    printf("     asked %d times\n", atomic_load(&x.asked));
+    CHECK(atomic_load(&x.wrong) == 0 && atomic_load(&x.asked) > 0);
+    kith_close(x.db);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
 static const struct test tests[] = {
     {"fields: every kind of index says what the documents say", every_kind},
+    {"fields: asked while rows come", while_rows_come},
 };
 TEST_MAIN(tests)
