@@ -345,6 +345,8 @@ static int run(struct bench *x, const char *step, kith_err *err)
 {
     if (strcmp(step, "load") == 0 || strncmp(step, "load=", 5) == 0)
         return load(x, step[4] ? step + 5 : "", err);
+    if (strcmp(step, "recall") == 0)
+        return bench_recall(x->db, &x->b, &x->q, err);
     if (strcmp(step, "search") == 0)
         return searches(x, err);
     if (strcmp(step, "write") == 0)
@@ -360,12 +362,13 @@ static int run(struct bench *x, const char *step, kith_err *err)
 static int usage(int argc, char **argv)
 {
     printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse STEP\n\n"
-           "STEP is load[=INDEX], search, write, live[=RATE] or filtered.\n"
+           "STEP is load[=INDEX], search, recall, write, live[=RATE] or filtered.\n"
            "INDEX is of lists, spill, bit, two_bits, product[=BYTES], with + between them.\n"
            "Prints figures as JSON: of loading BASE into a new database DIR; of searching it, recall and speed\n"
-           "over ef; of durable single inserts by 1 and 32 threads; of loading at RATE rows a second while\n"
-           "one thread searches; of loading and searching under filters. With sparse for a metric, BASE and\n"
-           "QUERY are .csr files (i64 rows, columns, entries; i64 starts; i32 indices; f32 values), and STEP\n"
+           "over ef; of recall by target, by decile of the queries, before and after every row is replaced; of\n"
+           "durable single inserts by 1 and 32 threads; of loading at RATE rows a second while one thread searches;\n"
+           "of loading and searching under filters. With sparse for a metric, BASE and QUERY are .csr files (i64\n"
+           "rows, columns, entries; i64 starts; i32 indices; f32 values), and STEP\n"
            "is load or search. bench/ puts the figures beside others'.\n");
     return argc != 1 || strcmp(argv[0], "--help") != 0;
 }

@@ -15,6 +15,7 @@ void timing_keep(struct timing *best, double *times, size_t n); /* sorts them */
 
 int bench_filtered(kith_db *db, const struct matrix *base, const struct matrix *query, kith_metric metric,
                    kith_err *err);
+int bench_recall(kith_db *db, const struct matrix *base, const struct matrix *query, kith_err *err);
 int bench_sparse(const char *dir, const char *base, const char *query, const char *step);
 
 #endif

@@ -56,7 +56,7 @@ enum { FROZEN_MAX = 16 };
 
 /* What searches really found (monitor.c). */
 struct monitor {
-    atomic_ullong queries, samples, hits, wanted;
+    atomic_ullong queries, samples, hits, wanted, asked; /* asked: sum of targets, thousandths of a hit */
     atomic_uint effort; /* thousandths */
     struct checked *_Atomic pending;
     struct job job;
@@ -244,6 +244,7 @@ void monitor_release(struct monitor *m);
 /* After a search: perhaps it will be run again, exactly. */
 void monitor_note(struct shard *s, const kith_query *q, const kith_result *r);
 void monitor_read(struct monitor *m, struct measured *ret);
+void monitor_renew(struct monitor *m); /* an index was made */
 void monitor_step(struct job *job);
 
 /* ---- idle.c ---- */

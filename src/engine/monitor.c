@@ -3,7 +3,8 @@
  * One in ten is taken until a hundred are known, then one in a thousand. The share found stands in the metrics
  * with its Wilson interval (Wilson 1927). Where it is more than a point below what was asked for, surely or by
  * a hundred samples, walks are widened; where it is surely more than two points above, they are narrowed: by a
- * factor for all widths that were not given, which starts the count anew. */
+ * factor for all widths that were not given, which starts the count anew. A new index has a curve of its own: what
+ * narrowed the walks of others is forgotten. */
 #include "engine/engine.h"
 
 #include "base/mem.h"
@@ -75,12 +76,28 @@ void monitor_read(struct monitor *m, struct measured *ret)
                              .high = n > 0 ? middle + half : 1, .effort = (double)atomic_load(&m->effort) / 1000};
 }
 
-static void correct(struct monitor *m, double target)
+static void set_effort(struct monitor *m, double effort)
+{
+    atomic_store(&m->effort, (uint32_t)(effort * 1000));
+    atomic_store(&m->hits, 0); /* what was measured at another width says nothing of this one */
+    atomic_store(&m->wanted, 0);
+    atomic_store(&m->asked, 0);
+    atomic_store(&m->samples, 0);
+}
+
+void monitor_renew(struct monitor *m)
+{
+    set_effort(m, fmax((double)atomic_load(&m->effort) / 1000, 1));
+}
+
+/* Samples may have asked for different shares: what counts is their mean. */
+static void correct(struct monitor *m)
 {
     struct measured now;
-    double effort;
+    double effort, target;
 
     monitor_read(m, &now);
+    target = (double)atomic_load(&m->asked) / 1000 / (double)MAX(atomic_load(&m->wanted), 1ull);
     effort = now.effort;
     if (now.samples < 20)
         return;
@@ -90,12 +107,8 @@ static void correct(struct monitor *m, double target)
         effort = fmax(effort * 0.85, EFFORT_LEAST);
     else
         return;
-    if (effort > now.effort || effort < now.effort) {
-        atomic_store(&m->effort, (uint32_t)(effort * 1000));
-        atomic_store(&m->hits, 0); /* what was measured at another width says nothing of this one */
-        atomic_store(&m->wanted, 0);
-        atomic_store(&m->samples, 0);
-    }
+    if (effort > now.effort || effort < now.effort)
+        set_effort(m, effort);
 }
 
 static void check(struct shard *s, const struct checked *x)
@@ -118,8 +131,9 @@ static void check(struct shard *s, const struct checked *x)
             hits += x->found[i] <= worst + fabsf(worst) * 1e-5f;
         atomic_fetch_add(&m->hits, hits);
         atomic_fetch_add(&m->wanted, x->count);
+        atomic_fetch_add(&m->asked, (uint64_t)((double)x->count * (double)x->query.target_recall * 1000));
         atomic_fetch_add(&m->samples, 1);
-        correct(m, (double)x->query.target_recall);
+        correct(m);
     }
     kith_result_free(truth);
     ctx_release(&c);

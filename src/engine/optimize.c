@@ -160,6 +160,8 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
             TRY(segment_carry(c, ch->remove[i], ch->covers, ch->add.opened));
     }
     replace_sealed(ch);
+    if (ch->has_add)
+        monitor_renew(&s->monitor);
     if (frozen) {
         memmove(s->frozen, s->frozen + 1, (s->frozen_count - 1) * sizeof *s->frozen);
         s->frozen_count--;

@@ -478,12 +478,27 @@ static void recall_contract(void)
     }
     check_codes_only(db);
     s = ((struct db *)(void *)db)->shards[0];
+    monitor_renew(&s->monitor); /* the count begins anew */
     atomic_store(&s->monitor.effort, 300); /* as if the queries were other than the graph was calibrated for */
     (void)recall_at(db, 0.95f, 77, 1000);
     CHECK(kith_watch(db, "c", &seen) == 1 && seen.effort > 0.45);
     CHECK(recall_at(db, 0.95f, 78, 300) > 0.92);
     CHECK(kith_watch(db, "c", &seen) == 1 && seen.recall_samples > 0 && seen.recall_low < seen.recall_high);
     printf("     effort %.2f, measured %.3f (%.3f to %.3f)\n", seen.effort, seen.recall, seen.recall_low, seen.recall_high);
+    for (int i = 0; i < 10; i++) { /* who asks for little does not narrow the walks of who asks for much */
+        (void)recall_at(db, 0.8f, 1000 + (uint64_t)i, 150);
+        (void)recall_at(db, 0.99f, 2000 + (uint64_t)i, 150);
+    }
+    CHECK(recall_at(db, 0.99f, 79, 300) > 0.975);
+    atomic_store(&s->monitor.effort, 500); /* what narrowed the walks of an old index says nothing of a new one */
+    for (uint64_t i = 8000; i < 10000; i++) {
+        float data[LINKED_DIM];
+        kith_vector v = {"", LINKED_DIM, data, KITH_F32};
+        random_vector(&seed, data);
+        CHECK(put_vector(db, i, &v) == 0);
+    }
+    CHECK(kith_optimize(db, "c", &err) == 0);
+    CHECK(kith_watch(db, "c", &seen) == 1 && seen.effort >= 1);
     kith_close(db);
     sim_world_free(w);
 }
