@@ -418,14 +418,14 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
         grow_free(&g->base);
         return err_nomem(c);
     }
-    for (uint32_t i = 0; i < g->columns_count; i++) {
+    for (uint32_t i = 0; i < g->columns_count && rc >= 0; i++) {
         g->columns[i].v = schema->vectors[i];
         g->columns[i].v.name = g->columns[i].v.config = NULL;
         atomic_init(&g->columns[i].flat, !schema_wants_index(&schema->vectors[i]));
         if (g->columns[i].v.element != KITH_SPARSE)
             continue;
         g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
-        rc = MIN(rc, live_postings_new(c, &g->columns[i].postings));
+        rc = live_postings_new(c, &g->columns[i].postings);
     }
     if (rc < 0) {
         grow_free(&g->base);
