@@ -123,6 +123,14 @@ def in_process(script, *args):
     return json.loads(run.stdout.strip().split("\n")[-1])
 
 
+def publish(file, lines):
+    """to docs/results, and to whoever watches"""
+    text = "\n".join(lines) + "\n"
+    print(text)
+    with open(os.path.join(ROOT, "docs", "results", file), "w") as f:
+        f.write(text)
+
+
 def head(title):
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from common import EFS, K, ROOT, at_recall, cell, folder_mb, head, hits, in_process, read, worst_wanted
+from common import EFS, K, ROOT, at_recall, cell, folder_mb, head, hits, in_process, publish, read, worst_wanted
 
 PEERS = ["hnswlib", "faiss_hnsw", "faiss_hnsw_sq8", "faiss_ivf_pq", "symphonyqg", "rabitq_hnsw", "vsag", "qdrant_edge"]
 KITH = os.path.join(ROOT, "build", "kith")
@@ -148,11 +148,7 @@ def main():
               f"({ours['threads32_inserts_per_s'] / ours['single_inserts_per_s']:.1f} x one) |",
               f"| kith, set_payload on all {len(base):,} points | {ours['set_payload_all_s']} s, "
               f"{ours['set_payload_links']} graph links |"]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    out = os.path.join(ROOT, "docs", "results", f"dense-{name}.md")
-    with open(out, "w") as f:
-        f.write(text)
+    publish(f"dense-{name}.md", lines)
     with open(os.path.join(ROOT, "build", "bench", f"dense-{name}.json"), "w") as f:
         json.dump(results, f)
 

@@ -2,12 +2,11 @@
 
 usage: indexes.py NAME METRIC BASE QUERY [PEER ...]     -> docs/results/indexes-NAME.md
 """
-import os
 import shutil
 import sys
 import tempfile
 
-from common import ROOT, at_recall, cell, folder_mb, head, in_process, read
+from common import at_recall, cell, folder_mb, head, in_process, publish, read
 from dense import kith
 
 WAYS = ["", "two_bits", "bit", "product=96", "lists", "lists+spill", "lists+bit", "lists+product=96"]
@@ -41,10 +40,7 @@ def main():
     for peer in sys.argv[5:] or PEERS:
         lines.append(row(peer, in_process("peer.py", peer, metric, base_path, query_path)))
         print(lines[-1], file=sys.stderr, flush=True)
-    text = "\n".join(lines) + "\n"
-    print(text)
-    with open(os.path.join(ROOT, "docs", "results", f"indexes-{name}.md"), "w") as f:
-        f.write(text)
+    publish(f"indexes-{name}.md", lines)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 usage: recall.py NAME METRIC BASE QUERY     -> docs/results/recall-NAME.md
 """
-import os
 import shutil
 import sys
 import tempfile
 
-from common import ROOT, head, read
+from common import head, publish, read
 from dense import kith
 
 
@@ -30,10 +29,7 @@ def main():
         for r in got[state]:
             lines.append(f"| {state} | {r['target']:.2f} | {r['recall']:.3f} | {r['us']:,.0f} | "
                          + " | ".join(f"{d:.3f}" for d in r["deciles"]) + " |")
-    text = "\n".join(lines) + "\n"
-    print(text)
-    with open(os.path.join(ROOT, "docs", "results", f"recall-{name}.md"), "w") as f:
-        f.write(text)
+    publish(f"recall-{name}.md", lines)
 
 
 if __name__ == "__main__":

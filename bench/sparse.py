@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from common import K, ROOT, alone, cell, folder_mb, head, in_process, resident_mb
+from common import K, ROOT, alone, cell, folder_mb, head, in_process, publish, resident_mb
 
 PEERS = ["sindi", "bm25s", "qdrant_edge"]
 KITH = os.path.join(ROOT, "build", "kith")
@@ -199,10 +199,7 @@ def main():
         lines.append(f"| {p} | {r['load_s']:.1f} | {cell(r['added_mb'])} | {cell(r.get('disk_mb'))} | "
                      f"{recall(best, r['scores']):.4f} | {cell(r['qps'])} | {cell(r['p50_us'])}, {cell(r['p99_us'])} | "
                      f"{results['kith']['qps'] / r['qps']:.2f} |")
-    text = "\n".join(lines) + "\n"
-    print(text)
-    with open(os.path.join(ROOT, "docs", "results", f"sparse-{name}.md"), "w") as f:
-        f.write(text)
+    publish(f"sparse-{name}.md", lines)
     shutil.rmtree(folder)
 
 

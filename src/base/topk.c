@@ -3,6 +3,8 @@
 
 #include "base/arena.h"
 
+#include <stdlib.h>
+
 static bool worse(struct scored a, struct scored b)
 {
     return a.distance > b.distance || (a.distance == b.distance && a.row > b.row);
@@ -55,4 +57,16 @@ void topk_push_slow(struct topk *t, float distance, row_id row)
         at = (at - 1) / 2;
     }
     t->heap[at] = item;
+}
+
+static int by_distance(const void *x, const void *y)
+{
+    const struct scored *a = x, *b = y;
+
+    return worse(*b, *a) ? -1 : worse(*a, *b);
+}
+
+void topk_sort(struct topk *t)
+{
+    qsort(t->heap, t->size, sizeof *t->heap, by_distance);
 }

@@ -17,6 +17,9 @@ struct topk {
 int topk_init(struct topk *t, struct arena *a, uint32_t capacity);
 void topk_push_slow(struct topk *t, float distance, row_id row);
 
+/* Nearest first; nothing is pushed after it. */
+void topk_sort(struct topk *t);
+
 static inline float topk_worst(const struct topk *t)
 {
     return t->size < t->capacity ? __builtin_inff() : t->heap[0].distance;

@@ -17,7 +17,8 @@ static uint64_t row_bytes(const struct schema *schema)
 
 bool choose_graph(const struct shard *s, const struct segment *seg, const struct schema_vector **ret_vector)
 {
-    return seg->ops->rows(seg) >= s->db->graph_rows_min && segment_wants_index(seg, s->schema, ret_vector);
+    *ret_vector = seg->ops->rows(seg) < s->db->graph_rows_min ? NULL : segment_wants_index(seg, s->schema);
+    return *ret_vector != NULL;
 }
 
 bool choose_docs(const struct shard *s, struct segment *seg, bool all)

@@ -48,7 +48,7 @@ struct change {
         lsn since;               /* what was applied when it was reopened */
         const struct segment *same_rows; /* reopened from this one, marks shared */
     } add;
-    bool has_add;
+    bool has_add, indexed; /* indexed: with an index that was not there before */
     struct strmap blobs;
     uint64_t revision;
 };
@@ -160,7 +160,7 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
             TRY(segment_carry(c, ch->remove[i], ch->covers, ch->add.opened));
     }
     replace_sealed(ch);
-    if (ch->has_add)
+    if (ch->indexed)
         monitor_renew(&s->monitor);
     if (frozen) {
         memmove(s->frozen, s->frozen + 1, (s->frozen_count - 1) * sizeof *s->frozen);
@@ -245,6 +245,7 @@ static int add_written(struct ctx *c, struct pack_writer *w, struct change *ch, 
         snprintf(ch->add.files.base, sizeof ch->add.files.base, "%s", key);
         snprintf(ch->add.files.docs, sizeof ch->add.files.docs, "%s", key);
         ch->add.files.docs_lsn = ch->covers;
+        ch->indexed = graphs->count > 0;
         ch->add.files.graphs_count = graphs->count;
         for (uint32_t i = 0; i < graphs->count; i++) {
             ch->add.files.graphs[i].vector_id = graphs->vectors[i];
@@ -364,6 +365,7 @@ static int rewrite(struct ctx *c, struct shard *s, struct segment *seg, const st
         change_release(ch);
         return rc;
     }
+    ch->indexed = graph_of != NULL;
     if (graph_of) {
         uint32_t n = 0;
         while (n < ch->add.files.graphs_count && ch->add.files.graphs[n].vector_id != graph_of->id)

@@ -97,13 +97,6 @@ int shard_publish(struct ctx *c, struct shard *s)
     return 0;
 }
 
-static bool lacks_index(const struct segment *seg, const struct schema *schema)
-{
-    const struct schema_vector *v;
-
-    return segment_wants_index(seg, schema, &v);
-}
-
 uint32_t view_backlog(const struct view *view, uint32_t graph_rows_min)
 {
     uint32_t rows = 0;
@@ -113,7 +106,7 @@ uint32_t view_backlog(const struct view *view, uint32_t graph_rows_min)
         uint32_t n = seg->ops->rows(seg);
         if (segment_is_growing(seg))
             rows += growing_unlinked(seg);
-        else if (n >= graph_rows_min && lacks_index(seg, view->schema))
+        else if (n >= graph_rows_min && segment_wants_index(seg, view->schema))
             rows += n;
     }
     return rows;

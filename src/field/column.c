@@ -1,6 +1,7 @@
 /* column.c - keys and rows in chunks that never move. */
 #include "field/column.h"
 
+#include "base/buf.h"
 #include "base/ctx.h"
 #include "base/hash.h"
 #include "base/id.h"
@@ -32,7 +33,7 @@ struct column {
     uint64_t bytes;
     /* the writer's */
     uint32_t lists_count, table_size, *table; /* key number + 1, by hash */
-    uint32_t *found, found_count, found_room; /* keys of the row that is added */
+    struct buf found; /* u32: keys of the row that is added */
     bool failed;
 };
 
@@ -64,7 +65,7 @@ void column_free(struct column *x)
     chunks_release(&x->lists);
     ctx_release(&x->own);
     mem_free(x->table);
-    mem_free(x->found);
+    buf_release(&x->found);
     mem_free(x);
 }
 
@@ -190,32 +191,20 @@ static void take(void *arg, const struct field_key *k)
         x->failed = true;
         return;
     }
-    if (x->found_count == x->found_room) {
-        uint32_t room = MAX(16u, x->found_room * 2), *more = mem_alloc((size_t)room * sizeof *more);
-        if (!more) {
-            x->failed = true;
-            return;
-        }
-        if (x->found_count)
-            memcpy(more, x->found, (size_t)x->found_count * sizeof *more);
-        mem_free(x->found);
-        x->found = more;
-        x->found_room = room;
-    }
-    x->found[x->found_count++] = number;
+    buf_u32(&x->found, number);
 }
 
-static int put_list(struct column *x, uint32_t *ret_key)
+static int put_list(struct column *x, const uint32_t *found, uint32_t count, uint32_t *ret_key)
 {
     uint32_t start = x->lists_count;
 
-    if (start >= NO_KEY - SEVERAL - x->found_count - 1)
+    if (start >= NO_KEY - SEVERAL - count - 1)
         return KITH_NOMEM;
-    for (uint32_t i = 0; i <= x->found_count; i++) {
+    for (uint32_t i = 0; i <= count; i++) {
         TRY(reserve(x, &x->lists, sizeof(uint32_t), start + i));
-        *(uint32_t *)chunks_at(&x->lists, sizeof(uint32_t), start + i) = i ? x->found[i - 1] : x->found_count;
+        *(uint32_t *)chunks_at(&x->lists, sizeof(uint32_t), start + i) = i ? found[i - 1] : count;
     }
-    x->lists_count += x->found_count + 1;
+    x->lists_count += count + 1;
     *ret_key = SEVERAL | start;
     return 0;
 }
@@ -223,13 +212,18 @@ static int put_list(struct column *x, uint32_t *ret_key)
 int column_add(struct ctx *c, struct column *x, row_id row, struct val doc)
 {
     struct column_row r = {.key = NO_KEY};
+    const uint32_t *found;
+    uint32_t count;
 
-    x->found_count = 0;
-    x->failed = false;
+    x->found.size = 0;
+    x->found.failed = x->failed = false;
     r.flags = field_keys(&x->f, doc, take, x);
-    if (x->found_count == 1)
-        r.key = x->found[0];
-    if (x->failed || (x->found_count > 1 && put_list(x, &r.key) < 0) || reserve(x, &x->rows, sizeof r, row) < 0)
+    found = (const uint32_t *)(const void *)x->found.data;
+    count = (uint32_t)(x->found.size / sizeof *found);
+    if (count == 1)
+        r.key = found[0];
+    if (x->failed || x->found.failed || (count > 1 && put_list(x, found, count, &r.key) < 0) ||
+        reserve(x, &x->rows, sizeof r, row) < 0)
         return err_nomem(c);
     *(struct column_row *)chunks_at(&x->rows, sizeof r, row) = r;
     return 0;

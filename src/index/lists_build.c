@@ -5,7 +5,6 @@
 #include "base/ctx.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/topk.h"
 #include "os/crew.h"
 
 #include <math.h>
@@ -65,6 +64,7 @@ static int assigner_init(struct assigner *a, struct listing *x)
                ? 0 : KITH_NOMEM;
 }
 
+/* Nearest first. */
 static void find_nearest(struct assigner *a)
 {
     const struct listing *x = a->x;
@@ -72,24 +72,8 @@ static void find_nearest(struct assigner *a)
     a->best.size = 0;
     a->best.capacity = x->spill ? NEAR : 1;
     scorer_query(&a->s, a->v);
-    for (uint32_t i = 0; i < x->lists; i += 4) {
-        uint32_t slots[4];
-        float d[4];
-        for (uint32_t j = 0; j < 4; j++)
-            slots[j] = MIN(i + j, x->lists - 1);
-        scorer_four(&a->s, slots, d);
-        for (uint32_t j = 0; j < MIN(x->lists - i, 4u); j++)
-            topk_push(&a->best, d[j], i + j);
-    }
-}
-
-static uint32_t first_of(const struct topk *t)
-{
-    uint32_t best = 0;
-
-    for (uint32_t i = 1; i < t->size; i++)
-        best = t->heap[i].distance < t->heap[best].distance ? i : best;
-    return t->heap[best].row;
+    scorer_scan(&a->s, x->lists, &a->best);
+    topk_sort(&a->best);
 }
 
 /* Squared length of what is left, and once more of the part of it that lies along what the first list leaves. */
@@ -133,7 +117,7 @@ static void assign_turns(void *arg, uint32_t who)
         for (uint32_t i = from; i < to && rc >= 0; i++) {
             codes_decode(x->from, item_of(x, i), a.v);
             find_nearest(&a);
-            x->own[i] = first_of(&a.best);
+            x->own[i] = a.best.heap[0].row;
             if (x->spill)
                 x->other[i] = second_of(&a, x->own[i]);
         }

@@ -2,10 +2,6 @@
 #include "index/lists.h"
 
 #include "base/ctx.h"
-#include "base/mem.h"
-#include "base/topk.h"
-
-#include <stdlib.h>
 
 enum { TURN = 64, FETCH = 4096 };
 
@@ -17,30 +13,6 @@ struct scanning {
     struct topk best;
     uint32_t slots[TURN + 3], n;
 };
-
-static int nearest_centres(struct ctx *c, const struct lists *l, const struct scorer *centres, uint32_t probes,
-                           struct topk *out)
-{
-    if (topk_init(out, &c->arena, probes) < 0)
-        return err_nomem(c);
-    for (uint32_t i = 0; i < l->count; i += 4) {
-        uint32_t slots[4];
-        float d[4];
-        for (uint32_t j = 0; j < 4; j++)
-            slots[j] = MIN(i + j, l->count - 1);
-        scorer_four(centres, slots, d);
-        for (uint32_t j = 0; j < MIN(l->count - i, 4u); j++)
-            topk_push(out, d[j], i + j);
-    }
-    return 0;
-}
-
-static int by_distance(const void *x, const void *y)
-{
-    const struct scored *a = x, *b = y;
-
-    return a->distance != b->distance ? (a->distance < b->distance ? -1 : 1) : (a->row > b->row) - (a->row < b->row);
-}
 
 /* True: the row of this slot was kept before, from another list. */
 static bool is_twice(struct scanning *x, uint32_t slot)
@@ -142,10 +114,11 @@ int lists_search(struct ctx *c, const struct lists *l, const struct scorer *cent
 
     search->distances = l->count;
     search->scanned = 0;
-    TRY(nearest_centres(c, l, centres, MIN(MAX(search->probes, 1u), l->count), &near));
-    qsort(near.heap, near.size, sizeof *near.heap, by_distance);
-    if (topk_init(&x.best, &c->arena, MAX(search->keep, 1u)) < 0)
+    if (topk_init(&near, &c->arena, MIN(MAX(search->probes, 1u), l->count)) < 0 ||
+        topk_init(&x.best, &c->arena, MAX(search->keep, 1u)) < 0)
         return err_nomem(c);
+    scorer_scan(centres, l->count, &near);
+    topk_sort(&near);
     if (l->spilled) {
         if (graph_scratch_seen(scratch, search->rows_count) < 0)
             return err_nomem(c);
@@ -157,7 +130,7 @@ int lists_search(struct ctx *c, const struct lists *l, const struct scorer *cent
         s->list = (s->norm_factor + 1) * of_centre(l, centres, &near.heap[i]);
         scan_list(&x, near.heap[i].row);
     }
-    qsort(x.best.heap, x.best.size, sizeof *x.best.heap, by_distance);
+    topk_sort(&x.best);
     for (uint32_t i = 0; i < x.best.size; i++)
         out[i] = (struct found){x.best.heap[i].distance, x.best.heap[i].row};
     return (int)x.best.size;

@@ -62,7 +62,7 @@ static int has_id(struct masking *m, const struct pred *p, const struct bits *am
 static int by_index(struct masking *m, const struct pred *p, struct bits *sure, struct bits *maybe)
 {
     const struct field_index *x = m->s->ops->field(m->s, p->field->id);
-    const struct column *y = x || !m->s->ops->column ? NULL : m->s->ops->column(m->s, p->field->id);
+    const struct column *y = m->s->ops->column(m->s, p->field->id);
 
     return y ? column_match(m->c, y, p, sure, maybe) : x && field_match(x, p, sure, maybe);
 }
@@ -102,8 +102,7 @@ static bool indexed(const struct masking *m, const struct pred *p)
         }
         return true;
     }
-    return p->field && (m->s->ops->field(m->s, p->field->id) ||
-                        (m->s->ops->column && m->s->ops->column(m->s, p->field->id)));
+    return p->field && (m->s->ops->field(m->s, p->field->id) || m->s->ops->column(m->s, p->field->id));
 }
 
 /* The indexed ones first: they leave fewer rows to be read by the others. */

@@ -21,7 +21,7 @@
 
 #define HOP_BELOW 0.4  /* share of the rows that match */
 #define COARSE_ERRORS 2.5 /* deviations: 3 in 10,000 of the true ten are lost, and a third of the time */
-#define HOP_WIDER 1.1  /* than a walk over everything, to find as much */
+#define HOP_WIDER 1.1  /* than a walk over everything, to find about as much */
 #define HOP_SPARSE 1.6 /* where few match near the query, though many do elsewhere */
 enum { SCAN_ALWAYS = 2000, SCAN_CODES = 6500, SCAN_ORIGINALS = 150, AHEAD = 32, NEXT = 16 };
 
@@ -304,7 +304,7 @@ static int by_lists(struct searching *g, const struct vector_index *x, const str
 {
     struct lists_search search = {.absent = g->leave_out, .rows_count = note->rows, .keep = ranked(g, x)};
     struct found *found = arena_alloc(&g->c->arena, search.keep * sizeof *found);
-    uint32_t probes = g->q->probes ? g->q->probes : (width(g, x, note) + LISTS_WIDTH - 1) / LISTS_WIDTH;
+    uint32_t probes = g->q->probes ? g->q->probes : vector_index_probes(width(g, x, note));
     struct graph_scratch *scratch;
     struct scorer s;
     int n;
@@ -335,11 +335,10 @@ static uint32_t times(uint32_t ef, double factor)
     return (uint32_t)fmin((double)ef * factor + 1, GRAPH_EF_MAX);
 }
 
-/* Over the matches alone, as wide as finds as much as a walk over everything. */
-static void hop(struct graph_search *search, uint32_t ef, double share)
+/* Over the matches alone, wide enough to find about as much as a walk over everything. */
+static void hop(struct graph_search *search, uint32_t ef)
 {
     search->hop_over = true;
-    search->share = share;
     search->ef = times(ef, HOP_WIDER);
     search->ef_sparse = times(ef, HOP_SPARSE);
 }
@@ -358,7 +357,7 @@ static int by_graph(struct searching *g, const struct vector_index *x, const str
         search.allow = mask;
         search.rows = slots_are_rows(g, x) ? NULL : x->slots;
         if (share < MAX((double)g->q->hop_below, HOP_BELOW))
-            hop(&search, ef, share);
+            hop(&search, ef);
         else
             search.ef = times(ef, 1 / share); /* it must meet the others too */
         search.share = share;
@@ -371,7 +370,7 @@ static int by_graph(struct searching *g, const struct vector_index *x, const str
     if (n >= 0 && !all && !search.hop_over && (search.gave_up || search.inside < ef - ef / 8)) {
         /* near here fewer match than elsewhere */
         note->strategy = "filter, then hop";
-        hop(&search, ef, share);
+        hop(&search, ef);
         g->best.size = 0;
         n = walk(g, x, &search, scratch, note);
     }

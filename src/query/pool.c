@@ -4,49 +4,62 @@
 
 enum { BLOCK_MOST = 512 << 10 };
 
+/* One that lies there, or NULL. */
+static void *take(struct pool_places *p)
+{
+    void *found = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(p->at) && !found; i++)
+        found = atomic_exchange(&p->at[i], NULL);
+    return found;
+}
+
+/* False: there is no place left. */
+static bool give(struct pool_places *p, void *x)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(p->at); i++) {
+        void *none = NULL;
+        if (atomic_compare_exchange_strong(&p->at[i], &none, x))
+            return true;
+    }
+    return false;
+}
+
+static void scratch_free(struct graph_scratch *s)
+{
+    graph_scratch_release(s);
+    mem_free(s);
+}
+
 void scratch_pool_release(struct scratch_pool *p)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(p->free); i++) {
-        struct graph_scratch *s = atomic_load(&p->free[i]);
-        if (s)
-            graph_scratch_release(s);
-        mem_free(s);
-        arena_block_free(atomic_load(&p->blocks[i]));
-    }
+    struct graph_scratch *s;
+    struct arena_block *block;
+
+    while ((s = take(&p->scratch)))
+        scratch_free(s);
+    while ((block = take(&p->blocks)))
+        arena_block_free(block);
 }
 
 struct graph_scratch *scratch_take(struct scratch_pool *p)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(p->free); i++) {
-        struct graph_scratch *s = atomic_exchange(&p->free[i], NULL);
-        if (s)
-            return s;
-    }
-    return mem_zalloc(sizeof(struct graph_scratch));
+    struct graph_scratch *s = take(&p->scratch);
+
+    return s ? s : mem_zalloc(sizeof *s);
 }
 
 void scratch_give(struct scratch_pool *p, struct graph_scratch *s)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(p->free); i++) {
-        struct graph_scratch *none = NULL;
-        if (atomic_compare_exchange_strong(&p->free[i], &none, s))
-            return;
-    }
-    graph_scratch_release(s);
-    mem_free(s);
+    if (!give(&p->scratch, s))
+        scratch_free(s);
 }
 
 bool scratch_lend(struct scratch_pool *p, struct arena *a)
 {
     if (a->blocks)
         return false;
-    for (size_t i = 0; i < ARRAY_SIZE(p->blocks); i++) {
-        struct arena_block *block = atomic_exchange(&p->blocks[i], NULL);
-        if (block) {
-            arena_take(a, block);
-            break;
-        }
-    }
+    arena_take(a, take(&p->blocks));
     return true;
 }
 
@@ -54,10 +67,6 @@ void scratch_take_back(struct scratch_pool *p, struct arena *a)
 {
     struct arena_block *block = arena_release_but_one(a, BLOCK_MOST);
 
-    for (size_t i = 0; i < ARRAY_SIZE(p->blocks) && block; i++) {
-        struct arena_block *none = NULL;
-        if (atomic_compare_exchange_strong(&p->blocks[i], &none, block))
-            block = NULL;
-    }
-    arena_block_free(block);
+    if (block && !give(&p->blocks, block))
+        arena_block_free(block);
 }

@@ -13,9 +13,12 @@ struct snapshot {
 };
 
 /* Memory that searches need and give back; one pool serves any number of threads. */
+struct pool_places {
+    void *_Atomic at[32];
+};
 struct scratch_pool {
-    struct graph_scratch *_Atomic free[32];
-    struct arena_block *_Atomic blocks[32]; /* of arenas: fresh pages for every search cost more than some searches */
+    struct pool_places scratch; /* struct graph_scratch */
+    struct pool_places blocks;  /* of arenas: fresh pages for every search cost more than some searches */
 };
 void scratch_pool_release(struct scratch_pool *p);
 struct graph_scratch *scratch_take(struct scratch_pool *p); /* NULL: no memory */

@@ -54,11 +54,6 @@ static int count_rows(const struct counting *n, const struct bits *rows, lsn v, 
     return 0;
 }
 
-static const struct live_postings *live_postings_of(const struct segment *s, uint32_t vector_id)
-{
-    return s->ops->live_postings ? s->ops->live_postings(s, vector_id) : NULL;
-}
-
 /* Points of one segment that have the vector, and, of each index of the query, that have it: as the postings say,
  * without the dead, and changed ones as they are now. */
 static int count_segment(struct ctx *c, const struct runner *r, const struct schema_vector *v, size_t segment,
@@ -66,7 +61,7 @@ static int count_segment(struct ctx *c, const struct runner *r, const struct sch
 {
     const struct segment *s = r->snap->segments[segment];
     const struct postings *sealed = s->ops->postings(s, v->id);
-    const struct live_postings *growing = sealed ? NULL : live_postings_of(s, v->id);
+    const struct live_postings *growing = s->ops->live_postings(s, v->id);
     struct counting n = {c, s, v, q, points, df};
     struct bits live, off, late = {0};
     int late_count;
@@ -195,9 +190,11 @@ static int by_live_postings(struct searching *g, const struct live_postings *p, 
         topk_push(&best, -sums[row], row);
     if (best.size == best.capacity)
         bar = -topk_worst(&best) - fabsf(topk_worst(&best)) * 1e-4f - 1e-6f;
+    if (!isfinite(bar)) /* a sum left the range of f32: no bar */
+        bar = -INFINITY;
     for (row_id row = bits_next(&some, 0); row != ROW_NONE; row = bits_next(&some, row + 1)) {
         float unused = bar;
-        if (sums[row] >= bar)
+        if (!(sums[row] < bar))
             TRY(take(g, row, &unused));
     }
     return 0;
@@ -209,7 +206,7 @@ int sparse_segment(struct ctx *c, const struct runner *r, const kith_query *q, c
 {
     const struct segment *s = r->snap->segments[segment];
     const struct postings *postings = s->ops->postings(s, v->id);
-    const struct live_postings *growing = postings ? NULL : live_postings_of(s, v->id);
+    const struct live_postings *growing = s->ops->live_postings(s, v->id);
     struct searching g = {.c = c, .r = r, .q = q, .v = v, .s = s, .query = sparse_of(target->kept), .note = note};
     struct bits mask;
     bool all;

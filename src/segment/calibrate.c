@@ -6,7 +6,6 @@
 #include "segment/calibrate.h"
 
 #include "base/ctx.h"
-#include "base/topk.h"
 #include "os/crew.h"
 
 enum { PROBES_MAX = 128, PROBES_MIN = 24, WORK = 24000000, TRUTH = 100 };
@@ -47,24 +46,12 @@ static int find_truth(struct calibrating *x)
         return err_nomem(x->c);
     }
     scorer_query(&s, x->probe);
-    for (uint32_t i = 0; i < codes->count; i += 4) {
-        uint32_t slots[4];
-        float d[4];
-        for (uint32_t j = 0; j < 4; j++)
-            slots[j] = MIN(i + j, codes->count - 1);
-        scorer_four(&s, slots, d);
-        for (uint32_t j = 0; j < 4 && i + j < codes->count; j++)
-            topk_push(&best, d[j], i + j);
-    }
+    scorer_scan(&s, codes->count, &best);
+    topk_sort(&best);
     x->truth_count = 0;
-    for (uint32_t n = best.size; n > 0; n--) { /* nearest first, without the probe itself */
-        uint32_t least = 0, item;
-        for (uint32_t i = 1; i < n; i++)
-            least = best.heap[i].distance < best.heap[least].distance ? i : least;
-        item = best.heap[least].row;
-        if (item != x->item && x->truth_count < TRUTH)
-            x->truth[x->truth_count++] = x->in->rows[item];
-        best.heap[least] = best.heap[n - 1];
+    for (uint32_t i = 0; i < best.size && x->truth_count < TRUTH; i++) { /* without the probe itself */
+        if (best.heap[i].row != x->item)
+            x->truth[x->truth_count++] = x->in->rows[best.heap[i].row];
     }
     ctx_release(&c);
     return 0;
@@ -85,7 +72,7 @@ static int find(struct calibrating *x, struct ctx *c, struct scorer *s, uint32_t
 {
     const struct calibrate_input *in = x->in;
     struct graph_search search = {.ef = width, .absent = &x->item}; /* of a graph, codes and slots are the same */
-    struct lists_search scan = {.probes = (width + LISTS_WIDTH - 1) / LISTS_WIDTH, .absent = in->rows[x->item],
+    struct lists_search scan = {.probes = vector_index_probes(width), .absent = in->rows[x->item],
                                 .keep = vector_index_ranked(in->shown, curve_ks[CURVE_KS - 1]),
                                 .rows_count = in->rows[in->codes->count - 1] + 1};
 

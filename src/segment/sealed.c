@@ -281,6 +281,20 @@ static const struct vector_index *sealed_graph(const struct segment *s, uint32_t
     return NULL;
 }
 
+static const struct live_postings *sealed_live_postings(const struct segment *s, uint32_t vector_id)
+{
+    UNUSED(s);
+    UNUSED(vector_id);
+    return NULL;
+}
+
+static const struct column *sealed_column(const struct segment *s, uint32_t field_id)
+{
+    UNUSED(s);
+    UNUSED(field_id);
+    return NULL;
+}
+
 static const struct field_index *sealed_field(const struct segment *s, uint32_t field_id)
 {
     const struct sealed *z = sealed_of(s);
@@ -407,6 +421,8 @@ static const struct segment_ops sealed_ops = {
     .index = sealed_graph,
     .postings = sealed_postings,
     .field = sealed_field,
+    .live_postings = sealed_live_postings,
+    .column = sealed_column,
     .mark_dead = sealed_mark_dead,
     .put_doc = sealed_put_doc,
     .put_vector = sealed_put_vector,

@@ -321,17 +321,15 @@ bool vector_index_fits(const struct vector_index *x, const struct schema_vector 
     return x->form != CODE_PLANES || x->planes.bits == (want->codes == KITH_CODES_BIT ? 1u : 2u);
 }
 
-bool segment_wants_index(const struct segment *s, const struct schema *schema, const struct schema_vector **ret_vector)
+const struct schema_vector *segment_wants_index(const struct segment *s, const struct schema *schema)
 {
     for (size_t i = 0; i < schema->vectors_count; i++) {
         const struct schema_vector *v = &schema->vectors[i];
         const struct vector_index *x = s->ops->index(s, v->id);
-        if (schema_wants_index(v) && s->ops->any_vector(s, v->id) && !(x && vector_index_fits(x, v))) {
-            *ret_vector = v;
-            return true;
-        }
+        if (schema_wants_index(v) && s->ops->any_vector(s, v->id) && !(x && vector_index_fits(x, v)))
+            return v;
     }
-    return false;
+    return NULL;
 }
 
 uint32_t vector_index_ranked(const struct vector_index *x, uint32_t k)

@@ -64,12 +64,16 @@ struct vector_index {
 /* The form that a vector's index is to have, and whether one is as the schema wants it. */
 enum code_form vector_index_form(const struct schema_vector *v);
 bool vector_index_fits(const struct vector_index *x, const struct schema_vector *v);
-/* The first vector that is to have an index here and has none, or one that does not fit. */
-bool segment_wants_index(const struct segment *s, const struct schema *schema, const struct schema_vector **ret_vector);
+/* The first vector that is to have an index here and has none, or one that does not fit; NULL: none is wanted. */
+const struct schema_vector *segment_wants_index(const struct segment *s, const struct schema *schema);
 /* Of what was found by codes, how many the originals are to order, so that k are right. */
 uint32_t vector_index_ranked(const struct vector_index *x, uint32_t k);
-/* Searches the lists; the query as vec_plain says. Widths of the curve are four times the lists looked at. */
-enum { LISTS_WIDTH = 4 };
+/* How many lists a width of the curve stands for. */
+static inline uint32_t vector_index_probes(uint32_t width)
+{
+    return (width + 3) / 4;
+}
+/* Searches the lists; the query as vec_plain says. */
 int vector_index_lists(struct ctx *c, const struct vector_index *x, const struct schema_vector *v, const void *query,
                        struct scorer *s, struct graph_scratch *scratch, struct lists_search *search, struct found *out);
 /* Whether the index covers all rows of the segment. */

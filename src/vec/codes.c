@@ -326,3 +326,16 @@ void scorer_four(const struct scorer *s, const uint32_t slots[4], float out[4])
     for (int j = 0; j < 4; j++)
         out[j] = scorer_distance(s, s->form, slots[j], v[j], sums[j]);
 }
+
+void scorer_scan(const struct scorer *s, uint32_t count, struct topk *best)
+{
+    for (uint32_t i = 0; i < count; i += 4) {
+        uint32_t slots[4];
+        float d[4];
+        for (uint32_t j = 0; j < 4; j++)
+            slots[j] = MIN(i + j, count - 1);
+        scorer_four(s, slots, d);
+        for (uint32_t j = 0; j < MIN(count - i, 4u); j++)
+            topk_push(best, d[j], i + j);
+    }
+}

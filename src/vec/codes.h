@@ -6,6 +6,7 @@
 #ifndef VEC_CODES_H
 #define VEC_CODES_H
 
+#include "base/topk.h"
 #include "vec/blocks.h"
 #include "vec/grid.h"
 #include "vec/planes.h"
@@ -88,6 +89,8 @@ int scorer_product(struct scorer *s, struct arena *a, const struct product *p, c
 void scorer_refine(const struct scorer *s, const uint32_t slots[4], float distances[4]);
 /* Up to 4 slots; unused places repeat another. */
 void scorer_four(const struct scorer *s, const uint32_t slots[4], float out[4]);
+/* The best of the first `count` slots. */
+void scorer_scan(const struct scorer *s, uint32_t count, struct topk *best);
 
 /* From the kernel's sum to the distance; `record` is what it was taken of. */
 static inline float scorer_distance(const struct scorer *s, enum code_form form, uint32_t slot, const uint8_t *record,

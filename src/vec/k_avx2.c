@@ -1,6 +1,7 @@
 /* k_avx2.c - AVX2 and FMA; compiled with those flags and nothing else. */
 #include "vec/four_avx2.h"
 #include "vec/pairs.h"
+#include "vec/part_bytes.h"
 
 #include <immintrin.h>
 #include <math.h>
@@ -261,17 +262,6 @@ static float round_product(const float *a, const float *b, float scale, size_t n
     return (float)(sum + sum_fine / GRID_FINE);
 }
 
-/* Bytes are summed as 16-bit numbers, two a number; the odd ones also alone, to be taken off at the end. */
-static ALWAYS_INLINE void look_up_half(__m256i sums, __m256i odd, uint16_t out[16])
-{
-    __m256i even = _mm256_sub_epi16(sums, _mm256_slli_epi16(odd, 8));
-    __m128i e = _mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
-    __m128i o = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1));
-
-    _mm_storeu_si128((__m128i *)(void *)out, _mm_unpacklo_epi16(e, o));
-    _mm_storeu_si128((__m128i *)(void *)(out + 8), _mm_unpackhi_epi16(e, o));
-}
-
 static void look_up(const uint8_t *codes, const uint8_t *table, size_t groups, uint16_t out[32])
 {
     const __m256i mask = _mm256_set1_epi8(15);
@@ -286,8 +276,8 @@ static void look_up(const uint8_t *codes, const uint8_t *table, size_t groups, u
         high = _mm256_add_epi16(high, b);
         high_odd = _mm256_add_epi16(high_odd, _mm256_srli_epi16(b, 8));
     }
-    look_up_half(low, low_odd, out);
-    look_up_half(high, high_odd, out + 16);
+    part_bytes(low, low_odd, out);
+    part_bytes(high, high_odd, out + 16);
 }
 
 static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)

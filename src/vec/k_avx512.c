@@ -1,6 +1,7 @@
 /* k_avx512.c - AVX-512 F, BW, VL, DQ and VNNI; compiled with those flags and nothing else. */
 #include "vec/four_avx512.h"
 #include "vec/pairs.h"
+#include "vec/part_bytes.h"
 
 #include <immintrin.h>
 #include <math.h>
@@ -287,17 +288,9 @@ static float round_product(const float *a, const float *b, float scale, size_t n
     return (float)((double)_mm512_reduce_add_epi32(sum) + (double)_mm512_reduce_add_epi32(sum_fine) / GRID_FINE);
 }
 
-/* Bytes are summed as 16-bit numbers, two a number; the odd ones also alone, to be taken off at the end. */
-static ALWAYS_INLINE void look_up_half(__m512i sums, __m512i odd, uint16_t out[16])
+static ALWAYS_INLINE __m256i halves_added(__m512i x)
 {
-    __m512i even = _mm512_sub_epi16(sums, _mm512_slli_epi16(odd, 8));
-    __m256i e = _mm256_add_epi16(_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1));
-    __m256i o = _mm256_add_epi16(_mm512_castsi512_si256(odd), _mm512_extracti64x4_epi64(odd, 1));
-    __m128i e1 = _mm_add_epi16(_mm256_castsi256_si128(e), _mm256_extracti128_si256(e, 1));
-    __m128i o1 = _mm_add_epi16(_mm256_castsi256_si128(o), _mm256_extracti128_si256(o, 1));
-
-    _mm_storeu_si128((__m128i *)(void *)out, _mm_unpacklo_epi16(e1, o1));
-    _mm_storeu_si128((__m128i *)(void *)(out + 8), _mm_unpackhi_epi16(e1, o1));
+    return _mm256_add_epi16(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
 }
 
 static void look_up(const uint8_t *codes, const uint8_t *table, size_t groups, uint16_t out[32])
@@ -314,8 +307,8 @@ static void look_up(const uint8_t *codes, const uint8_t *table, size_t groups, u
         high = _mm512_add_epi16(high, b);
         high_odd = _mm512_add_epi16(high_odd, _mm512_srli_epi16(b, 8));
     }
-    look_up_half(low, low_odd, out);
-    look_up_half(high, high_odd, out + 16);
+    part_bytes(halves_added(low), halves_added(low_odd), out);
+    part_bytes(halves_added(high), halves_added(high_odd), out + 16);
 }
 
 static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *out)
