@@ -147,7 +147,7 @@ typedef enum kith_index_kind {
 typedef enum kith_method {
     KITH_METHOD_AUTO = 0, /* a graph where there are rows enough for one */
     KITH_METHOD_FLAT = 1, /* no index: searches are exact scans */
-    KITH_METHOD_LISTS = 2 /* an inverted file (IVF): built in a fraction of the time, no links in memory, slower */
+    KITH_METHOD_LISTS = 2 /* an inverted file (IVF): built in half the time, no links in memory, slower */
 } kith_method;
 
 /* What an index keeps of each vector; the originals stay besides, and order what was found. */
@@ -342,7 +342,7 @@ typedef struct kith_query {
     float threshold;           /* distances must be below it */
     uint32_t limit;            /* 1..; 0 = 10 */
     uint32_t offset;
-    uint32_t ef;               /* search width of graphs; 0 = from target_recall */
+    uint32_t ef;               /* search width of graphs; of lists a quarter of it is looked at; 0 = from target_recall */
     uint32_t probes;           /* how many lists are looked at; 0 = from target_recall */
     float target_recall;       /* share of the true nearest to find, 0.5 to 0.999; 0 = 0.95 */
     bool exact;

@@ -9,6 +9,7 @@
 
 #include "base/ctx.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -44,11 +45,12 @@ static int by_bound(const void *a, const void *b)
     return x->bound < y->bound ? -1 : x->bound > y->bound;
 }
 
-/* The terms that the query and the rows have in common. False: some weight or value is negative, and sums are no
- * bounds. */
+/* The terms that the query and the rows have in common. False: some weight or value is negative, or sums may
+ * leave the range of f32, and are no bounds. */
 static bool choose_terms(struct searching *g)
 {
     const struct sparse *q = g->s->query;
+    double all = 0;
 
     for (uint32_t i = 0; i < q->count; i++) {
         const struct posting_term *t = postings_term(g->p, q->indices[i]);
@@ -64,10 +66,11 @@ static bool choose_terms(struct searching *g)
         to->bound = w * (double)t->max;
         to->best[0] = w * (double)t->tenth;
         to->best[1] = w * (double)t->hundredth;
+        all += to->bound;
         g->count++;
     }
     qsort(g->terms, g->count, sizeof *g->terms, by_bound);
-    return true;
+    return all <= (double)FLT_MAX;
 }
 
 static void set_units(struct searching *g)

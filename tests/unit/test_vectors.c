@@ -478,6 +478,32 @@ static void lists_of_bits(void)
     }
 }
 
+/* Sums that leave the range of f32 hide nobody, growing or sealed. */
+static void endless_sums(void)
+{
+    static const kith_vector_params params = {.name = "", .metric = KITH_DOT, .element = KITH_SPARSE};
+    static const kith_schema schema = {&params, 1, NULL, 0, NULL};
+    struct sim_world *w = sim_world_new(60);
+    kith_db *db = open_sim(w, 5000, 1 << 20);
+    uint32_t blob[4] = {3, 9};
+    const float huge[2] = {3e38f, 3e38f};
+    kith_vector v = {"", 2, blob, KITH_SPARSE};
+    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = v};
+
+    memcpy(blob + 2, huge, sizeof huge);
+    CHECK(kith_create(db, "c", &schema, NULL) == 0);
+    for (uint64_t i = 0; i < 300; i++)
+        CHECK(put_vector(db, i, &v) == 0);
+    for (int sealed = 0; sealed < 2; sealed++) {
+        kith_result *r = kith_query_run(db, "c", &q, NULL);
+        CHECK(r && r->count == 10);
+        kith_result_free(r);
+        CHECK(kith_optimize(db, "c", NULL) == 0);
+    }
+    kith_close(db);
+    sim_world_free(w);
+}
+
 static const struct test tests[] = {
     {"vectors: every element by every metric", elements},
     {"vectors: wrong elements", wrong_elements},
@@ -485,5 +511,6 @@ static const struct test tests[] = {
     {"vectors: another index", index_changes},
     {"vectors: lists of bits", lists_of_bits},
     {"vectors: sparse ones", sparse_vectors},
+    {"vectors: sums beyond f32", endless_sums},
 };
 TEST_MAIN(tests)
