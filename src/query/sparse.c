@@ -190,11 +190,9 @@ static int by_live_postings(struct searching *g, const struct live_postings *p, 
         topk_push(&best, -sums[row], row);
     if (best.size == best.capacity)
         bar = -topk_worst(&best) - fabsf(topk_worst(&best)) * 1e-4f - 1e-6f;
-    if (!isfinite(bar)) /* a sum left the range of f32: no bar */
-        bar = -INFINITY;
     for (row_id row = bits_next(&some, 0); row != ROW_NONE; row = bits_next(&some, row + 1)) {
         float unused = bar;
-        if (!(sums[row] < bar))
+        if (!(sums[row] < bar)) /* also where either left the range of f32 */
             TRY(take(g, row, &unused));
     }
     return 0;
