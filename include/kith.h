@@ -344,7 +344,7 @@ typedef struct kith_query {
     uint32_t offset;
     uint32_t ef;               /* search width of graphs; of lists a quarter of it is looked at; 0 = from target_recall */
     uint32_t probes;           /* how many lists are looked at; 0 = from target_recall */
-    float target_recall;       /* share of the true nearest to find, 0.5 to 0.999; 0 = 0.95 */
+    float target_recall;       /* share of the true nearest to find, 0.5 to 0.999; 0 = 0.95, sparse: all */
     bool exact;
     bool indexed_only;         /* leave out what would be scanned because it has no graph yet */
     float oversampling;        /* find so many times the limit before ordering by the originals; 0 = 1 */

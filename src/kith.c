@@ -271,7 +271,7 @@ static int fill_info(struct ctx *c, struct db *db, struct shard *s, kith_collect
 {
     struct view *view = shard_pin(s);
     struct snapshot snap = view_snapshot(view);
-    struct runner r = {&snap, db->kernels, &db->scratch, 1};
+    struct runner r = {&snap, db->kernels, &db->scratch, NULL};
     int rc = query_count(c, &r, NULL, &info->points);
 
     info->id = s->id;
@@ -492,7 +492,7 @@ static struct snapshot snapshot_of(const kith_view *view)
 static struct runner runner_on(kith_view *view, struct snapshot *snap)
 {
     *snap = snapshot_of(view);
-    return (struct runner){snap, view->db->kernels, &view->db->scratch, 1};
+    return (struct runner){snap, view->db->kernels, &view->db->scratch, NULL};
 }
 
 kith_result *kith_view_query(kith_view *view, const kith_query *query, kith_err *err)
@@ -513,13 +513,16 @@ static int run_on(struct ctx *c, struct shard *s, kith_view *view, const kith_qu
 {
     struct snapshot snap;
     struct runner r = runner_on(view, &snap);
+    const char *name = query->using_vector ? query->using_vector : "";
+    const struct schema_vector *v = query->kind == KITH_QUERY_NEAREST ? schema_vector(snap.schema, name) : NULL;
+    uint32_t effort = v ? monitor_effort(&s->monitor, v->id) : 0;
     int rc;
 
-    r.effort = (double)atomic_load(&s->monitor.effort) / 1000;
+    r.efforts = s->monitor.efforts;
     os_deadline_in(c, query->timeout_ms);
     rc = query_run(c, &r, query, ret_result);
-    if (rc >= 0)
-        monitor_note(s, query, *ret_result);
+    if (rc >= 0 && v)
+        monitor_note(s, v, effort, query, *ret_result);
     return rc;
 }
 
@@ -566,7 +569,7 @@ kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t 
 static int count_in(struct ctx *c, struct db *db, struct view *view, const kith_filter *filter, uint64_t *ret_count)
 {
     struct snapshot snap = view_snapshot(view);
-    struct runner r = {&snap, db->kernels, &db->scratch, 1};
+    struct runner r = {&snap, db->kernels, &db->scratch, NULL};
 
     return query_count(c, &r, filter, ret_count);
 }

@@ -70,3 +70,80 @@ void topk_sort(struct topk *t)
 {
     qsort(t->heap, t->size, sizeof *t->heap, by_distance);
 }
+
+/* ---- a shortlist ------------------------------------------------------------------------------------------- */
+
+int shortlist_init(struct shortlist *l, struct arena *a, uint32_t wanted)
+{
+    *l = (struct shortlist){.wanted = MAX(wanted, 1u), .bar = __builtin_inff()};
+    l->room = l->wanted * 2 + 32;
+    l->at = arena_alloc(a, (size_t)l->room * sizeof *l->at);
+    return l->at ? 0 : KITH_NOMEM;
+}
+
+static float middle_of(float a, float b, float c)
+{
+    return MAX(MIN(a, b), MIN(MAX(a, b), c));
+}
+
+/* How many are nearer than `pivot`: they come first. No branch depends on the data (Lomuto's scheme). */
+static uint32_t part(struct scored *at, uint32_t low, uint32_t high, float pivot, bool or_equal)
+{
+    uint32_t to = low;
+
+    for (uint32_t i = low; i < high; i++) {
+        struct scored x = at[i];
+        at[i] = at[to];
+        at[to] = x;
+        to += or_equal ? x.distance <= pivot : x.distance < pivot;
+    }
+    return to;
+}
+
+/* Quickselect (Hoare 1961): the nearest `n` come first. */
+static void select_first(struct scored *at, uint32_t size, uint32_t n)
+{
+    uint32_t low = 0, high = size;
+
+    while (high - low > 1) {
+        float pivot = middle_of(at[low].distance, at[low + (high - low) / 2].distance, at[high - 1].distance);
+        uint32_t nearer = part(at, low, high, pivot, false), upto;
+        if (n == nearer)
+            return;
+        if (n < nearer) {
+            high = nearer;
+            continue;
+        }
+        upto = nearer == low ? part(at, low, high, pivot, true) : nearer; /* equal ones must not go round forever */
+        if (n <= upto && upto > nearer)
+            return;
+        low = upto;
+    }
+}
+
+void shortlist_cut(struct shortlist *l)
+{
+    if (l->size <= l->wanted)
+        return;
+    select_first(l->at, l->size, l->wanted);
+    l->size = l->wanted;
+    l->bar = l->at[0].distance;
+    for (uint32_t i = 1; i < l->size; i++)
+        l->bar = MAX(l->bar, l->at[i].distance);
+}
+
+void shortlist_finish(struct shortlist *l)
+{
+    shortlist_cut(l);
+    if (l->size > 128) {
+        qsort(l->at, l->size, sizeof *l->at, by_distance);
+        return;
+    }
+    for (uint32_t i = 1; i < l->size; i++) {
+        struct scored x = l->at[i];
+        uint32_t j = i;
+        for (; j > 0 && worse(l->at[j - 1], x); j--)
+            l->at[j] = l->at[j - 1];
+        l->at[j] = x;
+    }
+}

@@ -30,4 +30,29 @@ static inline void topk_push(struct topk *t, float distance, row_id row)
         topk_push_slow(t, distance, row);
 }
 
+/* The nearest of many in no order, where they are asked for once, at the end: entries are gathered, and the farther half
+ * is thrown away whenever there is no more room, which costs less than a heap does. */
+struct shortlist {
+    struct scored *at;
+    uint32_t size, wanted, room;
+    float bar; /* farther ones are not wanted */
+};
+
+int shortlist_init(struct shortlist *l, struct arena *a, uint32_t wanted);
+void shortlist_cut(struct shortlist *l); /* at most `wanted` are left */
+/* The same, nearest first. */
+void shortlist_finish(struct shortlist *l);
+
+/* What is not a number is as far away as can be. */
+static inline void shortlist_push(struct shortlist *l, float distance, row_id row)
+{
+    if (distance != distance)
+        distance = __builtin_inff();
+    if (distance > l->bar)
+        return;
+    l->at[l->size++] = (struct scored){distance, row};
+    if (l->size == l->room)
+        shortlist_cut(l);
+}
+
 #endif

@@ -55,10 +55,17 @@ struct unsealed {
 enum { FROZEN_MAX = 16 };
 
 /* What searches really found (monitor.c). */
-struct monitor {
-    atomic_ullong queries, samples, hits, wanted, asked; /* asked: sum of targets, thousandths of a hit */
-    atomic_uint effort; /* thousandths */
-    struct checked *_Atomic pending;
+struct gauge {
+    atomic_ullong queries, samples, hits, wanted;
+    atomic_ullong asked;   /* sum of targets, thousandths of a hit */
+    atomic_ullong squares; /* of the shares found, in millionths */
+};
+struct monitor { /* by vector id, modulo: two that meet share what is learnt */
+    struct gauge gauges[VECTORS_MAX];
+    atomic_uint efforts[VECTORS_MAX]; /* thousandths */
+    struct checked *_Atomic pending; /* the newest first */
+    struct checked *taken;           /* of them, by the job */
+    atomic_uint waiting;
     struct job job;
 };
 struct measured {
@@ -242,8 +249,11 @@ void link_post(struct shard *s);
 void monitor_init(struct monitor *m);
 void monitor_release(struct monitor *m);
 /* After a search: perhaps it will be run again, exactly. */
-void monitor_note(struct shard *s, const kith_query *q, const kith_result *r);
-void monitor_read(struct monitor *m, struct measured *ret);
+uint32_t monitor_effort(struct monitor *m, uint32_t vector_id); /* thousandths */
+/* A query was answered with so much effort. */
+void monitor_note(struct shard *s, const struct schema_vector *v, uint32_t effort, const kith_query *q,
+                  const kith_result *r);
+void monitor_read(struct monitor *m, struct measured *ret); /* of all vectors; the largest effort */
 void monitor_renew(struct monitor *m); /* an index was made */
 void monitor_step(struct job *job);
 

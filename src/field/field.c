@@ -42,7 +42,7 @@ static void make_steps(struct field_index *x)
     uint32_t words = bits_words(x->rows);
     struct bits before, set;
 
-    if (x->kind == KITH_INDEX_UUID || x->entries < STEPS_FROM || x->entries != bits_count(&x->indexed))
+    if (x->kind == KITH_INDEX_UUID || x->entries < STEPS_FROM || !x->one_key)
         return;
     x->steps = mem_zalloc((size_t)words * FIELD_STEPS * sizeof *x->steps);
     for (uint32_t j = 0; x->steps && j < FIELD_STEPS; j++) {
@@ -86,6 +86,8 @@ int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index)
     x.text = r.at;
     if (x.offsets && (x.offsets[x.keys_count] != (size_t)(r.end - r.at)))
         return err_set(c, KITH_CORRUPT, "field index: malformed");
+    x.one_key = x.entries == bits_count(&x.indexed);
+    x.whole = bits_count(&x.other) == 0;
     make_steps(&x);
     *ret_index = x;
     return 0;
@@ -279,12 +281,14 @@ static void set_key_range(const struct field_index *x, uint32_t from, uint32_t t
         bits_set(sure, x->row_list[i]);
 }
 
-static bool match_range(const struct field_index *x, const kith_filter *f, struct bits *sure, struct bits *maybe)
+struct key_range {
+    uint32_t from, to;
+};
+
+static struct key_range keys_of_range(const struct field_index *x, const kith_filter *f)
 {
     uint32_t from = 0, to = x->keys_count;
 
-    if (x->kind != KITH_INDEX_INTEGER && x->kind != KITH_INDEX_FLOAT)
-        return false;
     if (f->bounds & KITH_GT)
         from = MAX(from, field_key_from(x, f->range.gt, true));
     if (f->bounds & KITH_GTE)
@@ -293,21 +297,29 @@ static bool match_range(const struct field_index *x, const kith_filter *f, struc
         to = MIN(to, field_key_from(x, f->range.lt, MUTANT(MUTANT_RANGE_END_INCLUSIVE)));
     if (f->bounds & KITH_LTE)
         to = MIN(to, field_key_from(x, f->range.lte, true));
-    set_key_range(x, from, to, sure);
+    return (struct key_range){from, to};
+}
+
+static bool match_range(const struct field_index *x, const kith_filter *f, struct bits *sure, struct bits *maybe)
+{
+    struct key_range r;
+
+    if (x->kind != KITH_INDEX_INTEGER && x->kind != KITH_INDEX_FLOAT)
+        return false;
+    r = keys_of_range(x, f);
+    set_key_range(x, r.from, r.to, sure);
     if (x->kind == KITH_INDEX_INTEGER)
         bits_or(maybe, &x->other); /* fractions and numbers beyond 64 bits */
     return true;
 }
 
-static bool match_times(const struct field_index *x, const kith_filter *f, struct bits *sure)
+static struct key_range keys_of_times(const struct field_index *x, const kith_filter *f)
 {
     uint32_t from = 0, to = x->keys_count;
     int64_t above;
 
-    if (x->kind != KITH_INDEX_DATETIME)
-        return false;
     if (f->bounds & KITH_GT && f->times.gt == INT64_MAX)
-        return true;
+        return (struct key_range){0, 0};
     if (f->bounds & KITH_GT) {
         above = f->times.gt + 1;
         from = MAX(from, lower_bytes(x, &above, 8));
@@ -320,7 +332,17 @@ static bool match_times(const struct field_index *x, const kith_filter *f, struc
         above = f->times.lte + 1;
         to = MIN(to, lower_bytes(x, &above, 8));
     }
-    set_key_range(x, from, to, sure);
+    return (struct key_range){from, to};
+}
+
+static bool match_times(const struct field_index *x, const kith_filter *f, struct bits *sure)
+{
+    struct key_range r;
+
+    if (x->kind != KITH_INDEX_DATETIME)
+        return false;
+    r = keys_of_times(x, f);
+    set_key_range(x, r.from, r.to, sure);
     return true;
 }
 
@@ -336,6 +358,29 @@ static bool match_prefix(const struct field_index *x, const kith_filter *f, stru
             break;
         set_rows(x, key, sure);
     }
+    return true;
+}
+
+bool field_rows(const struct field_index *x, const struct pred *p, const uint32_t **ret_rows, uint32_t *ret_count)
+{
+    struct key_range r = {0, 0};
+    uint32_t key;
+
+    if (p->f->kind == KITH_COND_MATCH && p->f->values_count == 1) {
+        if (!find_value(x, &p->f->values[0], &key))
+            return false;
+        if (key != UINT32_MAX)
+            r = (struct key_range){key, key + 1};
+    } else if (p->f->kind == KITH_COND_RANGE && x->one_key && x->whole &&
+               (x->kind == KITH_INDEX_INTEGER || x->kind == KITH_INDEX_FLOAT)) {
+        r = keys_of_range(x, p->f);
+    } else if (p->f->kind == KITH_COND_DATETIME && x->one_key && x->kind == KITH_INDEX_DATETIME) {
+        r = keys_of_times(x, p->f);
+    } else {
+        return false;
+    }
+    *ret_rows = x->row_list + x->starts[r.from];
+    *ret_count = r.from < r.to ? x->starts[r.to] - x->starts[r.from] : 0;
     return true;
 }
 

@@ -27,6 +27,8 @@ struct field_index {
     const uint32_t *row_list;
     uint64_t *steps;            /* NULL, or FIELD_STEPS sets: the rows of the first entries, a step more each */
     struct bits indexed, other, empty, null; /* rows: with a key, with a value left out, ... */
+    bool one_key;               /* no row has several */
+    bool whole;                 /* no value was left out */
 };
 
 /* With a large index whose rows have one key each come sets that make a wide range two subtractions of words
@@ -37,6 +39,10 @@ void field_close(struct field_index *x);
 
 /* Answers `p`, or says that it cannot (false). `sure` and `maybe` are cleared bits of `rows`. */
 bool field_match(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe);
+
+/* The rows that satisfy `p`, each once, in no order, where they lie side by side and nothing else may satisfy it. False:
+ * ask field_match. */
+bool field_rows(const struct field_index *x, const struct pred *p, const uint32_t **ret_rows, uint32_t *ret_count);
 
 /* Keys in order, for order-by: the key as a number, and its rows. */
 double field_key_number(const struct field_index *x, uint32_t key, int64_t *ret_int, bool *ret_is_int);

@@ -162,8 +162,12 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     if (mode == WALK_HOP) {
         w.start_count = find_start(&w, scratch->beams, start);
         w.start = start;
-        if (w.open && search->ef_sparse && is_sparse_here(&w))
+        if (w.open && search->ef_sparse && is_sparse_here(&w)) {
+            search->gave_up = search->dense_only;
             ef = MIN(search->ef_sparse, (uint32_t)GRAPH_EF_MAX);
+        }
+        if (search->gave_up)
+            return 0;
         memset(w.seen, 0, g->count / 8 + 1);
     }
     at = beam_init(&w.to_go, scratch->beams, ef);

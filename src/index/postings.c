@@ -16,7 +16,7 @@ size_t postings_size(const struct postings_head *head)
 
 bool postings_open(struct bytes data, uint32_t rows, struct postings *ret_postings)
 {
-    struct postings p;
+    struct postings p = {0};
     uint64_t next = 0;
 
     if (data.size < sizeof p.head)

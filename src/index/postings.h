@@ -1,12 +1,14 @@
 /* postings.h - sparse vectors by term: who has it, and how much of it (src/index/README.md).
  *
  * Like a graph, it sees data only: rows, weights, a mask. It nominates rows by upper bounds; whoever searches
- * scores them by the vectors themselves, so what is found is exact. */
+ * scores them by the vectors themselves, so what is found is exact. With slack a part of the bound is not believed:
+ * some rows are missed. */
 #ifndef INDEX_POSTINGS_H
 #define INDEX_POSTINGS_H
 
 #include "base/bits.h"
 #include "base/buf.h"
+#include "index/slack.h"
 #include "vec/kernel.h"
 #include "vec/sparse.h"
 
@@ -29,6 +31,7 @@ struct postings {
     const struct posting_term *terms;
     const uint32_t *rows;
     const uint8_t *impacts;
+    struct slack_curve slack; /* of this segment; given by who opens it */
 };
 size_t postings_size(const struct postings_head *head);
 /* Over such bytes, 8-byte aligned. False: malformed. */
@@ -50,6 +53,7 @@ struct postings_search {
     const struct sparse *query;
     const struct bits *allow; /* NULL: every row is */
     uint32_t rows, k;
+    float slack; /* 0: exact; to 1 */
     int (*take)(void *arg, uint32_t row, float *bar);
     void *arg;
     /* out */

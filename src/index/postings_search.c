@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define LEAVE_SHARE 0.25
+#define SLACK_SHARE 2.0
 enum { WINDOW = 16384, TERMS_MAX = 4000, SUM_MAX = 65000 };
 
 struct term {
@@ -99,17 +100,19 @@ static float first_bar(const struct searching *g)
 }
 
 /* As many of the least terms as cannot reach a share of the bar together: rows of the others would else all be
- * looked at. */
+ * looked at. With slack more of them, for so much is not expected of them. */
 static void leave_out(struct searching *g)
 {
-    while (g->left_out < g->count && g->left_bound + g->terms[g->left_out].bound < (double)g->bar * LEAVE_SHARE)
+    double most = (double)g->bar * LEAVE_SHARE * (1 + SLACK_SHARE * (double)g->s->slack);
+
+    while (g->left_out < g->count && g->left_bound + g->terms[g->left_out].bound < most)
         g->left_bound += g->terms[g->left_out++].bound;
 }
 
-/* Least sum that may reach the bar. */
+/* Least sum that may reach the bar: with slack, if the terms left out add less than they could. */
 static uint16_t bar_in_units(const struct searching *g)
 {
-    double units = ((double)g->bar * (1 - 1e-6) - g->left_bound) / g->unit;
+    double rest = g->left_bound * (1 - (double)g->s->slack), units = ((double)g->bar * (1 - 1e-6) - rest) / g->unit;
 
     return units < 1 ? 1 : units > SUM_MAX ? SUM_MAX : (uint16_t)units;
 }

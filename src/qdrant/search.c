@@ -11,14 +11,32 @@ struct search {
     bool scores; /* false: a scroll in disguise, every score is 1 */
 };
 
-/* How a collection's vector scores, by name; 0 if there is no such vector. */
-static kith_metric metric_of(const kith_collection_info *info, const char *name)
+/* What users of the peer get when they say nothing is its width of 100, which finds about so much; sparse vectors are
+ * searched exactly. */
+#define USUAL_RECALL 0.98f
+
+static const kith_vector_params *vector_named(const kith_collection_info *info, const char *name)
 {
     for (size_t i = 0; i < info->schema.vectors_count; i++) {
         if (strcmp(info->schema.vectors[i].name, name) == 0)
-            return info->schema.vectors[i].metric;
+            return &info->schema.vectors[i];
     }
-    return (kith_metric)0;
+    return NULL;
+}
+
+/* How a collection's vector scores, by name; 0 if there is no such vector. */
+static kith_metric metric_of(const kith_collection_info *info, const char *name)
+{
+    const kith_vector_params *v = vector_named(info, name);
+
+    return v ? v->metric : (kith_metric)0;
+}
+
+static bool is_sparse(const kith_collection_info *info, const char *name)
+{
+    const kith_vector_params *v = vector_named(info, name);
+
+    return v && v->element == KITH_SPARSE;
 }
 
 /* Their score from our distance, and back (for thresholds). */
@@ -32,13 +50,11 @@ static float distance_of(kith_metric metric, float score)
     return metric == KITH_EUCLID ? score * fabsf(score) : metric == KITH_MANHATTAN ? score : -score;
 }
 
-/* Ours: the share of the true nearest to find, instead of a width. What users of the peer get when they say
- * nothing is its width of 100, which finds about so much. */
+/* Ours: the share of the true nearest to find, instead of a width. */
 static bool read_target(struct call *call, yyjson_val *v, kith_query *q)
 {
     double target = yyjson_is_num(v) ? yyjson_get_num(v) : 0;
 
-    q->target_recall = 0.98f;
     if (!v)
         return true;
     if (target < 0.5 || target > 0.999)
@@ -233,6 +249,8 @@ static bool run(struct call *call, const kith_collection_info *info, struct sear
 
     if (s->q.has_threshold)
         s->q.threshold = distance_of(metric, s->q.threshold);
+    if (s->q.target_recall <= 0 && !is_sparse(info, s->q.using_vector))
+        s->q.target_recall = USUAL_RECALL;
     r = kith_query_run(call->server->db, call->params[0], &s->q, &err);
     if (!r) {
         fail_kith(call, &err);

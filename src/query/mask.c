@@ -207,6 +207,37 @@ static void find_overlaid(const struct segment *s, lsn v, struct bits *out)
     }
 }
 
+int query_few(struct ctx *c, const struct snapshot *snap, size_t segment, const struct pred *p, uint32_t most,
+              struct row_set *ret_rows)
+{
+    struct segment *s = snap->segments[segment];
+    const struct field_index *x;
+    const row_id *rows;
+    row_id *alive;
+    uint32_t count;
+
+    while (p && p->f->kind == KITH_COND_ALL && p->f->subs_count == 1)
+        p = &p->subs[0];
+    if (!p || !p->field || p->f->subs_count || segment_is_growing(s) || atomic_load(&s->overlaid_count))
+        return 0;
+    x = s->ops->field(s, p->field->id);
+    if (!x || !field_rows(x, p, &rows, &count) || count > most)
+        return 0;
+    *ret_rows = (struct row_set){.list = rows, .count = count};
+    if (!atomic_load(&s->dead_count) || MUTANT(MUTANT_FEW_FORGET_THE_DEAD))
+        return 1;
+    alive = arena_alloc(&c->arena, MAX(count, 1u) * sizeof *alive);
+    if (!alive)
+        return err_nomem(c);
+    *ret_rows = (struct row_set){.list = alive};
+    for (uint32_t i = 0; i < count; i++) {
+        lsn dead = s->ops->dead(s, rows[i]);
+        if (!dead || dead > snap->v)
+            alive[ret_rows->count++] = rows[i];
+    }
+    return 1;
+}
+
 int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const struct pred *p,
                struct bits *ret_mask, bool *ret_all)
 {

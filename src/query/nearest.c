@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/topk.h"
 #include "os/os.h"
+#include "query/cost.h"
 #include "query/query.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@
 #define COARSE_ERRORS 2.5 /* deviations: 3 in 10,000 of the true ten are lost, and a third of the time */
 #define HOP_WIDER 1.1  /* than a walk over everything, to find about as much */
 #define HOP_SPARSE 1.6 /* where few match near the query, though many do elsewhere */
-enum { SCAN_ALWAYS = 2000, SCAN_CODES = 6500, SCAN_ORIGINALS = 150, AHEAD = 32, NEXT = 16 };
+enum { SCAN_ALWAYS = 2000, SCAN_LISTS = 6500, SCAN_ORIGINALS = 150, AHEAD = 32, NEXT = 16 };
 
 struct searching {
     struct ctx *c;
@@ -59,16 +60,39 @@ static int score_row(struct searching *g, row_id row, float *ret_distance)
     return 0;
 }
 
-static int scan(struct searching *g, const struct bits *mask, row_id from, struct plan_note *note)
+static void prefetch_row(const struct searching *g, row_id row)
 {
+    const void *data;
+
+    if (g->s->ops->vector(g->c, g->s, row, g->r->snap->v, g->v->id, &data) < 0 || !data)
+        return;
+    for (size_t at = 0; at < g->v->size && at < 2048; at += 64)
+        __builtin_prefetch((const uint8_t *)data + at);
+}
+
+static int scan_rows(struct searching *g, const struct row_set *rows, uint32_t at, struct plan_note *note)
+{
+    row_id some[NEXT];
+    uint32_t n;
     float d;
 
-    for (row_id row = bits_next(mask, from); row != ROW_NONE; row = bits_next(mask, row + 1)) {
-        TRY(score_row(g, row, &d));
-        if (++note->distances % LOOK_AT_CLOCK == 0)
-            TRY(os_in_time(g->c));
-    }
+    do { /* a few at a time are on their way to the cache */
+        for (n = 0; n < NEXT && (some[n] = rows_next(rows, &at)) != ROW_NONE; n++)
+            prefetch_row(g, some[n]);
+        for (uint32_t i = 0; i < n; i++) {
+            TRY(score_row(g, some[i], &d));
+            if (++note->distances % LOOK_AT_CLOCK == 0)
+                TRY(os_in_time(g->c));
+        }
+    } while (n == NEXT);
     return 0;
+}
+
+static int scan(struct searching *g, const struct bits *mask, row_id from, struct plan_note *note)
+{
+    struct row_set rows = {.mask = mask};
+
+    return scan_rows(g, &rows, from, note);
 }
 
 static int by_distance(const void *x, const void *y)
@@ -112,16 +136,6 @@ static void refine(const struct scorer *s, struct found *found, int n)
             found[i + j].distance = d[j];
     }
     sort_found(found, n);
-}
-
-static void prefetch_original(const struct searching *g, const struct vector_index *x, const struct found *f)
-{
-    const void *data;
-
-    if (g->s->ops->vector(g->c, g->s, x->slots[f->slot], g->r->snap->v, g->v->id, &data) < 0 || !data)
-        return;
-    for (size_t at = 0; at < g->v->size && at < 2048; at += 64)
-        __builtin_prefetch((const uint8_t *)data + at);
 }
 
 /* How many are to be found before they are ordered. */
@@ -175,12 +189,12 @@ static int rank(struct searching *g, const struct vector_index *x, const struct 
     if (!whole && g->q->by_codes)
         return rank_codes(g, x, found, n);
     for (int i = 0; i < MIN(likely, (int)NEXT); i++)
-        prefetch_original(g, x, &found[i]);
+        prefetch_row(g, x->slots[found[i].slot]);
     for (int i = 0; i < n; i++) {
         if (i >= sure && found[i].distance - likely_error(&errors, x->form) > topk_worst(&g->best))
             break;
         if (i + NEXT < likely)
-            prefetch_original(g, x, &found[i + NEXT]);
+            prefetch_row(g, x->slots[found[i + NEXT].slot]);
         if (x->slots[found[i].slot] >= g->upto)
             continue;
         TRY(score_row(g, x->slots[found[i].slot], &d));
@@ -239,7 +253,7 @@ static uint32_t width(const struct searching *g, const struct vector_index *x, s
     uint32_t ef = g->q->ef;
 
     if (!ef)
-        ef = (uint32_t)((double)curve_ef(&x->curve, k, target) * g->r->effort);
+        ef = (uint32_t)((double)curve_ef(&x->curve, k, target) * runner_effort(g->r, g->v->id));
     ef = MIN(MAX(ef, over(g) + (g->leave_out != ROW_NONE)), (uint32_t)GRAPH_EF_MAX);
     note->recall = curve_recall(&x->curve, k, ef);
     return ef;
@@ -251,50 +265,51 @@ static bool slots_are_rows(const struct searching *g, const struct vector_index 
 }
 
 /* The next matching rows, their records on the way to the cache. */
-static uint32_t next_rows(const struct scorer *s, const struct bits *mask, row_id *at, uint32_t slots[AHEAD])
+static uint32_t next_rows(const struct scorer *s, const struct row_set *rows, uint32_t *at, uint32_t slots[AHEAD])
 {
     uint32_t n = 0;
 
-    for (; n < AHEAD && *at != ROW_NONE; *at = bits_next(mask, *at + 1)) {
-        const uint8_t *record = s->base + (size_t)*at * s->stride;
+    for (; n < AHEAD && (slots[n] = rows_next(rows, at)) != ROW_NONE; n++) {
+        const uint8_t *record = s->base + (size_t)slots[n] * s->stride;
         for (size_t line = 0; line < s->length && line < 512; line += 64)
             __builtin_prefetch(record + line);
-        slots[n++] = *at;
     }
     return n;
 }
 
 /* The matching rows by their codes, the best of them by the originals: many times faster than by the
  * originals alone, and what the codes put wrong is within their error, which `rank` allows for. */
-static int scan_codes(struct searching *g, const struct vector_index *x, const struct bits *mask,
+static int scan_codes(struct searching *g, const struct vector_index *x, const struct row_set *rows, uint32_t matches,
                       struct plan_note *note)
 {
-    uint32_t most = MIN(ranked(g, x), mask->size), slots[2][AHEAD + 3], n[2];
+    uint32_t most = MIN(ranked(g, x), matches), slots[2][AHEAD + 3], n[2], at = 0;
     struct found *found = arena_alloc(&g->c->arena, most * sizeof *found);
-    row_id at = bits_next(mask, 0);
     struct scorer s;
-    struct topk best;
+    struct shortlist best;
     float d[4];
 
-    if (!found || topk_init(&best, &g->c->arena, most) < 0 ||
+    if (!found || shortlist_init(&best, &g->c->arena, most) < 0 ||
         segment_scorer(&g->c->arena, x, g->v, g->target->plain, g->r->kernels, &s) < 0)
         return err_nomem(g->c);
-    n[0] = next_rows(&s, mask, &at, slots[0]);
+    n[0] = next_rows(&s, rows, &at, slots[0]);
     for (int turn = 0; n[turn]; turn = !turn) { /* while one lot is scored, the next one comes */
         const uint32_t *now = slots[turn];
-        n[!turn] = next_rows(&s, mask, &at, slots[!turn]);
+        n[!turn] = next_rows(&s, rows, &at, slots[!turn]);
         for (uint32_t i = n[turn]; i % 4; i++)
             slots[turn][i] = now[0];
         for (uint32_t i = 0; i < n[turn]; i += 4) {
             scorer_four(&s, now + i, d);
             for (uint32_t j = i; j < MIN(i + 4, n[turn]); j++)
-                topk_push(&best, d[j - i], now[j]);
+                shortlist_push(&best, d[j - i], now[j]);
         }
         note->distances += n[turn];
     }
+    if (s.form == CODE_NIBBLES && s.rest) /* they will be put in order by more than this */
+        shortlist_cut(&best);
+    else
+        shortlist_finish(&best);
     for (uint32_t i = 0; i < best.size; i++)
-        found[i] = (struct found){best.heap[i].distance, best.heap[i].row};
-    sort_found(found, (int)best.size);
+        found[i] = (struct found){best.at[i].distance, best.at[i].row};
     return order(g, x, &s, found, (int)best.size);
 }
 
@@ -335,12 +350,54 @@ static uint32_t times(uint32_t ef, double factor)
     return (uint32_t)fmin((double)ef * factor + 1, GRAPH_EF_MAX);
 }
 
-/* Over the matches alone, wide enough to find about as much as a walk over everything. */
-static void hop(struct graph_search *search, uint32_t ef)
+/* What a scan reads of a row. */
+static size_t scanned_bytes(const struct searching *g, const struct vector_index *x)
 {
+    if (!slots_are_rows(g, x))
+        return g->v->size;
+    switch (x->form) {
+    case CODE_NIBBLES:
+        return (g->v->dim + 1) / 2;
+    case CODE_PLANES:
+        return (size_t)(g->v->dim + 7) / 8 * x->planes.bits;
+    case CODE_PRODUCT:
+        return x->product.parts;
+    case CODE_BYTES: case CODE_L1: case CODE_BITS: case CODE_FORMS:
+        break;
+    }
+    return x->codes.stride;
+}
+
+/* All that match, few as they are. */
+static int by_scan(struct searching *g, const struct vector_index *x, const struct row_set *rows, uint32_t matches,
+                   struct plan_note *note)
+{
+    if (!x || !slots_are_rows(g, x) || matches <= SCAN_ORIGINALS) {
+        note->strategy = x ? "scan" : "exact";
+        return scan_rows(g, rows, 0, note);
+    }
+    note->strategy = "scan codes";
+    return scan_codes(g, x, rows, matches, note);
+}
+
+/* Below it a walk goes over the matches alone. */
+static double share_to_hop(const struct searching *g)
+{
+    return MAX((double)g->q->hop_below, HOP_BELOW);
+}
+
+/* Over the matches alone, wide enough to find about as much as a walk over everything; where few are near the query,
+ * wider still, unless a scan is worth as much then. */
+static void hop(const struct searching *g, const struct vector_index *x, struct graph_search *search, uint32_t ef,
+                uint32_t matches)
+{
+    size_t bytes = scanned_bytes(g, x);
+
     search->hop_over = true;
     search->ef = times(ef, HOP_WIDER);
     search->ef_sparse = times(ef, HOP_SPARSE);
+    search->dense_only = cost_prefers_scan(cost_scan(matches, bytes),
+                                           cost_walk(&x->curve, search->ef_sparse, bytes, search->share, true));
 }
 
 static int by_graph(struct searching *g, const struct vector_index *x, const struct bits *mask, uint32_t matches,
@@ -356,8 +413,8 @@ static int by_graph(struct searching *g, const struct vector_index *x, const str
     if (!all) {
         search.allow = mask;
         search.rows = slots_are_rows(g, x) ? NULL : x->slots;
-        if (share < MAX((double)g->q->hop_below, HOP_BELOW))
-            hop(&search, ef);
+        if (share < share_to_hop(g))
+            hop(g, x, &search, ef, matches);
         else
             search.ef = times(ef, 1 / share); /* it must meet the others too */
         search.share = share;
@@ -370,13 +427,19 @@ static int by_graph(struct searching *g, const struct vector_index *x, const str
     if (n >= 0 && !all && !search.hop_over && (search.gave_up || search.inside < ef - ef / 8)) {
         /* near here fewer match than elsewhere */
         note->strategy = "filter, then hop";
-        hop(&search, ef);
+        hop(g, x, &search, ef, matches);
         g->best.size = 0;
         n = walk(g, x, &search, scratch, note);
     }
     scratch_give(g->r->pool, scratch);
     if (n < 0)
         return n;
+    if (search.hop_over && search.gave_up) {
+        struct row_set rows = {.mask = mask};
+        TRY(by_scan(g, x, &rows, matches, note));
+        note->strategy = "hop, then scan codes";
+        return 0;
+    }
     /* a walk over a thin mask may end in a pocket: then look at all that match */
     if ((uint32_t)n < MIN(g->want, matches)) {
         note->strategy = "hop, then scan";
@@ -407,6 +470,33 @@ int query_take_late(struct ctx *c, const struct segment *s, uint32_t vector_id, 
     return n;
 }
 
+/* Whether so many matches are sooner looked at than searched for. */
+static bool is_scanned(struct searching *g, const struct vector_index *x, uint32_t matches, struct plan_note *note)
+{
+    double share = (double)matches / note->rows;
+    size_t bytes;
+
+    if (!x || g->want > GRAPH_EF_MAX / 2 || matches <= SCAN_ALWAYS)
+        return true;
+    if (matches == note->rows)
+        return false;
+    if (x->lists.count)
+        return matches < note->rows / 4 && matches <= SCAN_LISTS;
+    bytes = scanned_bytes(g, x);
+    return cost_prefers_scan(cost_scan(matches, bytes),
+                             cost_walk(&x->curve, width(g, x, note), bytes, share, share < share_to_hop(g)));
+}
+
+static int give(struct searching *g, size_t segment, struct hit_list *out)
+{
+    for (uint32_t i = 0; i < g->best.size; i++) {
+        struct hit_ref hit = {.distance = g->best.heap[i].distance, .segment = (uint32_t)segment,
+                              .row = g->best.heap[i].row};
+        TRY(hits_push(g->c, out, hit));
+    }
+    return 0;
+}
+
 int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
                     const struct target *target, size_t segment, const struct pred *p, const kith_id *leave_out,
                     struct hit_list *out, struct plan_note *note)
@@ -415,8 +505,9 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
     const struct vector_index *x = q->exact || v->index.method == KITH_METHOD_FLAT ? NULL : s->ops->index(s, v->id);
     struct searching g = {c, r, q, v, target, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE};
     struct bits mask = {0}, late = {0};
+    struct row_set rows = {.mask = &mask};
     uint32_t matches;
-    int late_count = 0;
+    int late_count = 0, few = 0;
     bool all;
 
     if (x && x->live) /* before the rows are counted: what is linked is there */
@@ -430,6 +521,15 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
         g.leave_out = s->ops->find(s, leave_out, r->snap->v);
     if (topk_init(&g.best, &c->arena, MIN(g.want, note->rows)) < 0)
         return err_nomem(c);
+    if (x ? !s->ops->revised(s, v->id) : !q->indexed_only)
+        few = query_few(c, r->snap, segment, p, note->rows / 4, &rows);
+    TRY(few);
+    if (few && is_scanned(&g, x, rows.count, note)) {
+        note->matches = rows.count;
+        note->strategy = "none";
+        TRY(rows.count ? by_scan(&g, x, &rows, rows.count, note) : 0);
+        return give(&g, segment, out);
+    }
     TRY(query_mask(c, r->snap, segment, p, &mask, &all));
     matches = all ? note->rows : bits_count(&mask);
     note->matches = matches;
@@ -446,20 +546,12 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
         return late_count;
     matches -= (uint32_t)late_count;
     all = all && !late_count;
-    if (!x || g.want > GRAPH_EF_MAX / 2 || matches <= SCAN_ALWAYS ||
-        (matches < note->rows / 4 && matches <= SCAN_CODES)) {
-        bool by_codes = x && slots_are_rows(&g, x) && matches > SCAN_ORIGINALS;
-        note->strategy = !x ? "exact" : by_codes ? "scan codes" : "scan";
-        TRY(by_codes ? scan_codes(&g, x, &mask, note) : scan(&g, &mask, 0, note));
+    if (is_scanned(&g, x, matches, note)) {
+        TRY(by_scan(&g, x, &rows, matches, note));
     } else {
         TRY((x->lists.count ? by_lists : by_graph)(&g, x, &mask, matches, all, note));
     }
     if (late_count)
         TRY(scan(&g, &late, 0, note));
-    for (uint32_t i = 0; i < g.best.size; i++) {
-        struct hit_ref hit = {.distance = g.best.heap[i].distance, .segment = (uint32_t)segment,
-                              .row = g.best.heap[i].row};
-        TRY(hits_push(c, out, hit));
-    }
-    return 0;
+    return give(&g, segment, out);
 }

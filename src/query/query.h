@@ -31,8 +31,10 @@ struct runner {
     const struct snapshot *snap;
     const struct kernels *kernels;
     struct scratch_pool *pool;
-    double effort;  /* of walks, by what the monitor has learnt; 1 */
+    const atomic_uint *efforts; /* thousandths, by vector id modulo VECTORS_MAX: what the monitor has learnt; NULL: 1 */
 };
+
+double runner_effort(const struct runner *r, uint32_t vector_id);
 
 #define QUERY_TARGET_RECALL 0.95f /* when a query names neither a width nor a target */
 int query_run(struct ctx *c, const struct runner *r, const kith_query *q, kith_result **ret_result);
@@ -47,6 +49,27 @@ int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const
                struct bits *ret_mask, bool *ret_all);
 
 /* ---- between the files of this room ---- */
+
+/* Rows to look at: those of a mask, ascending, or a list. */
+struct row_set {
+    const struct bits *mask; /* NULL: it is a list */
+    const row_id *list;
+    uint32_t count; /* of the list */
+};
+static inline row_id rows_next(const struct row_set *x, uint32_t *at)
+{
+    row_id row;
+
+    if (!x->mask)
+        return *at < x->count ? x->list[(*at)++] : ROW_NONE;
+    row = bits_next(x->mask, *at);
+    *at = row == ROW_NONE ? x->mask->size : row + 1;
+    return row;
+}
+/* The visible rows of a sealed segment that satisfy `p`, where one index knows them, side by side, and they are at most
+ * `most`: 1. Else 0, and query_mask is to be asked. */
+int query_few(struct ctx *c, const struct snapshot *snap, size_t segment, const struct pred *p, uint32_t most,
+              struct row_set *ret_rows);
 
 enum { LOOK_AT_CLOCK = 256 }; /* rows between two looks */
 
@@ -68,7 +91,7 @@ int hits_push(struct ctx *c, struct hit_list *l, struct hit_ref hit);
 struct plan_note {
     const char *strategy;
     uint32_t rows, matches, ef, distances, hops;
-    float recall; /* expected of the walk */
+    float recall; /* expected; 0: all */
     uint64_t entries; /* of postings */
 };
 

@@ -279,7 +279,14 @@ static void note_put(struct buf *b, const struct segment *s, const struct plan_n
                   "\"distances\":%u,\"hops\":%u,\"entries\":%llu,\"recall\":%.3f}",
                b->size > 1 ? "," : "", (unsigned long long)s->id, segment_is_growing(s) ? "true" : "false",
                n->strategy ? n->strategy : "none", n->rows, n->matches, n->ef, n->distances, n->hops,
-               (unsigned long long)n->entries, n->ef ? (double)n->recall : 1.0);
+               (unsigned long long)n->entries, n->recall > 0 ? (double)n->recall : 1.0);
+}
+
+double runner_effort(const struct runner *r, uint32_t vector_id)
+{
+    const atomic_uint *at = r->efforts ? &r->efforts[vector_id % VECTORS_MAX] : NULL;
+
+    return at ? (double)atomic_load_explicit(at, memory_order_relaxed) / 1000 : 1;
 }
 
 static int run_nearest(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p,

@@ -1,5 +1,6 @@
-/* sparse.c - the best by inner product with a sparse query, exactly: by postings where they are sealed, by the
- * vectors themselves where they have changed since, or few match; growing ones by postings that grow with them. */
+/* sparse.c - the best by inner product with a sparse query: by postings where they are sealed, by the
+ * vectors themselves where they have changed since, or few match; growing ones by postings that grow with them.
+ * Exactly, unless a target recall is named: then sealed postings are searched with as much slack as it allows. */
 #include "base/ctx.h"
 #include "base/topk.h"
 #include "index/postings.h"
@@ -97,7 +98,7 @@ int sparse_weigh(struct ctx *c, const struct runner *r, const struct schema_vect
     for (size_t i = 0; i < r->snap->count; i++)
         TRY(count_segment(c, r, v, i, &q, &points, df));
     for (uint32_t i = 0; i < q.count; i++)
-        weights[i] *= (float)log(1 + ((double)points - (double)df[i] + 0.5) / ((double)df[i] + 0.5));
+        weights[i] *= sparse_idf(points, df[i]);
     return 0;
 }
 
@@ -165,10 +166,14 @@ static int by_postings(struct searching *g, const struct postings *p, struct bit
                                      .take = take, .arg = g};
     struct bits late;
     int late_count = query_take_late(g->c, g->s, g->v->id, mask, &late);
+    float effort = (float)runner_effort(g->r, g->v->id);
 
     if (late_count < 0)
         return late_count;
     search.allow = all && !late_count && g->leave_out == ROW_NONE ? NULL : mask;
+    if (g->q->target_recall > 0 && !g->q->exact)
+        search.slack = slack_for(&p->slack, g->best.capacity, g->q->target_recall) / effort;
+    g->note->recall = slack_recall(&p->slack, g->best.capacity, search.slack);
     TRY(postings_search(g->c, p, g->r->kernels, &search));
     g->note->entries = search.entries;
     return late_count ? take_rows(g, &late) : 0;

@@ -20,6 +20,7 @@ struct calibrating {
     uint32_t item; /* the code of the probe */
     uint32_t truth[TRUTH]; /* rows */
     uint32_t truth_count, hits[CURVE_KS][CURVE_EFS];
+    uint64_t distances[CURVE_EFS];
 };
 
 /* Probes by turns, by several threads. */
@@ -30,6 +31,7 @@ struct probing {
     atomic_uint next;
     atomic_int rc;
     atomic_uint hits[CURVE_KS][CURVE_EFS];
+    atomic_ullong distances[CURVE_EFS];
 };
 
 /* The true nearest, nearest first. */
@@ -68,7 +70,7 @@ static uint32_t count_hits(const struct calibrating *x, uint32_t k, uint32_t n)
     return hits;
 }
 
-static int find(struct calibrating *x, struct ctx *c, struct scorer *s, uint32_t width)
+static int find(struct calibrating *x, struct ctx *c, struct scorer *s, uint32_t width, uint64_t *distances)
 {
     const struct calibrate_input *in = x->in;
     struct graph_search search = {.ef = width, .absent = &x->item}; /* of a graph, codes and slots are the same */
@@ -76,9 +78,11 @@ static int find(struct calibrating *x, struct ctx *c, struct scorer *s, uint32_t
                                 .keep = vector_index_ranked(in->shown, curve_ks[CURVE_KS - 1]),
                                 .rows_count = in->rows[in->codes->count - 1] + 1};
 
-    if (in->shown->lists.count)
-        return vector_index_lists(c, in->shown, in->v, x->probe, s, &x->scratch, &scan, x->found);
-    return graph_search(x->c, &in->shown->graph, s, &x->scratch, &search, x->found);
+    int n = in->shown->lists.count ? vector_index_lists(c, in->shown, in->v, x->probe, s, &x->scratch, &scan, x->found)
+                                   : graph_search(x->c, &in->shown->graph, s, &x->scratch, &search, x->found);
+
+    *distances += in->shown->lists.count ? scan.distances : search.distances;
+    return n;
 }
 
 static int try_widths(struct calibrating *x)
@@ -91,7 +95,7 @@ static int try_widths(struct calibrating *x)
     ctx_init(&c, x->c->os);
     rc = segment_scorer(&c.arena, in->shown, in->v, x->probe, in->kernels, &s);
     for (size_t e = 0; e < CURVE_EFS && rc >= 0; e++) {
-        rc = find(x, &c, &s, curve_efs[e]);
+        rc = find(x, &c, &s, curve_efs[e], &x->distances[e]);
         for (size_t k = 0; k < CURVE_KS && rc >= 0; k++)
             x->hits[k][e] += count_hits(x, curve_ks[k], (uint32_t)rc);
     }
@@ -141,6 +145,8 @@ static void try_part(void *arg, uint32_t who)
     rc = try_probes(p, &x);
     if (rc < 0)
         (void)atomic_compare_exchange_strong(&p->rc, &none, rc);
+    for (size_t e = 0; e < CURVE_EFS; e++)
+        atomic_fetch_add(&p->distances[e], x.distances[e]);
     for (size_t k = 0; k < CURVE_KS; k++) {
         for (size_t e = 0; e < CURVE_EFS; e++)
             atomic_fetch_add(&p->hits[k][e], x.hits[k][e]);
@@ -153,6 +159,7 @@ int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_cur
 {
     struct probing p = {.c = c, .in = in};
     uint32_t n = in->codes->count, hits[CURVE_KS][CURVE_EFS];
+    uint64_t distances[CURVE_EFS];
     int rc;
 
     memset(ret_curve, 0, sizeof *ret_curve);
@@ -167,6 +174,8 @@ int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_cur
         for (size_t e = 0; e < CURVE_EFS; e++)
             hits[k][e] = atomic_load(&p.hits[k][e]);
     }
-    curve_finish(ret_curve, hits, p.probes);
+    for (size_t e = 0; e < CURVE_EFS; e++)
+        distances[e] = atomic_load(&p.distances[e]);
+    curve_finish(ret_curve, hits, distances, p.probes);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* calibrate.h - measuring the recall of a graph about to be written. */
+/* calibrate.h - measuring the recall of an index about to be written. */
 #ifndef SEGMENT_CALIBRATE_H
 #define SEGMENT_CALIBRATE_H
 
@@ -15,5 +15,8 @@ struct calibrate_input {
     void *stop_arg;
 };
 int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve);
+/* `idf`: queries will be weighed by how rare the terms are. */
+int calibrate_sparse(struct ctx *c, const struct postings_source *from, const struct postings *p,
+                     const struct kernels *kernels, bool idf, struct slack_curve *ret_curve);
 
 #endif

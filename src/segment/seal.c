@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "segment/calibrate.h"
 #include "segment/sealed.h"
 
 #include <lz4.h>
@@ -13,6 +14,7 @@ struct sealing {
     struct pack_writer *w;
     uint64_t owner;
     const struct schema *schema;
+    const struct graph_plan *plan; /* NULL: it must be quick, and nothing is measured */
     struct picked *rows;
     uint32_t count;
     lsn v;
@@ -157,6 +159,20 @@ static int sparse_at(void *arg, uint32_t i, const void **ret_kept)
     return picked_vector(from->z, i, from->vector_id, ret_kept);
 }
 
+static int write_slack(struct sealing *z, const struct schema_vector *v, const struct postings_source *from,
+                       struct bytes built)
+{
+    struct slack_curve curve;
+    struct postings p;
+
+    if (!z->plan)
+        return 0;
+    if (!postings_open(built, z->count, &p))
+        return err_set(z->c, KITH_CORRUPT, "postings just built");
+    TRY(calibrate_sparse(z->c, from, &p, z->plan->kernels, v->idf, &curve));
+    return curve.probes ? pack_put(z->c, z->w, PACK_CURVE, v->id, z->owner, &curve, sizeof curve) : 0;
+}
+
 static int write_postings(struct sealing *z, const struct schema_vector *v)
 {
     struct sparse_source arg = {z, v->id};
@@ -168,6 +184,8 @@ static int write_postings(struct sealing *z, const struct schema_vector *v)
     rc = postings_build(z->c, &from, &out);
     if (rc >= 0)
         rc = pack_put(z->c, z->w, PACK_POSTINGS, v->id, z->owner, out.data, out.size);
+    if (rc >= 0)
+        rc = write_slack(z, v, &from, (struct bytes){out.data, out.size});
     buf_release(&out);
     return rc;
 }
@@ -375,7 +393,7 @@ int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct s
                const struct seal_source *from, lsn v, const struct graph_plan *plan, uint32_t *ret_rows,
                struct sealed_graphs *ret_graphs)
 {
-    struct sealing z = {.c = c, .w = w, .owner = id, .schema = schema, .v = v};
+    struct sealing z = {.c = c, .w = w, .owner = id, .schema = schema, .plan = plan, .v = v};
     struct segment_head head = {0};
 
     TRY(pick_rows(&z, from));

@@ -437,6 +437,20 @@ static int malformed(struct ctx *c, const struct sealed *z, const char *what)
                    (unsigned long long)z->base.id, what);
 }
 
+/* Postings made before it was measured have none. */
+static int open_slack(struct ctx *c, struct sealed *z, struct sealed_vector *v)
+{
+    struct bytes data;
+
+    if (!pack_find(z->cols->pack, PACK_CURVE, v->id, z->base.id))
+        return 0;
+    TRY(pack_get(c, z->cols->pack, PACK_CURVE, v->id, z->base.id, &data));
+    if (data.size != sizeof v->postings.slack)
+        return malformed(c, z, "slack curve");
+    memcpy(&v->postings.slack, data.data, data.size);
+    return 0;
+}
+
 static int open_ids(struct ctx *c, struct sealed *z, uint32_t form)
 {
     struct bytes ids, filter;
@@ -498,6 +512,7 @@ static int open_columns(struct ctx *c, struct sealed *z, const struct schema *sc
             TRY(pack_get(c, z->cols->pack, PACK_POSTINGS, v->id, z->base.id, &postings));
             if (v->section->size < ((uint64_t)z->rows + 1) * 4 || !postings_open(postings, z->rows, &v->postings))
                 return malformed(c, z, "sparse vectors");
+            TRY(open_slack(c, z, v));
             continue;
         }
         if (v->section->size != (uint64_t)z->rows * v->size)

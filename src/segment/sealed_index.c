@@ -215,8 +215,10 @@ int sealed_index_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t ro
     TRY(open_slots(&o, rows));
     TRY(head.lists ? open_lists(&o, head.common_scale) : open_links(&o));
     if (pack_find(p->pack, PACK_CURVE, v->id, owner)) { /* the first release had none */
-        TRY(section(&o, PACK_CURVE, sizeof ret_index->curve, &data));
-        memcpy(&ret_index->curve, data, sizeof ret_index->curve);
+        size_t size = pack_find(p->pack, PACK_CURVE, v->id, owner)->size == CURVE_SIZE_OLD ? CURVE_SIZE_OLD
+                                                                                          : sizeof ret_index->curve;
+        TRY(section(&o, PACK_CURVE, size, &data));
+        memcpy(&ret_index->curve, data, size);
     }
     return open_codes(&o, &head);
 }

@@ -1,6 +1,13 @@
 /* sparse.c - by merging. */
 #include "vec/sparse.h"
 
+#include <math.h>
+
+float sparse_idf(uint64_t points, uint64_t df)
+{
+    return (float)log(1 + ((double)points - (double)df + 0.5) / ((double)df + 0.5));
+}
+
 float sparse_dot(const struct sparse *a, const struct sparse *b, uint32_t *ret_common)
 {
     uint32_t i = 0, j = 0, common = 0;

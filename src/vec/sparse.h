@@ -24,4 +24,7 @@ static inline struct sparse sparse_of(const void *kept)
 /* The inner product; `ret_common`: how many indices both have. */
 float sparse_dot(const struct sparse *a, const struct sparse *b, uint32_t *ret_common);
 
+/* The weight of an index that `df` of so many points have: what is rare says more. */
+float sparse_idf(uint64_t points, uint64_t df);
+
 #endif

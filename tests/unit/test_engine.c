@@ -479,7 +479,8 @@ static void recall_contract(void)
     check_codes_only(db);
     s = ((struct db *)(void *)db)->shards[0];
     monitor_renew(&s->monitor); /* the count begins anew */
-    atomic_store(&s->monitor.effort, 300); /* as if the queries were other than the graph was calibrated for */
+    /* as if the queries were other than the graph was calibrated for */
+    atomic_store(&s->monitor.efforts[s->schema->vectors[0].id], 300);
     (void)recall_at(db, 0.95f, 77, 1000);
     CHECK(kith_watch(db, "c", &seen) == 1 && seen.effort > 0.45);
     CHECK(recall_at(db, 0.95f, 78, 300) > 0.92);
@@ -490,7 +491,8 @@ static void recall_contract(void)
         (void)recall_at(db, 0.99f, 2000 + (uint64_t)i, 150);
     }
     CHECK(recall_at(db, 0.99f, 79, 300) > 0.975);
-    atomic_store(&s->monitor.effort, 500); /* what narrowed the walks of an old index says nothing of a new one */
+    /* what narrowed the walks of an old index says nothing of a new one */
+    atomic_store(&s->monitor.efforts[s->schema->vectors[0].id], 500);
     for (uint64_t i = 8000; i < 10000; i++) {
         float data[LINKED_DIM];
         kith_vector v = {"", LINKED_DIM, data, KITH_F32};

@@ -56,7 +56,9 @@ static void put_rows(kith_db *db, uint64_t from, uint64_t to)
 {
     for (uint64_t i = from; i < to; i++) {
         char doc[1000];
-        kith_point p = {kith_id_num(i), {KITH_DOC_JSON, (uint32_t)random_doc(doc, sizeof doc), doc}, NULL, 0};
+        const float place[2] = {(float)test_dice(1000), (float)test_dice(1000)};
+        kith_vector v = {"", 2, place, KITH_F32};
+        kith_point p = {kith_id_num(i), {KITH_DOC_JSON, (uint32_t)random_doc(doc, sizeof doc), doc}, &v, 1};
         both(db, &(kith_op){.kind = KITH_UPSERT, .points = &p, .points_count = 1});
     }
 }
@@ -124,6 +126,24 @@ static void random_condition(struct asked *a)
     a->f.times.lt = a->f.times.lte = 1700000000000000 + (int64_t)test_dice(40000000) * 1000000;
 }
 
+/* So few match that all of them are looked at, whichever way they were found. */
+static void ask_nearest(kith_db *db, const kith_filter *f, int64_t matches, const char *when)
+{
+    const float place[2] = {(float)test_dice(1000), (float)test_dice(1000)};
+    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 20, .filter = f, .exact = test_dice(2),
+                    .vector = {"", 2, place, KITH_F32}};
+    kith_result *with = kith_query_run(db, "indexed", &q, NULL), *without = kith_query_run(db, "plain", &q, NULL);
+    bool same = with && without && with->count == without->count && with->count == MIN((size_t)matches, (size_t)20);
+
+    for (size_t i = 0; same && i < with->count; i++)
+        same = !(with->hits[i].distance < without->hits[i].distance || with->hits[i].distance > without->hits[i].distance);
+    if (!same)
+        printf("     %s: nearest by condition %d on %s\n", when, (int)f->kind, f->path ? f->path : "-");
+    CHECK(same);
+    kith_result_free(with);
+    kith_result_free(without);
+}
+
 static void ask_both(kith_db *db, const char *when)
 {
     int some = 0;
@@ -144,6 +164,10 @@ static void ask_both(kith_db *db, const char *when)
             printf("     %s: condition %d on %s (and %d on %s): %lld, expected %lld\n", when, (int)a.f.kind, a.f.path,
                    (int)b.f.kind, b.f.path, (long long)with, (long long)without);
         CHECK(with == without);
+        if (test_dice(2))
+            ask_nearest(db, &f, with, when);
+        else
+            ask_nearest(db, &a.f, kith_count(db, "plain", &a.f, true, 0, NULL), when);
         some += with > 0;
     }
     CHECK(some > ASKED / 3);
@@ -159,7 +183,8 @@ static void index_all(kith_db *db)
 
 static void every_kind(void)
 {
-    kith_schema none = {0};
+    const kith_vector_params params = {.name = "", .dim = 2, .metric = KITH_EUCLID};
+    const kith_schema none = {.vectors = &params, .vectors_count = 1};
     struct sim_world *w = sim_world_new(71);
     kith_db *db = open_sim(w, 4000, 1 << 20);
 

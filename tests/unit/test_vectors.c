@@ -272,6 +272,53 @@ static int put_sparse(kith_db *db, struct sparse_model *m, uint32_t from, uint32
     return rc;
 }
 
+/* Share of the exact answers' ten best scores found with such a target; `ret_entries`: looked at for it. */
+static double sparse_recall(kith_db *db, float target, uint64_t *ret_entries)
+{
+    uint32_t hits = 0, wanted = 0;
+
+    *ret_entries = 0;
+    for (uint64_t i = 0; i < 200; i++) {
+        uint32_t blob[2 * SPARSE_MOST], indices[SPARSE_MOST], n;
+        float values[SPARSE_MOST];
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .target_recall = target, .explain = true};
+        kith_result *some, *all;
+        const char *entries;
+        n = sparse_vector_at(7000000 + i, false, indices, values);
+        memcpy(blob, indices, n * 4);
+        memcpy(blob + n, values, n * 4);
+        q.vector = (kith_vector){"", n, blob, KITH_SPARSE};
+        some = kith_query_run(db, "c", &q, NULL);
+        q.exact = true;
+        all = kith_query_run(db, "c", &q, NULL);
+        CHECK(some && all && some->count <= all->count);
+        for (size_t j = 0; some && all && j < some->count; j++)
+            hits += some->hits[j].distance <= all->hits[all->count - 1].distance;
+        wanted += all ? (uint32_t)all->count : 0;
+        entries = some && some->explain ? strstr(some->explain, "\"entries\":") : NULL;
+        *ret_entries += entries ? strtoull(entries + 10, NULL, 10) : 0;
+        kith_result_free(some);
+        kith_result_free(all);
+    }
+    return (double)hits / wanted;
+}
+
+/* Exact unless a target is named; then about as much is found as was asked for, with less work. */
+static void check_slack(kith_db *db)
+{
+    static const float targets[] = {0.8f, 0.9f, 0.99f};
+    uint64_t all, some;
+
+    CHECK(sparse_recall(db, 0, &all) >= 1);
+    for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+        double recall = sparse_recall(db, targets[i], &some);
+        printf("     asked for %.2f, found %.3f, entries %llu of %llu\n", (double)targets[i], recall,
+               (unsigned long long)some, (unsigned long long)all);
+        CHECK(recall > (double)targets[i] - 0.03 && recall <= 1);
+        CHECK(targets[i] > 0.85f || (recall < 1 && some < all));
+    }
+}
+
 static void sparse_one(bool idf, bool signs)
 {
     const kith_vector_params params = {.name = "", .metric = KITH_DOT, .element = KITH_SPARSE, .idf = idf};
@@ -310,6 +357,8 @@ static void sparse_one(bool idf, bool signs)
     CHECK(kith_optimize(db, "c", &err) == 0);
     CHECK(kith_digest(db, "c", after, &err) == 0 && memcmp(before, after, sizeof before) == 0);
     check_all_sparse(db, m, idf, signs);
+    if (!signs)
+        check_slack(db);
     kith_close(db);
     sim_world_free(w);
     free(m);
