@@ -347,6 +347,8 @@ static int run(struct bench *x, const char *step, kith_err *err)
         return load(x, step[4] ? step + 5 : "", err);
     if (strcmp(step, "recall") == 0)
         return bench_recall(x->db, &x->b, &x->q, err);
+    if (strcmp(step, "drift") == 0)
+        return bench_drift(x->db, &x->q, err);
     if (strcmp(step, "search") == 0)
         return searches(x, err);
     if (strcmp(step, "write") == 0)
@@ -354,22 +356,25 @@ static int run(struct bench *x, const char *step, kith_err *err)
     if (strncmp(step, "live", 4) == 0)
         return live(x, step[4] == '=' ? atof(step + 5) : 0, err);
     if (strcmp(step, "filtered") == 0)
-        return bench_filtered(x->db, &x->b, &x->q, x->metric, err);
-    snprintf(err->text, sizeof err->text, "step \"%.20s\": expected load, search, write, live or filtered", step);
+        return bench_filtered(x->db, &x->q, err);
+    if (strncmp(step, "documents", 9) == 0)
+        return bench_load_documents(x->db, &x->b, &x->q, x->metric, strcmp(step + 9, "=indexed") == 0, err);
+    snprintf(err->text, sizeof err->text, "step \"%.20s\": expected one of those that --help names", step);
     return -1;
 }
 
 static int usage(int argc, char **argv)
 {
     printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse STEP\n\n"
-           "STEP is load[=INDEX], search, recall, write, live[=RATE] or filtered.\n"
+           "STEP is load[=INDEX], documents[=indexed], search, recall, drift, write, live[=RATE] or filtered.\n"
            "INDEX is of lists, spill, bit, two_bits, product[=BYTES], with + between them.\n"
-           "Prints figures as JSON: of loading BASE into a new database DIR; of searching it, recall and speed\n"
-           "over ef; of recall by target, by decile of the queries, before and after every row is replaced; of\n"
-           "durable single inserts by 1 and 32 threads; of loading at RATE rows a second while one thread searches;\n"
-           "of loading and searching under filters. With sparse for a metric, BASE and QUERY are .csr files (i64\n"
-           "rows, columns, entries; i64 starts; i32 indices; f32 values), and STEP\n"
-           "is load or search. bench/ puts the figures beside others'.\n");
+           "Prints figures as JSON: of loading BASE into a new database DIR, plain or with documents of two numbers,\n"
+           "indexed or not; of searching it, recall and speed over ef; of recall by target, by decile of the queries,\n"
+           "before and after every row is replaced; of what the monitor makes of queries that are unlike the rows\n"
+           "(drift); of durable single inserts by 1 and 32 threads; of loading at RATE rows a second while one thread\n"
+           "searches; of searching rows with documents under ranges of their numbers. With sparse for a metric, BASE\n"
+           "and QUERY are .csr files (i64 rows, columns, entries; i64 starts; i32 indices; f32 values), and STEP is\n"
+           "load or search[=TARGET], a share of the best to find. bench/ puts the figures beside others'.\n");
     return argc != 1 || strcmp(argv[0], "--help") != 0;
 }
 
@@ -378,7 +383,8 @@ int cmd_bench(int argc, char **argv)
     struct bench x = {0};
     kith_err err = {0};
     struct ctx c;
-    bool loads;
+    static const char *const loading[] = {"load", "documents", "live"};
+    bool loads = false;
     int rc;
 
     if (argc == 5 && strcmp(argv[3], "sparse") == 0)
@@ -393,7 +399,8 @@ int cmd_bench(int argc, char **argv)
         rc = matrix_read(&c, argv[2], &x.q);
     err_give(&c, rc < 0 ? rc : 0, &err);
     ctx_release(&c);
-    loads = strncmp(argv[4], "load", 4) == 0 || strcmp(argv[4], "filtered") == 0 || strncmp(argv[4], "live", 4) == 0;
+    for (size_t i = 0; i < ARRAY_SIZE(loading); i++)
+        loads = loads || strncmp(argv[4], loading[i], strlen(loading[i])) == 0;
     if (rc >= 0 && loads && os_linux()->exists(os_linux(), argv[0]) == 1)
         return cmd_fail("bench: %s exists", argv[0]);
     if (rc >= 0) {

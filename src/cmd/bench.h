@@ -13,8 +13,11 @@ struct timing {
 };
 void timing_keep(struct timing *best, double *times, size_t n); /* sorts them */
 
-int bench_filtered(kith_db *db, const struct matrix *base, const struct matrix *query, kith_metric metric,
-                   kith_err *err);
+/* Loads rows with documents of two numbers, `indexed` or not; searches of such rows under ranges of them. */
+int bench_load_documents(kith_db *db, const struct matrix *base, const struct matrix *query, kith_metric metric,
+                         bool indexed, kith_err *err);
+int bench_filtered(kith_db *db, const struct matrix *query, kith_err *err);
+int bench_drift(kith_db *db, const struct matrix *query, kith_err *err);
 int bench_recall(kith_db *db, const struct matrix *base, const struct matrix *query, kith_err *err);
 int bench_sparse(const char *dir, const char *base, const char *query, const char *step);
 

@@ -1,6 +1,7 @@
 /* bench_recall.c - kith bench, recall as asked for: by target and by how hard the queries are, and after every row was
  * replaced. */
 #include "cmd/bench.h"
+#include "os/os.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,13 +59,14 @@ static int find_truth(struct asked *x, kith_err *err)
     return 0;
 }
 
-static int one_target(const struct asked *x, float target, kith_err *err)
+/* Deciles, if the queries are taken in order of how hard they are; else as they come. */
+static int one_target(const struct asked *x, float target, bool in_order, kith_err *err)
 {
     size_t n = (size_t)x->query->rows, hits[DECILES] = {0}, all = 0;
     double start = bench_now();
 
     for (size_t i = 0; i < n; i++) {
-        uint32_t query = x->order[i];
+        uint32_t query = in_order ? x->order[i] : (uint32_t)i;
         kith_result *r = search(x, query, target, false, err);
         if (!r)
             return -1;
@@ -90,7 +92,7 @@ static int all_targets(struct asked *x, const char *name, kith_err *err)
     printf("\"%s\": [", name);
     for (size_t i = 0; i < ARRAY_SIZE(targets) && rc >= 0; i++) {
         printf("%s", i ? ", " : "");
-        rc = one_target(x, targets[i], err);
+        rc = one_target(x, targets[i], true, err);
     }
     printf("]");
     return rc;
@@ -113,6 +115,30 @@ static int churn(kith_db *db, const struct matrix *base, kith_err *err)
             return -1;
     }
     return 0;
+}
+
+/* Rounds of the same queries by the usual target, as a running server would meet them, and what the monitor makes of
+ * them. */
+int bench_drift(kith_db *db, const struct matrix *query, kith_err *err)
+{
+    enum { ROUNDS = 6 };
+    struct asked x = {db, query, calloc(query->rows, sizeof *x.worst), calloc(query->rows, sizeof *x.order)};
+    int rc = x.worst && x.order ? find_truth(&x, err) : -1;
+    kith_watched w = {0};
+
+    printf("{\"rounds\": [");
+    for (int i = 0; i < ROUNDS && rc >= 0; i++) {
+        printf("%s{\"found\": ", i ? ", " : "");
+        rc = one_target(&x, 0.95f, false, err);
+        os_pause(1500000); /* while the samples that wait are run again */
+        if (kith_watch(db, "bench", &w))
+            printf(", \"samples\": %llu, \"measured\": %.3f, \"low\": %.3f, \"high\": %.3f, \"effort\": %.2f}",
+                   (unsigned long long)w.recall_samples, w.recall, w.recall_low, w.recall_high, w.effort);
+    }
+    printf("]}\n");
+    free(x.worst);
+    free(x.order);
+    return rc;
 }
 
 int bench_recall(kith_db *db, const struct matrix *base, const struct matrix *query, kith_err *err)

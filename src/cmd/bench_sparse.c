@@ -91,10 +91,10 @@ static int load(kith_db *db, const struct csr *base, kith_err *err)
 }
 
 /* One pass over the queries; with `scores`, what was found is printed. */
-static int pass(kith_db *db, const struct csr *query, double *times, bool scores, kith_err *err)
+static int pass(kith_db *db, const struct csr *query, float target, double *times, bool scores, kith_err *err)
 {
     for (int64_t i = 0; i < query->head[0]; i++) {
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10};
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .target_recall = target};
         struct arena a;
         kith_result *r = NULL;
         double start;
@@ -116,15 +116,15 @@ static int pass(kith_db *db, const struct csr *query, double *times, bool scores
     return 0;
 }
 
-static int search(kith_db *db, const struct csr *query, kith_err *err)
+static int search(kith_db *db, const struct csr *query, float target, kith_err *err)
 {
     size_t n = (size_t)query->head[0];
     double *times = calloc(n, sizeof *times);
     struct timing best = {0};
-    int rc = times ? pass(db, query, times, false, err) : -1; /* warms up */
+    int rc = times ? pass(db, query, target, times, false, err) : -1; /* warms up */
 
     for (int turn = 0; turn < 3 && rc >= 0; turn++) {
-        rc = pass(db, query, times, false, err);
+        rc = pass(db, query, target, times, false, err);
         timing_keep(&best, times, n);
     }
     printf("{\"qps\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"resident_mb\": %.0f, \"anonymous_mb\": %.0f, "
@@ -132,7 +132,7 @@ static int search(kith_db *db, const struct csr *query, kith_err *err)
            (double)n / best.total, best.p50 * 1e6, best.p99 * 1e6, (double)os_resident_bytes() / 1048576,
            (double)os_anonymous_bytes() / 1048576);
     if (rc >= 0)
-        rc = pass(db, query, times, true, err);
+        rc = pass(db, query, target, times, true, err);
     printf("]]}\n");
     free(times);
     return rc;
@@ -153,10 +153,10 @@ int bench_sparse(const char *dir, const char *base, const char *query, const cha
     db = kith_open(dir, NULL, &err);
     if (db && loads)
         rc = load(db, &b, &err);
-    else if (db && strcmp(step, "search") == 0)
-        rc = search(db, &q, &err);
+    else if (db && strncmp(step, "search", 6) == 0)
+        rc = search(db, &q, step[6] == '=' ? strtof(step + 7, NULL) : 0, &err);
     else if (db)
-        snprintf(err.text, sizeof err.text, "step \"%.20s\": expected load or search", step);
+        snprintf(err.text, sizeof err.text, "step \"%.20s\": expected load or search[=TARGET]", step);
     kith_close(db);
     csr_release(&b);
     csr_release(&q);
