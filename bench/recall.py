@@ -1,6 +1,7 @@
 """Recall as asked for: by target and by decile of how hard the queries are, before and after every row was replaced.
 
-usage: recall.py NAME METRIC BASE QUERY     -> docs/results/recall-NAME.md
+usage: recall.py NAME METRIC BASE QUERY [OOD]     -> docs/results/recall-NAME.md
+OOD: queries unlike the rows, by which the monitor is to learn.
 """
 import shutil
 import sys
@@ -16,6 +17,7 @@ def main():
     data = tempfile.mkdtemp(prefix="kith-bench-")
     shutil.rmtree(data)
     kith("load", data, metric, base_path, query_path)
+    drift = kith("drift", data, metric, base_path, sys.argv[5])["rounds"] if len(sys.argv) > 5 else []
     got = kith("recall", data, metric, base_path, query_path)
     shutil.rmtree(data, ignore_errors=True)
     lines = head(f"Recall as asked for: {name}") + [
@@ -29,6 +31,12 @@ def main():
         for r in got[state]:
             lines.append(f"| {state} | {r['target']:.2f} | {r['recall']:.3f} | {r['us']:,.0f} | "
                          + " | ".join(f"{d:.3f}" for d in r["deciles"]) + " |")
+    if drift:
+        lines += ["", "Queries unlike the rows, 1,000 a round, target 0.95; after each round what the monitor measured since it last "
+                  "changed the effort, and the effort, a factor of the width. (Each process begins anew.)", "",
+                  "| round | recall | samples | measured | effort after it |", "|---|---|---|---|---|"]
+        lines += [f"| {i + 1} | {r['found']['recall']:.3f} | {r['samples']} | {r['measured']:.3f} ({r['low']:.3f} to {r['high']:.3f}) | "
+                  f"{r['effort']:.2f} |" for i, r in enumerate(drift)]
     publish(f"recall-{name}.md", lines)
 
 

@@ -457,6 +457,22 @@ KITH_API void kith_names_free(kith_names *names);
 /* kith_info_free releases what is in it. */
 KITH_API int kith_info(kith_db *db, const char *name, kith_collection_info *ret_info, kith_err *err);
 KITH_API void kith_info_free(kith_collection_info *info);
+/* What a collection takes, part by part: "ids" (with their versions), "documents", "field", "vectors", "index",
+ * "postings", "changes" (deletions and documents over sealed rows), "growing" (rows not sealed yet). `name`: of the
+ * field or vector, else "". */
+typedef struct kith_memory_part {
+    const char *what;
+    char *name;
+    uint64_t stored; /* bytes in files, which are mapped: the system keeps of them what is used */
+    uint64_t held;   /* bytes of memory beside them */
+} kith_memory_part;
+typedef struct kith_memory {
+    kith_memory_part *parts;
+    size_t count;
+} kith_memory;
+/* Loads the collection if it is idle. kith_memory_free releases what is in it. */
+KITH_API int kith_memory_get(kith_db *db, const char *name, kith_memory *ret_memory, kith_err *err);
+KITH_API void kith_memory_free(kith_memory *memory);
 /* The schema alone, without counting anything; free with kith_schema_free. */
 KITH_API int kith_schema_get(kith_db *db, const char *name, kith_schema *ret_schema, kith_err *err);
 KITH_API void kith_schema_free(kith_schema *schema);

@@ -26,6 +26,20 @@ int cmd_check(int argc, char **argv)
     return n > 0;
 }
 
+static int print_memory(kith_db *db, const char *name)
+{
+    kith_memory m;
+    kith_err err;
+
+    if (kith_memory_get(db, name, &m, &err) < 0)
+        return cmd_fail("%s", err.text);
+    for (size_t i = 0; i < m.count; i++)
+        printf("    %s%s%s: %llu bytes in files, %llu in memory\n", m.parts[i].what, m.parts[i].name[0] ? " " : "",
+               m.parts[i].name, (unsigned long long)m.parts[i].stored, (unsigned long long)m.parts[i].held);
+    kith_memory_free(&m);
+    return 0;
+}
+
 static int print_collection(kith_db *db, const char *name)
 {
     kith_collection_info info;
@@ -47,7 +61,7 @@ static int print_collection(kith_db *db, const char *name)
     for (size_t i = 0; i < info.schema.fields_count; i++)
         printf("    field %s: %llu points\n", info.schema.fields[i].path, (unsigned long long)info.field_points[i]);
     kith_info_free(&info);
-    return 0;
+    return print_memory(db, name);
 }
 
 int cmd_info(int argc, char **argv)

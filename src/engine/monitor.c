@@ -13,7 +13,7 @@
 #include <math.h>
 
 enum { FIRST = 100, RARELY = 1000, SOON = 10, WAITING_MAX = 128, DIM_BYTES_MAX = 1 << 18 };
-#define EFFORT_MOST 8.0
+#define EFFORT_MOST 16.0
 #define EFFORT_LEAST 0.5
 
 /* A query on its way to being checked. */
@@ -154,10 +154,10 @@ void monitor_renew(struct monitor *m)
         set_effort(m, i, fmax(effort_of(m, i), 1));
 }
 
-/* Misses fall about as widths rise, a little slower where they are many. */
+/* Misses fall about as widths rise. (Of queries like the rows a little faster, of others slower.) */
 static double wider_by(double misses)
 {
-    return fmin(fmax(pow(misses, 0.8), 1.2), 2.5);
+    return fmin(fmax(misses, 1.2), 5);
 }
 
 /* Samples may have asked for different shares: what counts is their mean. */

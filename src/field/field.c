@@ -55,6 +55,11 @@ static void make_steps(struct field_index *x)
     }
 }
 
+uint64_t field_held(const struct field_index *x)
+{
+    return x->steps ? (uint64_t)bits_words(x->rows) * FIELD_STEPS * sizeof *x->steps : 0;
+}
+
 void field_close(struct field_index *x)
 {
     mem_free(x->steps);

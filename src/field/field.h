@@ -36,6 +36,8 @@ struct field_index {
 enum { FIELD_STEPS = 32 };
 int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index);
 void field_close(struct field_index *x);
+/* Bytes of memory beside its section. */
+uint64_t field_held(const struct field_index *x);
 
 /* Answers `p`, or says that it cannot (false). `sure` and `maybe` are cleared bits of `rows`. */
 bool field_match(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe);

@@ -297,6 +297,29 @@ void collections_exists(struct call *call)
     finish_ok(call);
 }
 
+/* The peer has such a report too, but does not document its shape: this one is ours. */
+void collections_memory(struct call *call)
+{
+    kith_memory m;
+    kith_err err;
+
+    if (kith_memory_get(call->server->db, call->params[0], &m, &err) < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_text(&call->out, "{\"parts\":[");
+    for (size_t i = 0; i < m.count; i++) {
+        buf_printf(&call->out, "%s{\"part\":\"%s\",\"name\":", i ? "," : "", m.parts[i].what);
+        json_put_str(&call->out, m.parts[i].name, strlen(m.parts[i].name));
+        buf_printf(&call->out, ",\"stored_bytes\":%llu,\"held_bytes\":%llu}", (unsigned long long)m.parts[i].stored,
+                   (unsigned long long)m.parts[i].held);
+    }
+    buf_text(&call->out, "]}");
+    finish_ok(call);
+    kith_memory_free(&m);
+}
+
 void collections_list(struct call *call)
 {
     kith_names names;

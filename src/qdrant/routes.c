@@ -20,6 +20,7 @@ const struct route qdrant_routes[] = {
     {"PATCH", "/collections/{}", MANAGE, SMALL, collections_update},
     {"DELETE", "/collections/{}", MANAGE, 0, collections_delete},
     {"GET", "/collections/{}/exists", READ, 0, collections_exists},
+    {"GET", "/collections/{}/memory", READ, 0, collections_memory},
     {"GET", "/aliases", READ, 0, aliases_all},
     {"GET", "/collections/{}/aliases", READ, 0, aliases_of},
     {"POST", "/collections/aliases", MANAGE, SMALL, aliases_change},

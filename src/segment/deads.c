@@ -3,10 +3,15 @@
 
 #include "base/mem.h"
 
+size_t deads_bytes(uint32_t rows)
+{
+    return sizeof(struct deads) + (size_t)rows * (sizeof(lsn) + sizeof(row_id)) + (size_t)bits_words(rows) * 8;
+}
+
 struct deads *deads_new(uint32_t rows)
 {
     size_t marks = (size_t)rows * sizeof(lsn), bits = (size_t)bits_words(rows) * 8;
-    struct deads *d = mem_zalloc(sizeof *d + marks + bits + (size_t)rows * sizeof *d->list);
+    struct deads *d = mem_zalloc(deads_bytes(rows));
 
     if (!d)
         return NULL;

@@ -20,6 +20,7 @@ struct deads {
 };
 
 struct deads *deads_new(uint32_t rows);
+size_t deads_bytes(uint32_t rows);
 void deads_unref(struct deads *d); /* NULL is fine */
 /* True: it was alive. */
 bool deads_mark(struct deads *d, row_id row, lsn at);

@@ -5,15 +5,17 @@
 
 #include <lz4.h>
 
-int doc_column_open(struct ctx *c, const struct pack *p, uint64_t owner, uint32_t rows, struct doc_column *ret_column)
+int doc_column_open(struct ctx *c, const struct pack *p, uint64_t owner, uint32_t rows, const lsn *born,
+                    struct doc_column *ret_column)
 {
-    struct bytes map, lsns;
+    struct bytes map, lsns = {(const void *)born, (size_t)rows * sizeof *born};
     uint32_t next = 0;
 
     ret_column->pack = p;
     ret_column->section = pack_find(p, PACK_DOCS, 0, owner);
     TRY(pack_get(c, p, PACK_DOC_MAP, 0, owner, &map));
-    TRY(pack_get(c, p, PACK_DOC_LSNS, 0, owner, &lsns));
+    if (pack_find(p, PACK_DOC_LSNS, 0, owner)) /* else none was changed since its row was made */
+        TRY(pack_get(c, p, PACK_DOC_LSNS, 0, owner, &lsns));
     ret_column->blocks = (const void *)map.data;
     ret_column->count = (uint32_t)(map.size / sizeof *ret_column->blocks);
     ret_column->lsns = (const void *)lsns.data;

@@ -358,6 +358,11 @@ static void grow_prefetch(const struct segment *s, row_id row)
     UNUSED(row);
 }
 
+static void grow_uses(const struct segment *s, use_report report, void *arg)
+{
+    report(arg, USE_GROWING, 0, 0, atomic_load(&grow_of(s)->bytes));
+}
+
 static const struct segment_ops grow_ops = {
     .rows = grow_rows,
     .born = grow_born,
@@ -382,6 +387,7 @@ static const struct segment_ops grow_ops = {
     .live_postings = grow_live_postings,
     .field = grow_field,
     .column = grow_column,
+    .uses = grow_uses,
     .mark_dead = grow_mark_dead,
     .put_doc = grow_put_doc,
     .free = grow_free,

@@ -10,6 +10,7 @@ struct copied {
     const uint8_t *of;
     uint8_t *data;
     size_t size;
+    uint32_t vector_id;
 };
 
 void part_unref(struct part *p)
@@ -26,7 +27,16 @@ void part_unref(struct part *p)
     mem_free(p);
 }
 
-const void *part_copy(struct part *p, const void *data, size_t size)
+uint64_t part_copied(const struct part *p, uint32_t vector_id)
+{
+    uint64_t bytes = 0;
+
+    for (const struct copied *x = p->copies; x; x = x->next)
+        bytes += x->vector_id == vector_id ? x->size : 0;
+    return bytes;
+}
+
+const void *part_copy(struct part *p, uint32_t vector_id, const void *data, size_t size)
 {
     struct copied *x = p->copies;
 
@@ -38,7 +48,7 @@ const void *part_copy(struct part *p, const void *data, size_t size)
         atomic_fetch_sub(&p->store->copied, size);
         return data;
     }
-    *x = (struct copied){p->copies, data, pages_alloc(size), size};
+    *x = (struct copied){p->copies, data, pages_alloc(size), size, vector_id};
     if (!x->data) {
         atomic_fetch_sub(&p->store->copied, size);
         mem_free(x);
@@ -83,4 +93,28 @@ int part_take(struct ctx *c, struct blob_store *blobs, const char *key, struct p
         }
     }
     return part_open(c, blobs, key, ret_part);
+}
+
+/* ---- what they take ----------------------------------------------------------------------------------------- */
+
+static const enum use_kind use_of[] = {
+    [PACK_IDS] = USE_IDS, [PACK_LSNS] = USE_IDS, [PACK_FILTER] = USE_IDS, [PACK_SEGMENT] = USE_IDS,
+    [PACK_VECTORS] = USE_VECTORS, [PACK_PRESENT] = USE_VECTORS,
+    [PACK_DOCS] = USE_DOCUMENTS, [PACK_DOC_MAP] = USE_DOCUMENTS, [PACK_DOC_LSNS] = USE_DOCUMENTS,
+    [PACK_FIELD] = USE_FIELD, [PACK_POSTINGS] = USE_POSTINGS,
+    [PACK_GRAPH] = USE_INDEX, [PACK_CODES] = USE_INDEX, [PACK_CODE_META] = USE_INDEX, [PACK_SLOTS] = USE_INDEX,
+    [PACK_LINKS] = USE_INDEX, [PACK_GRID] = USE_INDEX, [PACK_TOP] = USE_INDEX, [PACK_REST] = USE_INDEX,
+    [PACK_NORMS] = USE_INDEX, [PACK_CURVE] = USE_INDEX, [PACK_PLANES] = USE_INDEX, [PACK_PRODUCT] = USE_INDEX,
+    [PACK_LISTS] = USE_INDEX, [PACK_CENTRES] = USE_INDEX,
+};
+
+void part_uses(const struct part *p, uint64_t owner, bool docs, use_report report, void *arg)
+{
+    for (uint32_t i = 0; i < p->pack->sections_count; i++) {
+        const struct pack_section *x = &p->pack->sections[i];
+        enum use_kind kind = x->kind < ARRAY_SIZE(use_of) ? use_of[x->kind] : USE_IDS;
+        bool of_docs = kind == USE_DOCUMENTS || kind == USE_FIELD;
+        if (x->owner == owner && (!of_docs || docs))
+            report(arg, kind, x->tag, x->size, 0);
+    }
 }

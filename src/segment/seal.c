@@ -18,6 +18,7 @@ struct sealing {
     struct picked *rows;
     uint32_t count;
     lsn v;
+    bool with_rows; /* their ids and LSNs are written too */
 };
 
 /* ---- choosing the rows: a merge of id orders ----------------------------------------------------- */
@@ -128,15 +129,20 @@ static int write_filter(struct sealing *z)
     return rc;
 }
 
+static lsn born_of(const struct sealing *z, uint32_t i)
+{
+    const struct segment *s = z->rows[i].s;
+    const struct vecver *d = s->ops->revision(s, z->rows[i].row, 0, z->v);
+    lsn born = s->ops->born(s, z->rows[i].row);
+
+    return d && d->lsn > born ? d->lsn : born; /* its vectors are folded in: it is a row of then */
+}
+
 static int write_lsns(struct sealing *z)
 {
     TRY(pack_begin(z->c, z->w, PACK_LSNS, 0, z->owner));
     for (uint32_t i = 0; i < z->count; i++) {
-        const struct segment *s = z->rows[i].s;
-        const struct vecver *d = s->ops->revision(s, z->rows[i].row, 0, z->v);
-        lsn born = s->ops->born(s, z->rows[i].row);
-        if (d && d->lsn > born) /* its vectors are folded in: it is a row of then */
-            born = d->lsn;
+        lsn born = born_of(z, i);
         TRY(pack_write(z->c, z->w, &born, sizeof born));
     }
     return pack_end(z->c, z->w);
@@ -254,6 +260,7 @@ struct doc_blocks {
     uint64_t at;
     uint32_t first_row;
     struct doc_room room;
+    bool changed; /* some, since their rows were made */
 };
 
 static int flush_docs(struct sealing *z, struct doc_blocks *d, uint32_t next_row)
@@ -306,6 +313,7 @@ static int write_doc_sections(struct sealing *z, struct doc_blocks *d, struct fi
         buf_u32(&d->offsets, (uint32_t)d->raw.size);
         buf_put(&d->raw, doc.data, doc.size);
         buf_u64(&d->lsns, at);
+        d->changed = d->changed || at != born_of(z, i);
         for (size_t f = 0; f < z->schema->fields_count; f++) {
             if (fields[f])
                 TRY(field_builder_add(z->c, fields[f], i, val_of(doc.data, doc.size)));
@@ -318,6 +326,8 @@ static int write_doc_sections(struct sealing *z, struct doc_blocks *d, struct fi
         return err_nomem(z->c);
     TRY(pack_end(z->c, z->w));
     TRY(pack_put(z->c, z->w, PACK_DOC_MAP, 0, z->owner, d->map.data, d->map.size));
+    if (z->with_rows && !d->changed)
+        return 0;
     return pack_put(z->c, z->w, PACK_DOC_LSNS, 0, z->owner, d->lsns.data, d->lsns.size);
 }
 
@@ -393,7 +403,7 @@ int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct s
                const struct seal_source *from, lsn v, const struct graph_plan *plan, uint32_t *ret_rows,
                struct sealed_graphs *ret_graphs)
 {
-    struct sealing z = {.c = c, .w = w, .owner = id, .schema = schema, .plan = plan, .v = v};
+    struct sealing z = {.c = c, .w = w, .owner = id, .schema = schema, .plan = plan, .v = v, .with_rows = true};
     struct segment_head head = {0};
 
     TRY(pick_rows(&z, from));

@@ -399,6 +399,34 @@ static void sealed_free(struct segment *s)
     mem_free(z);
 }
 
+static void sealed_uses(const struct segment *s, use_report report, void *arg)
+{
+    const struct sealed *z = sealed_of(s);
+    uint64_t changes = atomic_load(&((struct segment *)(uintptr_t)s)->overlay_bytes);
+    const struct part *seen[VECTORS_MAX + 2] = {z->cols, z->docs};
+    size_t n = 2;
+
+    part_uses(z->cols, z->base.id, z->docs == z->cols, report, arg);
+    if (z->docs != z->cols)
+        part_uses(z->docs, z->base.id, true, report, arg);
+    for (uint32_t i = 0; i < z->graphs_count; i++) {
+        const struct part *p = z->graphs[i].part;
+        bool known = false;
+        for (size_t j = 0; j < n; j++)
+            known = known || seen[j] == p;
+        if (!known && n < ARRAY_SIZE(seen))
+            part_uses(seen[n++] = p, z->base.id, false, report, arg);
+        report(arg, USE_INDEX, z->graphs[i].vector_id, 0, part_copied(p, z->graphs[i].vector_id));
+    }
+    for (uint32_t i = 0; i < z->fields_count; i++)
+        report(arg, USE_FIELD, z->fields[i].id, 0, field_held(&z->fields[i].index));
+    if (atomic_load(&((struct sealed *)(uintptr_t)z)->deads))
+        changes += deads_bytes(z->rows);
+    if (atomic_load(&((struct sealed *)(uintptr_t)z)->overlays))
+        changes += (uint64_t)z->rows * sizeof(void *);
+    report(arg, USE_CHANGES, 0, 0, changes);
+}
+
 static const struct segment_ops sealed_ops = {
     .rows = sealed_rows,
     .born = sealed_born,
@@ -423,6 +451,7 @@ static const struct segment_ops sealed_ops = {
     .field = sealed_field,
     .live_postings = sealed_live_postings,
     .column = sealed_column,
+    .uses = sealed_uses,
     .mark_dead = sealed_mark_dead,
     .put_doc = sealed_put_doc,
     .put_vector = sealed_put_vector,
@@ -531,7 +560,7 @@ static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schem
 {
     const struct pack *p = z->docs->pack;
 
-    TRY(doc_column_open(c, p, z->base.id, z->rows, &z->column));
+    TRY(doc_column_open(c, p, z->base.id, z->rows, z->born, &z->column));
     z->fields = mem_zalloc(MAX(schema->fields_count, (size_t)1) * sizeof *z->fields);
     if (!z->fields)
         return err_nomem(c);

@@ -24,7 +24,9 @@ struct doc_column {
     uint32_t count;
     const lsn *lsns;
 };
-int doc_column_open(struct ctx *c, const struct pack *p, uint64_t owner, uint32_t rows, struct doc_column *ret_column);
+/* `born`: the LSNs of rows whose documents have none of their own. */
+int doc_column_open(struct ctx *c, const struct pack *p, uint64_t owner, uint32_t rows, const lsn *born,
+                    struct doc_column *ret_column);
 /* In the room, or, if that is NULL, in the arena. */
 int doc_column_read(struct ctx *c, const struct doc_column *x, row_id row, struct doc_room *room,
                     struct bytes *ret_doc);
@@ -61,7 +63,11 @@ struct part *part_ref(struct part *p);
 void part_unref(struct part *p); /* NULL is fine */
 /* A copy of part of the file, made once; the file's own bytes if there is no memory for one, or
  * the store's readers may not hold more. */
-const void *part_copy(struct part *p, const void *data, size_t size);
+const void *part_copy(struct part *p, uint32_t vector_id, const void *data, size_t size);
+/* The bytes of the copies made for that vector. */
+uint64_t part_copied(const struct part *p, uint32_t vector_id);
+/* Of one container what belongs to a segment; `docs`: documents and fields too, which another one may have replaced. */
+void part_uses(const struct part *p, uint64_t owner, bool docs, use_report report, void *arg);
 
 /* A row of a segment to be, where it is now. */
 struct picked {

@@ -31,7 +31,7 @@ static int section(const struct opening *o, enum pack_kind kind, uint64_t size, 
 static int resident(const struct opening *o, enum pack_kind kind, uint64_t size, const void **ret_data)
 {
     TRY(section(o, kind, size, ret_data));
-    *ret_data = part_copy(o->part, *ret_data, size);
+    *ret_data = part_copy(o->part, o->v->id, *ret_data, size);
     return 0;
 }
 

@@ -94,6 +94,12 @@ struct doc_room {
 };
 void doc_room_release(struct doc_room *r);
 
+enum use_kind {
+    USE_IDS, USE_DOCUMENTS, USE_FIELD, USE_VECTORS, USE_INDEX, USE_POSTINGS, USE_CHANGES, USE_GROWING, USE_KINDS
+};
+/* `tag`: the id of the field or vector, else 0. `stored`: bytes in files, which are mapped; `held`: in memory of our own. */
+typedef void (*use_report)(void *arg, enum use_kind kind, uint32_t tag, uint64_t stored, uint64_t held);
+
 struct segment_ops {
     uint32_t (*rows)(const struct segment *s);
     lsn (*born)(const struct segment *s, row_id row);
@@ -131,6 +137,8 @@ struct segment_ops {
     const struct live_postings *(*live_postings)(const struct segment *s, uint32_t vector_id); /* sparse, growing */
     const struct field_index *(*field)(const struct segment *s, uint32_t field_id);
     const struct column *(*column)(const struct segment *s, uint32_t field_id); /* growing; NULL: there is none */
+    /* what it takes, part by part */
+    void (*uses)(const struct segment *s, use_report report, void *arg);
     /* the writer's part */
     int (*mark_dead)(struct segment *s, row_id row, lsn at);
     /* takes over `d`; ret_old is the version it replaces, or NULL */

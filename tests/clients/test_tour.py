@@ -106,6 +106,10 @@ def test_graph_is_used(server, client, vectors):
     answer = json.load(urllib.request.urlopen(request))["result"]
     assert "walk" in [p["strategy"] for p in answer["explain"]]
     assert answer["points"][0]["id"] == 5 and answer["points"][0]["score"] < 1e-3
+    with urllib.request.urlopen(f"{server.url}/collections/{name}/memory") as r:
+        parts = {p["part"]: p for p in json.load(r)["result"]["parts"]}
+    held, stored = (sum(p[k] for p in parts.values()) for k in ("held_bytes", "stored_bytes"))
+    assert held + stored >= 25000 * (DIM * 4 + 16) and set(parts) <= {"ids", "documents", "vectors", "index", "changes", "growing"}
 
 
 def test_index_parameters(server, client, vectors):

@@ -1,0 +1,115 @@
+/* kith_memory.c - what a collection takes, part by part. */
+#include "base/ctx.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+
+static const char *const words[USE_KINDS] = {[USE_IDS] = "ids",         [USE_DOCUMENTS] = "documents",
+                                             [USE_FIELD] = "field",     [USE_VECTORS] = "vectors",
+                                             [USE_INDEX] = "index",     [USE_POSTINGS] = "postings",
+                                             [USE_CHANGES] = "changes", [USE_GROWING] = "growing"};
+
+struct adding {
+    const struct schema *schema;
+    kith_memory *to;
+    size_t room;
+    bool failed;
+};
+
+/* NULL: it is not in the schema any more. */
+static const char *name_of(const struct schema *s, enum use_kind kind, uint32_t tag)
+{
+    if (kind == USE_FIELD) {
+        for (size_t i = 0; i < s->fields_count; i++) {
+            if (s->fields[i].id == tag)
+                return s->fields[i].def.path;
+        }
+        return NULL;
+    }
+    if (kind != USE_VECTORS && kind != USE_INDEX && kind != USE_POSTINGS)
+        return "";
+    for (size_t i = 0; i < s->vectors_count; i++) {
+        if (s->vectors[i].id == tag)
+            return s->vectors[i].element == KITH_SPARSE && kind == USE_INDEX ? NULL : s->vectors[i].name;
+    }
+    return NULL;
+}
+
+static kith_memory_part *part_of(struct adding *a, enum use_kind kind, const char *name)
+{
+    kith_memory *m = a->to;
+
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->parts[i].what == words[kind] && strcmp(m->parts[i].name, name) == 0)
+            return &m->parts[i];
+    }
+    if (m->count == a->room) {
+        size_t room = MAX(a->room * 2, (size_t)16);
+        kith_memory_part *more = mem_realloc(m->parts, room * sizeof *more);
+        if (!more)
+            return NULL;
+        m->parts = more;
+        a->room = room;
+    }
+    m->parts[m->count] = (kith_memory_part){.what = words[kind], .name = mem_strdup(name)};
+    return m->parts[m->count].name ? &m->parts[m->count++] : NULL;
+}
+
+static void add(void *arg, enum use_kind kind, uint32_t tag, uint64_t stored, uint64_t held)
+{
+    struct adding *a = arg;
+    const char *name = name_of(a->schema, kind, tag);
+    kith_memory_part *p;
+
+    if (!name || (!stored && !held))
+        return;
+    p = part_of(a, kind, name);
+    a->failed = a->failed || !p;
+    if (!p)
+        return;
+    p->stored += stored;
+    p->held += held;
+}
+
+void kith_memory_free(kith_memory *memory)
+{
+    for (size_t i = 0; i < memory->count; i++)
+        mem_free(memory->parts[i].name);
+    mem_free(memory->parts);
+    *memory = (kith_memory){0};
+}
+
+static int add_all(struct ctx *c, struct shard *s, kith_memory *to)
+{
+    struct view *view = shard_pin(s);
+    struct snapshot snap;
+    struct adding a = {.to = to};
+
+    if (!view)
+        return err_set(c, KITH_NOT_FOUND, "collection: it was dropped");
+    snap = view_snapshot(view);
+    a.schema = snap.schema;
+    for (size_t i = 0; i < snap.count; i++)
+        snap.segments[i]->ops->uses(snap.segments[i], add, &a);
+    view_unpin(view);
+    return a.failed ? err_nomem(c) : 0;
+}
+
+int kith_memory_get(kith_db *db, const char *name, kith_memory *ret_memory, kith_err *err)
+{
+    struct db *inner = (struct db *)(void *)db;
+    struct shard *s = NULL;
+    struct ctx c;
+    int rc;
+
+    *ret_memory = (kith_memory){0};
+    ctx_init(&c, inner->os);
+    rc = db_shard(&c, inner, name, &s);
+    if (rc >= 0)
+        rc = add_all(&c, s, ret_memory);
+    if (rc < 0)
+        kith_memory_free(ret_memory);
+    shard_unref(s);
+    err_give(&c, rc < 0 ? rc : 0, err);
+    ctx_release(&c);
+    return rc;
+}
