@@ -97,7 +97,8 @@ void doc_room_release(struct doc_room *r);
 enum use_kind {
     USE_IDS, USE_DOCUMENTS, USE_FIELD, USE_VECTORS, USE_INDEX, USE_POSTINGS, USE_CHANGES, USE_GROWING, USE_KINDS
 };
-/* `tag`: the id of the field or vector, else 0. `stored`: bytes in files, which are mapped; `held`: in memory of our own. */
+/* `tag`: the id of the field or vector, else 0. `stored`: bytes in files, which are mapped; `held`: in memory of our
+ * own. */
 typedef void (*use_report)(void *arg, enum use_kind kind, uint32_t tag, uint64_t stored, uint64_t held);
 
 struct segment_ops {
