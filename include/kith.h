@@ -319,8 +319,36 @@ typedef struct kith_written {
 typedef enum kith_query_kind {
     KITH_QUERY_SCROLL = 0, /* by id, from `from` */
     KITH_QUERY_NEAREST,    /* to `vector`, or to the stored vector of point `like` */
-    KITH_QUERY_ORDER_BY    /* by the values at `order_path`, which needs a range index */
+    KITH_QUERY_ORDER_BY,   /* by the values at `order_path`, which needs a range index */
+    KITH_QUERY_RECOMMEND,  /* like `positive`, unlike `negative`, by `strategy` */
+    KITH_QUERY_DISCOVER,   /* on the positive side of as many of `pairs` as can be, then nearest to `vector` or `like` */
+    KITH_QUERY_CONTEXT,    /* on the positive sides of `pairs`, or as near to them as can be */
+    KITH_QUERY_FEEDBACK,   /* near `vector` or `like`, moved as `positive` and their `weights`, which say how good each
+                              was, teach: with `feedback` a, b, c */
+    KITH_QUERY_FUSION,     /* of the prefetches, by `fusion` */
+    KITH_QUERY_SAMPLE      /* at random, each once */
 } kith_query_kind;
+
+/* A vector, or that of point `like`; that one is looked up in `collection` and under `name`, where these are not NULL. */
+typedef struct kith_example {
+    kith_vector vector;
+    const kith_id *like;
+    const char *collection, *name;
+} kith_example;
+typedef struct kith_pair {
+    kith_example positive, negative;
+} kith_pair;
+
+typedef enum kith_strategy {
+    KITH_AVERAGE = 0,  /* nearest to avg(positive) + (avg(positive) - avg(negative)); needs a positive one */
+    KITH_BEST_SCORE,   /* by the most similar positive one, if it is more similar than any negative one */
+    KITH_SUM_SCORES    /* sum of the similarities to the positive, less those to the negative */
+} kith_strategy;
+
+typedef enum kith_fusion {
+    KITH_RRF = 1, /* reciprocal ranks: sum of 1 / ((place + 1) / weight + k - 1), places from 0 (Cormack et al. 2009) */
+    KITH_DBSF     /* scores, normalised by mean and deviation of their source, summed */
+} kith_fusion;
 
 /* Which parts of the hits to return. */
 typedef struct kith_select {
@@ -358,11 +386,28 @@ typedef struct kith_query {
     bool has_start;            /* order by: start_from, inclusive */
     double start;
     kith_select select;
+    const char *like_collection, *like_name; /* where `like` is looked up; NULL: here, under using_vector */
+    bool mmr;                  /* nearest: of `candidates` nearest those that are also unlike each other */
+    float diversity;           /* 0 to 1 */
+    uint32_t candidates;       /* 0: as many as are wanted */
+    const kith_example *positive, *negative;
+    size_t positive_count, negative_count;
+    kith_strategy strategy;
+    const kith_pair *pairs;
+    size_t pairs_count;
+    const float *weights;      /* rrf: one a prefetch, NULL: 1; feedback: one a positive */
+    struct {
+        float a, b, c;
+    } feedback;
+    kith_fusion fusion;
+    uint32_t rrf_k;            /* 0: 2 */
+    const struct kith_query *prefetch; /* whose results this query orders anew; filters hold for those below too */
+    size_t prefetch_count;
 } kith_query;
 
 typedef struct kith_hit {
     kith_id id;
-    float distance;
+    float distance;       /* of other kinds than nearest: their score, negated */
     uint64_t lsn;         /* of the point's last change */
     double order_value;   /* order by */
     bool order_integer;   /* order_value is a whole number: order_int */

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "kith_lookup.h"
 #include "segment/segment.h"
 
 #include <stdio.h>
@@ -501,10 +502,12 @@ kith_result *kith_view_query(kith_view *view, const kith_query *query, kith_err 
     struct runner r = runner_on(view, &snap);
     kith_result *result = NULL;
     struct ctx c;
+    int rc;
 
     ctx_init(&c, view->db->os);
     os_deadline_in(&c, query->timeout_ms);
-    (void)finish(&c, query_run(&c, &r, query, &result), err);
+    rc = lookup_resolve(&c, view->db, query, &query);
+    (void)finish(&c, rc < 0 ? rc : query_run(&c, &r, query, &result), err);
     return result;
 }
 
@@ -520,6 +523,7 @@ static int run_on(struct ctx *c, struct shard *s, kith_view *view, const kith_qu
 
     r.efforts = s->monitor.efforts;
     os_deadline_in(c, query->timeout_ms);
+    TRY(lookup_resolve(c, s->db, query, &query));
     rc = query_run(c, &r, query, ret_result);
     if (rc >= 0 && v)
         monitor_note(s, v, effort, query, *ret_result);

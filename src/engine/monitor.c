@@ -55,7 +55,8 @@ static bool is_due(struct gauge *g)
 
 static bool is_telling(const struct schema_vector *v, const kith_query *q, const kith_result *r)
 {
-    bool plain = !q->exact && !q->ef && !q->probes && !q->like && !q->filter && !q->has_threshold && !q->offset;
+    bool whole = !q->prefetch_count && !q->mmr;
+    bool plain = whole && !q->exact && !q->ef && !q->probes && !q->like && !q->filter && !q->has_threshold && !q->offset;
 
     return plain && r->count && r->count <= 100 && (v->element != KITH_SPARSE || q->target_recall > 0);
 }

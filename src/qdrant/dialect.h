@@ -35,6 +35,8 @@ bool read_with_vector(struct call *call, yyjson_val *v, kith_select *ret);
 bool read_strings(struct call *call, yyjson_val *v, const char *what, const char *const **ret, size_t *ret_count);
 bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret); /* filter.c */
 void put_id(struct buf *out, const kith_id *id);
+bool read_order(struct call *call, yyjson_val *v, kith_query *q); /* points.c */
+void put_order_value(struct buf *out, const kith_hit *hit); /* with a comma before it */
 void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors);
 
 /* ---- configuration (config.c) ---- */
@@ -100,6 +102,10 @@ void query_one(struct call *call);
 void query_batch(struct call *call);
 void search_one(struct call *call);
 void search_batch(struct call *call);
+void recommend_one(struct call *call);
+void recommend_batch(struct call *call);
+void discover_one(struct call *call);
+void discover_batch(struct call *call);
 void not_yet(struct call *call);
 
 #endif

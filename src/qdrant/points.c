@@ -349,6 +349,15 @@ void points_batch(struct call *call)
 
 /* ---- reading points --------------------------------------------------------------------------------------------- */
 
+void put_order_value(struct buf *out, const kith_hit *hit)
+{
+    buf_text(out, ",\"order_value\":");
+    if (hit->order_integer)
+        json_put_i64(out, hit->order_int);
+    else
+        json_put_f64(out, hit->order_value);
+}
+
 static void put_records(struct call *call, const kith_result *r, const kith_select *select, bool order)
 {
     struct buf *out = &call->out;
@@ -358,13 +367,8 @@ static void put_records(struct call *call, const kith_result *r, const kith_sele
         const kith_hit *h = &r->hits[i];
         buf_text(out, i ? ",{" : "{");
         put_point(out, h, select->doc != 0, select->vectors != 0);
-        if (order) {
-            buf_text(out, ",\"order_value\":");
-            if (h->order_integer)
-                json_put_i64(out, h->order_int);
-            else
-                json_put_f64(out, h->order_value);
-        }
+        if (order)
+            put_order_value(out, h);
         buf_u8(out, '}');
     }
     buf_u8(out, ']');
@@ -438,7 +442,7 @@ void points_get(struct call *call)
     finish_ok(call);
 }
 
-static bool read_order(struct call *call, yyjson_val *v, kith_query *q)
+bool read_order(struct call *call, yyjson_val *v, kith_query *q)
 {
     yyjson_val *key = yyjson_is_obj(v) ? yyjson_obj_get(v, "key") : v, *direction, *start;
     int64_t time;

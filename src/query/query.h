@@ -87,6 +87,11 @@ struct hit_list {
     size_t count, capacity;
 };
 int hits_push(struct ctx *c, struct hit_list *l, struct hit_ref hit);
+/* By segment and row, for qsort; and such an order with every row once. */
+int hit_by_place(const void *a, const void *b);
+void hits_once(struct hit_list *l);
+/* As the query orders: by distance, or by the values at a path; then by id. */
+int hits_sort(struct ctx *c, const struct snapshot *snap, const kith_query *q, struct hit_list *l);
 
 struct plan_note {
     const char *strategy;

@@ -3,7 +3,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "os/os.h"
-#include "query/query.h"
+#include "query/tree.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -29,6 +29,28 @@ int hits_push(struct ctx *c, struct hit_list *l, struct hit_ref hit)
     }
     l->at[l->count++] = hit;
     return 0;
+}
+
+int hit_by_place(const void *a, const void *b)
+{
+    const struct hit_ref *x = a, *y = b;
+
+    if (x->segment != y->segment)
+        return x->segment < y->segment ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+void hits_once(struct hit_list *l)
+{
+    size_t n = 0;
+
+    if (l->count)
+        qsort(l->at, l->count, sizeof *l->at, hit_by_place);
+    for (size_t i = 0; i < l->count; i++) {
+        if (!n || hit_by_place(&l->at[n - 1], &l->at[i]) != 0)
+            l->at[n++] = l->at[i];
+    }
+    l->count = n;
 }
 
 bool query_find(const struct snapshot *snap, const kith_id *id, size_t *ret_segment, row_id *ret_row)
@@ -71,7 +93,7 @@ static int cmp_hits(const void *x, const void *y)
     return id_cmp(&a->id, &b->id);
 }
 
-static int sort_hits(struct ctx *c, const struct snapshot *snap, const kith_query *q, struct hit_list *l)
+int hits_sort(struct ctx *c, const struct snapshot *snap, const kith_query *q, struct hit_list *l)
 {
     struct sortable *s = arena_alloc(&c->arena, MAX(l->count, (size_t)1) * sizeof *s);
 
@@ -230,58 +252,6 @@ static int fetch(struct ctx *c, struct result_box *box, const struct snapshot *s
 
 /* ---- the query ------------------------------------------------------------------------------------------- */
 
-/* Of the point `like`. */
-static int stored_vector(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
-                         const void **ret_data)
-{
-    size_t segment;
-    row_id row;
-    char text[64];
-
-    kith_id_text(q->like, text, sizeof text);
-    if (!query_find(r->snap, q->like, &segment, &row))
-        return err_set(c, KITH_NOT_FOUND, "No point with id %s found", text);
-    *ret_data = NULL;
-    TRY(r->snap->segments[segment]->ops->vector(c, r->snap->segments[segment], row, r->snap->v, v->id, ret_data));
-    if (!*ret_data)
-        return err_set(c, KITH_NOT_FOUND, "Vector with name %s for point %s not found", v->name, text);
-    return 0;
-}
-
-static int query_vector(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
-                        struct target *ret_target)
-{
-    float *room = arena_alloc(&c->arena, (size_t)v->dim * sizeof *room);
-    const void *stored = NULL;
-    void *kept;
-
-    if (q->like)
-        TRY(stored_vector(c, r, q, v, &stored));
-    else
-        TRY(vector_check(c, v, &q->vector));
-    kept = arena_alloc(&c->arena, q->like ? vector_size(v, stored) : vector_size_of(v, &q->vector));
-    if (!room || !kept)
-        return err_nomem(c);
-    if (q->like)
-        memcpy(kept, stored, vector_size(v, stored));
-    else
-        TRY(vector_take(c, v, r->kernels, &q->vector, room, kept));
-    ret_target->kept = kept;
-    if (v->element == KITH_SPARSE)
-        return v->idf ? sparse_weigh(c, r, v, kept) : 0;
-    ret_target->plain = vec_plain(r->kernels, v->metric, v->element, ret_target->kept, v->dim, room);
-    return 0;
-}
-
-static void note_put(struct buf *b, const struct segment *s, const struct plan_note *n)
-{
-    buf_printf(b, "%s{\"segment\":%llu,\"growing\":%s,\"strategy\":\"%s\",\"rows\":%u,\"matches\":%u,\"ef\":%u,"
-                  "\"distances\":%u,\"hops\":%u,\"entries\":%llu,\"recall\":%.3f}",
-               b->size > 1 ? "," : "", (unsigned long long)s->id, segment_is_growing(s) ? "true" : "false",
-               n->strategy ? n->strategy : "none", n->rows, n->matches, n->ef, n->distances, n->hops,
-               (unsigned long long)n->entries, n->recall > 0 ? (double)n->recall : 1.0);
-}
-
 double runner_effort(const struct runner *r, uint32_t vector_id)
 {
     const atomic_uint *at = r->efforts ? &r->efforts[vector_id % VECTORS_MAX] : NULL;
@@ -289,57 +259,33 @@ double runner_effort(const struct runner *r, uint32_t vector_id)
     return at ? (double)atomic_load_explicit(at, memory_order_relaxed) / 1000 : 1;
 }
 
-static int run_nearest(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p,
-                       struct hit_list *hits, struct buf *explain)
-{
-    const char *name = q->using_vector ? q->using_vector : "";
-    const struct schema_vector *v = schema_vector(r->snap->schema, name);
-    struct target target;
-
-    if (!v)
-        return err_set(c, KITH_INVALID, "Not existing vector name error: %s", name);
-    TRY(query_vector(c, r, q, v, &target));
-    for (size_t i = 0; i < r->snap->count; i++) {
-        struct plan_note note = {0};
-        TRY(os_in_time(c));
-        TRY(v->element == KITH_SPARSE ? sparse_segment(c, r, q, v, &target, i, p, q->like, hits, &note)
-                                      : nearest_segment(c, r, q, v, &target, i, p, q->like, hits, &note));
-        if (q->explain)
-            note_put(explain, r->snap->segments[i], &note);
-    }
-    return 0;
-}
-
-static int collect(struct ctx *c, const struct runner *r, const kith_query *q, struct hit_list *hits,
-                   struct buf *explain, struct result_box *box)
+static int scroll(struct ctx *c, const struct runner *r, const kith_query *q, struct hit_list *hits, struct result_box *box)
 {
     size_t want = (size_t)q->limit + q->offset;
     struct pred *p = NULL;
 
     if (q->filter)
         TRY(pred_compile(c, r->snap->schema, q->filter, &p));
-    switch (q->kind) {
-    case KITH_QUERY_NEAREST:
-        TRY(run_nearest(c, r, q, p, hits, explain));
-        TRY(sort_hits(c, r->snap, q, hits));
-        break;
-    case KITH_QUERY_ORDER_BY:
-        TRY(order_collect(c, r, q, p, want, hits));
-        TRY(sort_hits(c, r->snap, q, hits));
-        break;
-    case KITH_QUERY_SCROLL:
-        TRY(scroll_collect(c, r, q, p, want + 1, hits));
-        if (hits->count > want) {
-            const struct segment *s = r->snap->segments[hits->at[want].segment];
-            kith_id next = s->ops->id(s, hits->at[want].row);
-            box->result.has_next = true;
-            if (id_copy(&box->arena, &next, &box->result.next) < 0)
-                return err_nomem(c);
-        }
-        break;
+    TRY(scroll_collect(c, r, q, p, want + 1, hits));
+    if (hits->count > want) {
+        const struct segment *s = r->snap->segments[hits->at[want].segment];
+        kith_id next = s->ops->id(s, hits->at[want].row);
+        box->result.has_next = true;
+        if (id_copy(&box->arena, &next, &box->result.next) < 0)
+            return err_nomem(c);
     }
     hits->count = MIN(hits->count, want);
     return 0;
+}
+
+static int collect(struct ctx *c, const struct runner *r, const kith_query *q, struct hit_list *hits,
+                   struct buf *explain, struct result_box *box)
+{
+    struct tree t = {.c = c, .r = r, .explain = q->explain ? explain : NULL};
+
+    if (q->kind == KITH_QUERY_SCROLL && !q->prefetch_count)
+        return scroll(c, r, q, hits, box);
+    return tree_run(&t, q, NULL, hits);
 }
 
 static struct result_box *box_new(void)
@@ -360,7 +306,7 @@ static int run(struct ctx *c, const struct runner *r, const kith_query *given, k
     size_t skip;
     int rc;
 
-    if (q.kind > KITH_QUERY_ORDER_BY)
+    if (q.kind > KITH_QUERY_SAMPLE)
         return err_set(c, KITH_INVALID, "query: unknown kind %d", (int)q.kind);
     if (q.target_recall < 0 || q.target_recall > 0.999f || (q.target_recall > 0 && q.target_recall < 0.5f))
         return err_set(c, KITH_INVALID, "target_recall %g: expected 0, or 0.5 to 0.999", (double)q.target_recall);
