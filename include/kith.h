@@ -326,8 +326,48 @@ typedef enum kith_query_kind {
     KITH_QUERY_FEEDBACK,   /* near `vector` or `like`, moved as `positive` and their `weights`, which say how good each
                               was, teach: with `feedback` a, b, c */
     KITH_QUERY_FUSION,     /* of the prefetches, by `fusion` */
-    KITH_QUERY_SAMPLE      /* at random, each once */
+    KITH_QUERY_SAMPLE,     /* at random, each once */
+    KITH_QUERY_FORMULA     /* of the prefetches: what `formula` makes of scores and documents, the higher the better */
 } kith_query_kind;
+
+typedef enum kith_expr_kind {
+    KITH_EXPR_NUMBER = 0,   /* `number` */
+    KITH_EXPR_SCORE,        /* of prefetch `index`; `number` where that did not find the point */
+    KITH_EXPR_FIELD,        /* the number at `path` */
+    KITH_EXPR_CONDITION,    /* 1 if `filter` holds, else 0 */
+    KITH_EXPR_GEO_DISTANCE, /* metres from lon, lat to the {lon, lat} at `path` */
+    KITH_EXPR_DATETIME,     /* seconds since 1970 of the datetime at `path` */
+    KITH_EXPR_SUM,          /* of all args */
+    KITH_EXPR_MULT,         /* up to the first that is 0 */
+    KITH_EXPR_MAX,
+    KITH_EXPR_MIN,
+    KITH_EXPR_NEG,          /* of one: */
+    KITH_EXPR_ABS,
+    KITH_EXPR_SQRT,
+    KITH_EXPR_EXP,
+    KITH_EXPR_LOG10,
+    KITH_EXPR_LN,
+    KITH_EXPR_ACOSH,
+    KITH_EXPR_DIV,          /* of two; `number`, if it has one, where the second is 0 and the first is not */
+    KITH_EXPR_POW,          /* of two */
+    KITH_EXPR_LIN_DECAY,    /* of x and target: 1 at the target, `midpoint` at `scale` from it */
+    KITH_EXPR_EXP_DECAY,
+    KITH_EXPR_GAUSS_DECAY
+} kith_expr_kind;
+
+/* Errors: a value that is missing and has no `number` (or here), several values, results that are not finite. */
+typedef struct kith_expr {
+    kith_expr_kind kind;
+    uint32_t index;
+    bool has_number; /* field, datetime, geo distance (from here lon and lat), div: there is a default */
+    double number;
+    const char *path;
+    const kith_filter *filter;
+    double lon, lat, here_lon, here_lat;
+    double scale, midpoint;
+    const struct kith_expr *args;
+    size_t args_count;
+} kith_expr;
 
 /* A vector, or that of point `like`; that one is looked up in `collection` and under `name`, where these are not NULL. */
 typedef struct kith_example {
@@ -401,6 +441,7 @@ typedef struct kith_query {
     } feedback;
     kith_fusion fusion;
     uint32_t rrf_k;            /* 0: 2 */
+    const kith_expr *formula;
     const struct kith_query *prefetch; /* whose results this query orders anew; filters hold for those below too */
     size_t prefetch_count;
 } kith_query;

@@ -66,7 +66,8 @@ static int resolve(struct ctx *c, struct db *db, const char *using_vector, kith_
     return rc;
 }
 
-static int resolve_all(struct ctx *c, struct db *db, const char *using_vector, const kith_example **examples, size_t count)
+static int resolve_all(struct ctx *c, struct db *db, const char *using_vector, const kith_example **examples,
+                       size_t count)
 {
     kith_example *own = arena_copy(&c->arena, *examples, MAX(count, (size_t)1) * sizeof *own);
 

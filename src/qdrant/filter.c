@@ -309,3 +309,8 @@ bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret)
     *ret = f;
     return read_group(call, v, f, 0);
 }
+
+bool read_one_condition(struct call *call, yyjson_val *v, kith_filter *to)
+{
+    return read_condition(call, v, to, 0);
+}

@@ -341,6 +341,12 @@ static bool read_rrf(struct call *call, yyjson_val *v, const struct lookup *look
     return true;
 }
 
+static bool read_formula(struct call *call, yyjson_val *v, kith_query *q)
+{
+    q->kind = KITH_QUERY_FORMULA;
+    return formula_read(call, yyjson_obj_get(v, "formula"), field_of(v, "defaults", NULL), &q->formula);
+}
+
 static bool read_sample(struct call *call, yyjson_val *v, const struct lookup *lookup, kith_query *q)
 {
     UNUSED(lookup);
@@ -365,13 +371,15 @@ static bool read_kind(struct call *call, yyjson_val *query, const struct lookup 
     }
     if (yyjson_obj_get(query, "nearest"))
         return read_nearest(call, query, lookup, q);
+    if (yyjson_obj_get(query, "formula"))
+        return read_formula(call, query, q);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         yyjson_val *v = yyjson_obj_get(query, kinds[i].name);
         if (v)
             return kinds[i].read(call, v, lookup, q);
     }
-    if (yyjson_obj_get(query, "formula") || yyjson_obj_get(query, "text"))
-        return read_fail(call, "query: formula and text are not supported yet");
+    if (yyjson_obj_get(query, "text"))
+        return read_fail(call, "query: text is not supported yet");
     return read_fail(call, "query: expected a vector, a point id, or an object with one kind of query");
 }
 
@@ -416,6 +424,8 @@ static bool check_level(struct call *call, yyjson_val *query, yyjson_val *using_
         wrong = "Can't use score_threshold with an order_by query";
     else if (q->kind == KITH_QUERY_FUSION && !q->prefetch_count)
         wrong = "Fusion queries cannot be resolved without a prefetch";
+    else if (q->kind == KITH_QUERY_FORMULA && !q->prefetch_count)
+        wrong = "Formula queries cannot be resolved without a prefetch";
     else if (q->kind == KITH_QUERY_FUSION && using_vector)
         wrong = "Fusion queries cannot be combined with the 'using' field.";
     if (wrong)

@@ -10,6 +10,8 @@ bool query_read(struct call *call, yyjson_val *body, kith_query *q);
 bool query_read_search(struct call *call, yyjson_val *body, kith_query *q);
 bool query_read_recommend(struct call *call, yyjson_val *body, kith_query *q);
 bool query_read_discover(struct call *call, yyjson_val *body, kith_query *q);
+/* formula.c: an expression; `defaults` may be NULL. */
+bool formula_read(struct call *call, yyjson_val *v, yyjson_val *defaults, const kith_expr **ret);
 bool query_read_filter_and_params(struct call *call, yyjson_val *body, kith_query *q);
 
 #endif

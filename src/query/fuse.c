@@ -15,13 +15,31 @@ static double rank_score(const kith_query *q, size_t list, size_t place)
     return weight > 0 ? 1 / (((double)place + 1) / weight + k - 1) : 0;
 }
 
-/* A score as users see it: lengths, not their squares. */
-static double shown(const struct tree *t, const kith_query *below, float distance)
+/* Of distances the smaller is the better. */
+static bool is_distance(const struct tree *t, const kith_query *below, kith_metric *ret_metric)
 {
     const struct schema_vector *v = schema_vector(t->r->snap->schema, below->using_vector ? below->using_vector : "");
-    bool lengths = below->kind == KITH_QUERY_NEAREST && v && v->metric == KITH_EUCLID;
+    bool averaged = below->kind == KITH_QUERY_RECOMMEND && below->strategy == KITH_AVERAGE;
 
-    return lengths ? -sqrt(fmax((double)distance, 0)) : -(double)distance;
+    *ret_metric = v ? v->metric : (kith_metric)0;
+    return (averaged || below->kind == KITH_QUERY_NEAREST) && (*ret_metric == KITH_EUCLID || *ret_metric == KITH_MANHATTAN);
+}
+
+double fuse_shown(const struct tree *t, const kith_query *below, float distance)
+{
+    kith_metric metric;
+
+    if (!is_distance(t, below, &metric))
+        return -(double)distance;
+    return metric == KITH_EUCLID ? sqrt(fmax((double)distance, 0)) : (double)distance;
+}
+
+static double oriented(const struct tree *t, const kith_query *below, float distance)
+{
+    kith_metric unused;
+    double shown = fuse_shown(t, below, distance);
+
+    return is_distance(t, below, &unused) ? -shown : shown;
 }
 
 /* The sources' scores less mean - 3 deviations, in 6 deviations; one alone, or all alike, are in the middle. */
@@ -50,6 +68,7 @@ static int by_place(const void *x, const void *y)
 
 int fuse(struct tree *t, const kith_query *q, const struct hit_list *lists, struct hit_list *hits)
 {
+    bool by_score = q->fusion == KITH_DBSF;
     size_t all = 0, n = 0;
     struct scored_hit *s;
 
@@ -61,8 +80,8 @@ int fuse(struct tree *t, const kith_query *q, const struct hit_list *lists, stru
         if (!scores)
             return err_nomem(t->c);
         for (size_t j = 0; j < lists[i].count; j++)
-            scores[j] = q->fusion == KITH_DBSF ? shown(t, &q->prefetch[i], lists[i].at[j].distance) : rank_score(q, i, j);
-        if (q->fusion == KITH_DBSF)
+            scores[j] = by_score ? oriented(t, &q->prefetch[i], lists[i].at[j].distance) : rank_score(q, i, j);
+        if (by_score)
             normalise(scores, lists[i].count);
         for (size_t j = 0; j < lists[i].count; j++)
             s[n++] = (struct scored_hit){lists[i].at[j], scores[j]};

@@ -38,6 +38,15 @@ static double similarity(const struct judge *j, const struct target *to, const v
     return -(double)vec_distance(j->t->r->kernels, j->v->metric, j->v->element, to->kept, kept, j->v->dim);
 }
 
+static bool has_common(const struct target *to, const void *kept)
+{
+    struct sparse a = sparse_of(to->kept), b = sparse_of(kept);
+    uint32_t common;
+
+    (void)sparse_dot(&a, &b, &common);
+    return common > 0;
+}
+
 static double fast(double x)
 {
     return x / (1 + fabs(x));
@@ -96,7 +105,7 @@ static double score(const struct judge *j, const void *kept)
             sum += j->taught[i] * similarity(j, &j->positive[i], kept);
         return sum;
     case KITH_QUERY_SCROLL: case KITH_QUERY_NEAREST: case KITH_QUERY_ORDER_BY: case KITH_QUERY_FUSION:
-    case KITH_QUERY_SAMPLE:
+    case KITH_QUERY_SAMPLE: case KITH_QUERY_FORMULA:
         break;
     }
     return 0;
@@ -230,9 +239,9 @@ static bool is_sum(const struct judge *j)
 {
     bool floats = j->v->element == KITH_F32 || j->v->element == KITH_F16 || j->v->element == KITH_BF16;
     bool inner = j->v->metric == KITH_DOT || j->v->metric == KITH_COSINE;
-    bool sums = j->q->kind == KITH_QUERY_FEEDBACK || (j->q->kind == KITH_QUERY_RECOMMEND && j->q->strategy == KITH_SUM_SCORES);
-    double weight = j->q->kind == KITH_QUERY_FEEDBACK ? (double)j->q->feedback.a
-                                                      : (double)j->positive_count - (double)j->negative_count;
+    bool feedback = j->q->kind == KITH_QUERY_FEEDBACK;
+    bool sums = feedback || (j->q->kind == KITH_QUERY_RECOMMEND && j->q->strategy == KITH_SUM_SCORES);
+    double weight = feedback ? (double)j->q->feedback.a : (double)j->positive_count - (double)j->negative_count;
 
     if (!sums || j->v->idf)
         return false;
@@ -301,17 +310,19 @@ static int judge_all(struct judge *j, const struct pred *p, size_t want, struct 
 }
 
 /* The nearest `k` to one example, added to the candidates. `ret_tail`: how similar others can be at most. */
-static int propose(struct judge *j, const struct target *to, const struct pred *p, uint32_t k, struct hit_list *candidates,
-                   double *ret_tail)
+static int propose(struct judge *j, const struct target *to, const struct pred *p, uint32_t k,
+                   struct hit_list *candidates, double *ret_tail)
 {
     kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = k, .ef = j->q->ef, .exact = j->q->exact,
                     .target_recall = j->q->target_recall, .hop_below = j->q->hop_below};
     struct hit_list found = {0};
+    double none;
 
     TRY(tree_nearest(j->t, &q, j->v, to, p, &found));
     TRY(hits_sort(j->t->c, j->t->r->snap, &q, &found));
     found.count = MIN(found.count, (size_t)k);
-    *ret_tail = fmax(*ret_tail, found.count < k ? -(double)INFINITY : -(double)found.at[k - 1].distance);
+    none = j->v->element == KITH_SPARSE ? 0 : -(double)INFINITY; /* what has no common term is not found, and scores 0 */
+    *ret_tail = fmax(*ret_tail, found.count < k ? none : -(double)found.at[k - 1].distance);
     for (size_t i = 0; i < found.count; i++)
         TRY(hits_push(j->t->c, candidates, found.at[i]));
     return 0;
@@ -363,7 +374,8 @@ static int average(struct judge *j, const struct pred *p, const struct hit_list 
 {
     const kith_query *from = j->q;
     size_t want = (size_t)from->limit + from->offset;
-    double p_share = 1 / (double)MAX(j->positive_count, (size_t)1), n_share = 1 / (double)MAX(j->negative_count, (size_t)1);
+    double p_share = 1 / (double)MAX(j->positive_count, (size_t)1);
+    double n_share = 1 / (double)MAX(j->negative_count, (size_t)1);
     struct summed sum;
     struct target target;
     kith_example e = {0};
@@ -390,6 +402,8 @@ static int average(struct judge *j, const struct pred *p, const struct hit_list 
         const void *kept;
         TRY(tree_vector(j->t, &hit, j->v, &kept));
         if (!kept)
+            continue;
+        if (j->v->element == KITH_SPARSE && !has_common(&target, kept))
             continue;
         hit.distance = (float)-similarity(j, &target, kept);
         TRY(hits_push(j->t->c, hits, hit));

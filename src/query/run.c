@@ -259,7 +259,8 @@ double runner_effort(const struct runner *r, uint32_t vector_id)
     return at ? (double)atomic_load_explicit(at, memory_order_relaxed) / 1000 : 1;
 }
 
-static int scroll(struct ctx *c, const struct runner *r, const kith_query *q, struct hit_list *hits, struct result_box *box)
+static int scroll(struct ctx *c, const struct runner *r, const kith_query *q, struct hit_list *hits,
+                  struct result_box *box)
 {
     size_t want = (size_t)q->limit + q->offset;
     struct pred *p = NULL;
@@ -306,7 +307,7 @@ static int run(struct ctx *c, const struct runner *r, const kith_query *given, k
     size_t skip;
     int rc;
 
-    if (q.kind > KITH_QUERY_SAMPLE)
+    if (q.kind > KITH_QUERY_FORMULA)
         return err_set(c, KITH_INVALID, "query: unknown kind %d", (int)q.kind);
     if (q.target_recall < 0 || q.target_recall > 0.999f || (q.target_recall > 0 && q.target_recall < 0.5f))
         return err_set(c, KITH_INVALID, "target_recall %g: expected 0, or 0.5 to 0.999", (double)q.target_recall);

@@ -273,10 +273,10 @@ static int leaf(struct tree *t, const kith_query *q, const struct pred *p, size_
     case KITH_QUERY_RECOMMEND: case KITH_QUERY_DISCOVER: case KITH_QUERY_CONTEXT: case KITH_QUERY_FEEDBACK:
         TRY(vector_of(t, q, &v));
         return judge_run(t, q, v, p, NULL, hits);
-    case KITH_QUERY_FUSION:
+    case KITH_QUERY_FUSION: case KITH_QUERY_FORMULA:
         break;
     }
-    return err_set(t->c, KITH_INVALID, "cannot do a fusion without prefetches");
+    return err_set(t->c, KITH_INVALID, "a fusion or a formula needs prefetches");
 }
 
 /* ---- what lies above ---------------------------------------------------------------------------------------------- */
@@ -350,7 +350,8 @@ static int sample_of(struct tree *t, const struct hit_list *candidates, struct h
     return 0;
 }
 
-static int above(struct tree *t, const kith_query *q, const struct hit_list *lists, size_t want, struct hit_list *hits)
+static int above(struct tree *t, const kith_query *q, const struct hit_list *lists, size_t want,
+                 struct hit_list *hits)
 {
     const struct schema_vector *v;
     struct hit_list candidates = {0};
@@ -365,6 +366,8 @@ static int above(struct tree *t, const kith_query *q, const struct hit_list *lis
         return order_of(t, q, &candidates, want, hits);
     case KITH_QUERY_SAMPLE:
         return sample_of(t, &candidates, hits);
+    case KITH_QUERY_FORMULA:
+        return formula_run(t, q, lists, &candidates, hits);
     case KITH_QUERY_RECOMMEND: case KITH_QUERY_DISCOVER: case KITH_QUERY_CONTEXT: case KITH_QUERY_FEEDBACK:
         TRY(vector_of(t, q, &v));
         return judge_run(t, q, v, NULL, &candidates, hits);

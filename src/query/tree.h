@@ -29,6 +29,11 @@ int judge_run(struct tree *t, const kith_query *q, const struct schema_vector *v
               const struct hit_list *given, struct hit_list *hits);
 /* fuse.c: several lists to one, by rank or by normalised scores. */
 int fuse(struct tree *t, const kith_query *q, const struct hit_list *lists, struct hit_list *hits);
+/* formula.c: the candidates by an expression over them; `lists` are their sources. */
+int formula_run(struct tree *t, const kith_query *q, const struct hit_list *lists, const struct hit_list *candidates,
+                struct hit_list *hits);
+/* The score of a hit of `below` as users see it. */
+double fuse_shown(const struct tree *t, const kith_query *below, float distance);
 /* mmr.c: reorders hits that are nearest first. */
 int mmr(struct tree *t, const kith_query *q, const struct schema_vector *v, struct hit_list *hits, size_t want);
 

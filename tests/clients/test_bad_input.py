@@ -53,7 +53,7 @@ def points(**point):
     ("POST", "points/query", '{"query":[1,2,3,4],"filter":{"must":[{"key":"a"}]}}', 422, "field condition"),
     ("POST", "points/query", '{"query":[1,2,3,4],"filter":{"must":[{"key":"a[","match":{"value":1}}]}}', 400, "path"),
     ("POST", "points/query", '{"query":77}', 404, "No point with id 77 found"),
-    ("POST", "points/query", '{"query":{"fusion":"rrf"}}', 400, "supported"),
+    ("POST", "points/query", '{"query":{"fusion":"rrf"}}', 400, "prefetch"),
     ("POST", "points/scroll", '{"limit":0}', 422, "limit"),
     ("POST", "points/scroll", '{"order_by":"a"}', 400, "No range index"),
     ("POST", "points/payload", '{"payload":{"x":1},"points":[99]}', 404, "No point with id 99 found"),
