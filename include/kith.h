@@ -598,6 +598,34 @@ KITH_API int kith_write_async(kith_db *db, const char *name, const kith_op *ops,
 
 /* Runs a query. The result is the caller's: kith_result_free. */
 KITH_API kith_result *kith_query_run(kith_db *db, const char *name, const kith_query *query, kith_err *err);
+/* The best points by what they hold at `group_by`: whole numbers and strings, each of an array's, are groups, of which
+ * query->limit (0 = 10) are found, the one with the best point first, and of each the `group_size` (0 = 3) best points.
+ * The query's offset is not looked at. kith_groups_free. */
+typedef struct kith_group {
+    kith_value id;
+    const kith_hit *hits;
+    size_t count;
+} kith_group;
+typedef struct kith_groups {
+    kith_group *groups;
+    size_t count;
+} kith_groups;
+KITH_API kith_groups *kith_query_groups(kith_db *db, const char *name, const kith_query *query, const char *group_by,
+                                        uint32_t group_size, kith_err *err);
+KITH_API void kith_groups_free(kith_groups *groups);
+/* How many points have each value of an indexed field (keyword, integer, bool, uuid), under a filter (NULL: all): the
+ * `limit` (0 = 10) most frequent, ties by value. Exact. kith_facets_free. */
+typedef struct kith_facet {
+    kith_value value;
+    uint64_t count;
+} kith_facet;
+typedef struct kith_facets {
+    kith_facet *facets;
+    size_t count;
+} kith_facets;
+KITH_API kith_facets *kith_facet_count(kith_db *db, const char *name, const char *path, const kith_filter *filter,
+                                       uint32_t limit, uint32_t timeout_ms, kith_err *err);
+KITH_API void kith_facets_free(kith_facets *facets);
 /* Points by id, in the order asked; missing ones are skipped. `select` NULL: documents, no vectors.
  * `timeout_ms` as in a query. */
 KITH_API kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t count,

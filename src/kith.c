@@ -570,38 +570,6 @@ kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t 
     return result;
 }
 
-static int count_in(struct ctx *c, struct db *db, struct view *view, const kith_filter *filter, uint64_t *ret_count)
-{
-    struct snapshot snap = view_snapshot(view);
-    struct runner r = {&snap, db->kernels, &db->scratch, NULL};
-
-    return query_count(c, &r, filter, ret_count);
-}
-
-int kith_watch(kith_db *handle, const char *name, kith_watched *ret_watched)
-{
-    struct db *db = db_of(handle);
-    struct measured m;
-    struct view *view = db_pin_loaded(db, name, &m);
-    struct ctx c;
-    int rc;
-
-    memset(ret_watched, 0, sizeof *ret_watched);
-    if (!view)
-        return 0;
-    ctx_init(&c, db->os);
-    rc = count_in(&c, db, view, NULL, &ret_watched->points);
-    ctx_release(&c);
-    ret_watched->backlog = view_backlog(view, db->graph_rows_min);
-    ret_watched->recall_samples = m.samples;
-    ret_watched->recall = m.recall;
-    ret_watched->recall_low = m.low;
-    ret_watched->recall_high = m.high;
-    ret_watched->effort = m.effort;
-    view_unpin(view);
-    return rc < 0 ? 0 : 1;
-}
-
 int64_t kith_count(kith_db *db, const char *name, const kith_filter *filter, bool exact, uint32_t timeout_ms,
                    kith_err *err)
 {

@@ -1,4 +1,4 @@
-/* kith_memory.c - what a collection takes, part by part. */
+/* kith_memory.c - what can be seen of a collection: what it takes, part by part, and what the monitor found. */
 #include "base/ctx.h"
 #include "base/mem.h"
 #include "engine/engine.h"
@@ -112,4 +112,32 @@ int kith_memory_get(kith_db *db, const char *name, kith_memory *ret_memory, kith
     err_give(&c, rc < 0 ? rc : 0, err);
     ctx_release(&c);
     return rc;
+}
+
+int kith_watch(kith_db *handle, const char *name, kith_watched *ret_watched)
+{
+    struct db *db = (struct db *)(void *)handle;
+    struct measured m;
+    struct snapshot snap;
+    struct runner r;
+    struct view *view = db_pin_loaded(db, name, &m);
+    struct ctx c;
+    int rc;
+
+    memset(ret_watched, 0, sizeof *ret_watched);
+    if (!view)
+        return 0;
+    ctx_init(&c, db->os);
+    snap = view_snapshot(view);
+    r = (struct runner){&snap, db->kernels, &db->scratch, NULL};
+    rc = query_count(&c, &r, NULL, &ret_watched->points);
+    ctx_release(&c);
+    ret_watched->backlog = view_backlog(view, db->graph_rows_min);
+    ret_watched->recall_samples = m.samples;
+    ret_watched->recall = m.recall;
+    ret_watched->recall_low = m.low;
+    ret_watched->recall_high = m.high;
+    ret_watched->effort = m.effort;
+    view_unpin(view);
+    return rc < 0 ? 0 : 1;
 }

@@ -107,6 +107,12 @@ void recommend_one(struct call *call);
 void recommend_batch(struct call *call);
 void discover_one(struct call *call);
 void discover_batch(struct call *call);
+void query_groups_call(struct call *call);
+void search_groups_call(struct call *call);
+void recommend_groups_call(struct call *call);
+void facets_call(struct call *call);
+void matrix_pairs_call(struct call *call);
+void matrix_offsets_call(struct call *call);
 void not_yet(struct call *call);
 
 #endif

@@ -144,7 +144,9 @@ static bool read_pow(struct reading *r, yyjson_val *v, uint32_t depth, kith_expr
     yyjson_val *const two[] = {yyjson_obj_get(v, "base"), yyjson_obj_get(v, "exponent")};
 
     to->kind = KITH_EXPR_POW;
-    return two[0] && two[1] ? read_args(r, two, 2, depth, to) : read_fail(r->call, "formula: pow: expected base and exponent");
+    if (!two[0] || !two[1])
+        return read_fail(r->call, "formula: pow: expected base and exponent");
+    return read_args(r, two, 2, depth, to);
 }
 
 static bool read_decay(struct reading *r, yyjson_val *v, kith_expr_kind kind, uint32_t depth, kith_expr *to)

@@ -1,13 +1,7 @@
 /* search.c - the Query API and the older calls for the same: what query.c has read is run, and written. */
-#include "qdrant/query.h"
+#include "qdrant/search.h"
 
 #include <math.h>
-
-/* One search, read. */
-struct search {
-    kith_query q;
-    kith_metric metric; /* of the vector it is about */
-};
 
 /* What users of the peer get when they say nothing is its width of 100, which finds about so much; sparse vectors are
  * searched exactly. */
@@ -65,8 +59,7 @@ static void finish_levels(const kith_collection_info *info, kith_query *q)
         finish_levels(info, (kith_query *)(uintptr_t)&q->prefetch[i]); /* they are in this call's arena */
 }
 
-/* What all forms share at the top. */
-static bool read_top(struct call *call, yyjson_val *body, struct search *s)
+bool search_read_top(struct call *call, yyjson_val *body, struct search *s)
 {
     const char *explain = call_query(call, "explain");
     uint64_t offset;
@@ -83,7 +76,7 @@ static bool read_top(struct call *call, yyjson_val *body, struct search *s)
 
 static bool read_query(struct call *call, yyjson_val *body, struct search *s)
 {
-    return query_read(call, body, &s->q) && read_top(call, body, s);
+    return query_read(call, body, &s->q) && search_read_top(call, body, s);
 }
 
 /* The older calls must say a limit. */
@@ -95,7 +88,8 @@ static bool read_old(struct call *call, yyjson_val *body, struct search *s,
 
     if (!limit)
         return read_fail(call, "missing field `limit`");
-    if (!what(call, body, &s->q) || !query_read_filter_and_params(call, body, &s->q) || !read_top(call, body, s) ||
+    if (!what(call, body, &s->q) || !query_read_filter_and_params(call, body, &s->q) ||
+        !search_read_top(call, body, s) ||
         !read_count(call, limit, "limit", 1, 10, &n))
         return false;
     s->q.limit = (uint32_t)MIN(n, (uint64_t)UINT32_MAX / 4);
@@ -123,17 +117,17 @@ static bool has_scores(const kith_query *q)
     return q->kind != KITH_QUERY_SCROLL && q->kind != KITH_QUERY_ORDER_BY && q->kind != KITH_QUERY_SAMPLE;
 }
 
-static float shown_score(const struct search *s, const kith_hit *h)
+float search_score(const struct search *s, const kith_hit *h)
 {
     if (!has_scores(&s->q))
         return 1;
     return is_by_distance(&s->q) ? score_of(s->metric, h->distance) : -h->distance;
 }
 
-static void put_scored(struct buf *out, const struct search *s, const kith_hit *h)
+void search_put(struct buf *out, const struct search *s, const kith_hit *h)
 {
     buf_printf(out, "{\"version\":%llu,\"score\":", (unsigned long long)(has_scores(&s->q) ? h->lsn : 0));
-    json_put_f32(out, shown_score(s, h));
+    json_put_f32(out, search_score(s, h));
     buf_u8(out, ',');
     put_point(out, h, s->q.select.doc != 0, s->q.select.vectors != 0);
     if (s->q.kind == KITH_QUERY_ORDER_BY)
@@ -160,7 +154,7 @@ static bool run(struct call *call, const kith_collection_info *info, struct sear
     for (size_t i = 0; i < r->count; i++) {
         if (i)
             buf_u8(&call->out, ',');
-        put_scored(&call->out, s, &r->hits[i]);
+        search_put(&call->out, s, &r->hits[i]);
     }
     buf_u8(&call->out, ']');
     if (wrap && s->q.explain && r->explain)
@@ -168,6 +162,21 @@ static bool run(struct call *call, const kith_collection_info *info, struct sear
     if (wrap)
         buf_u8(&call->out, '}');
     kith_result_free(r);
+    return true;
+}
+
+bool search_finish(struct call *call, struct search *s)
+{
+    kith_collection_info info = {0};
+    kith_err err;
+
+    if (kith_schema_get(call->server->db, call->params[0], &info.schema, &err) < 0) {
+        fail_kith(call, &err);
+        return false;
+    }
+    s->metric = metric_of(&info, s->q.using_vector);
+    finish_levels(&info, &s->q);
+    kith_info_free(&info);
     return true;
 }
 

@@ -143,7 +143,9 @@ static int eval_many(struct evaluating *x, const struct compiled *f, double *ret
     kith_expr_kind kind = f->e->kind;
     double v;
 
-    *ret = kind == KITH_EXPR_SUM ? 0 : kind == KITH_EXPR_MULT ? 1 : kind == KITH_EXPR_MAX ? -(double)INFINITY : (double)INFINITY;
+    *ret = kind == KITH_EXPR_MULT;
+    if (kind == KITH_EXPR_MAX || kind == KITH_EXPR_MIN)
+        *ret = kind == KITH_EXPR_MAX ? -(double)INFINITY : (double)INFINITY;
     for (size_t i = 0; i < f->e->args_count; i++) {
         TRY(eval(x, &f->args[i], &v));
         if (kind == KITH_EXPR_SUM)
@@ -232,9 +234,9 @@ static int eval(struct evaluating *x, const struct compiled *f, double *ret)
         return geo_distance(x, f, ret);
     case KITH_EXPR_SUM: case KITH_EXPR_MULT: case KITH_EXPR_MAX: case KITH_EXPR_MIN:
         return eval_many(x, f, ret);
-    case KITH_EXPR_NEG: case KITH_EXPR_ABS: case KITH_EXPR_SQRT: case KITH_EXPR_EXP: case KITH_EXPR_LOG10: case KITH_EXPR_LN:
-    case KITH_EXPR_ACOSH: case KITH_EXPR_DIV: case KITH_EXPR_POW: case KITH_EXPR_LIN_DECAY: case KITH_EXPR_EXP_DECAY:
-    case KITH_EXPR_GAUSS_DECAY:
+    case KITH_EXPR_NEG: case KITH_EXPR_ABS: case KITH_EXPR_SQRT: case KITH_EXPR_EXP: case KITH_EXPR_LOG10:
+    case KITH_EXPR_LN: case KITH_EXPR_ACOSH: case KITH_EXPR_DIV: case KITH_EXPR_POW: case KITH_EXPR_LIN_DECAY:
+    case KITH_EXPR_EXP_DECAY: case KITH_EXPR_GAUSS_DECAY:
         break;
     }
     return eval_few(x, f, ret);
@@ -271,7 +273,8 @@ static int judge(struct evaluating *x, const struct compiled *f, struct doc_room
     lsn at;
 
     TRY(s->ops->doc(t->c, s, hit->row, t->r->snap->v, room, &doc, &at));
-    x->subject = (struct subject){.id = &id, .doc = val_of(doc.data, doc.size), .has_vector = row_has_vector, .arg = &look};
+    x->subject = (struct subject){.id = &id, .doc = val_of(doc.data, doc.size), .has_vector = row_has_vector};
+    x->subject.arg = &look;
     TRY(eval(x, f, &score));
     hit->distance = (float)-score;
     if (!isfinite(hit->distance))

@@ -22,7 +22,9 @@ static bool is_distance(const struct tree *t, const kith_query *below, kith_metr
     bool averaged = below->kind == KITH_QUERY_RECOMMEND && below->strategy == KITH_AVERAGE;
 
     *ret_metric = v ? v->metric : (kith_metric)0;
-    return (averaged || below->kind == KITH_QUERY_NEAREST) && (*ret_metric == KITH_EUCLID || *ret_metric == KITH_MANHATTAN);
+    if (!averaged && below->kind != KITH_QUERY_NEAREST)
+        return false;
+    return *ret_metric == KITH_EUCLID || *ret_metric == KITH_MANHATTAN;
 }
 
 double fuse_shown(const struct tree *t, const kith_query *below, float distance)

@@ -40,6 +40,10 @@ double runner_effort(const struct runner *r, uint32_t vector_id);
 int query_run(struct ctx *c, const struct runner *r, const kith_query *q, kith_result **ret_result);
 int query_get(struct ctx *c, const struct runner *r, const kith_id *ids, size_t count, const kith_select *select,
               kith_result **ret_result);
+int query_groups(struct ctx *c, const struct runner *r, const kith_query *q, const char *group_by, uint32_t group_size,
+                 kith_groups **ret_groups);
+int query_facets(struct ctx *c, const struct runner *r, const char *path, const kith_filter *f, uint32_t limit,
+                 kith_facets **ret_facets);
 int query_count(struct ctx *c, const struct runner *r, const kith_filter *f, uint64_t *ret_count);
 /* Segment and row of a point; false if it is not there. */
 bool query_find(const struct snapshot *snap, const kith_id *id, size_t *ret_segment, row_id *ret_row);
@@ -86,6 +90,11 @@ struct hit_list {
     struct hit_ref *at;
     size_t count, capacity;
 };
+/* Whether it can be run; fills in its limits. */
+int query_check(struct ctx *c, kith_query *q);
+/* What is to be returned of hits, in order. */
+int hits_fetch(struct ctx *c, const struct snapshot *snap, const struct hit_ref *refs, size_t count,
+               const kith_select *select, kith_result **ret_result);
 int hits_push(struct ctx *c, struct hit_list *l, struct hit_ref hit);
 /* By segment and row, for qsort; and such an order with every row once. */
 int hit_by_place(const void *a, const void *b);

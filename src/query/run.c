@@ -298,6 +298,33 @@ static struct result_box *box_new(void)
     return box;
 }
 
+int hits_fetch(struct ctx *c, const struct snapshot *snap, const struct hit_ref *refs, size_t count,
+               const kith_select *select, kith_result **ret_result)
+{
+    struct result_box *box = box_new();
+    int rc = box ? fetch(c, box, snap, refs, count, select) : err_nomem(c);
+
+    if (rc < 0 && box)
+        kith_result_free(&box->result);
+    *ret_result = rc < 0 ? NULL : &box->result;
+    return rc;
+}
+
+/* Limits filled in. */
+int query_check(struct ctx *c, kith_query *q)
+{
+    if (q->kind > KITH_QUERY_FORMULA)
+        return err_set(c, KITH_INVALID, "query: unknown kind %d", (int)q->kind);
+    if (q->target_recall < 0 || q->target_recall > 0.999f || (q->target_recall > 0 && q->target_recall < 0.5f))
+        return err_set(c, KITH_INVALID, "target_recall %g: expected 0, or 0.5 to 0.999", (double)q->target_recall);
+    if (!(q->oversampling >= 0 && q->hop_below >= 0 && q->hop_below <= 1))
+        return err_set(c, KITH_INVALID, "query: oversampling %g, hop_below %g: expected 0 or more, 0 to 1",
+                       (double)q->oversampling, (double)q->hop_below);
+    q->limit = MIN(q->limit ? q->limit : 10, (uint32_t)LIMIT_MAX);
+    q->offset = MIN(q->offset, UINT32_MAX / 4);
+    return 0;
+}
+
 static int run(struct ctx *c, const struct runner *r, const kith_query *given, kith_result **ret_result)
 {
     kith_query q = *given;
@@ -307,15 +334,7 @@ static int run(struct ctx *c, const struct runner *r, const kith_query *given, k
     size_t skip;
     int rc;
 
-    if (q.kind > KITH_QUERY_FORMULA)
-        return err_set(c, KITH_INVALID, "query: unknown kind %d", (int)q.kind);
-    if (q.target_recall < 0 || q.target_recall > 0.999f || (q.target_recall > 0 && q.target_recall < 0.5f))
-        return err_set(c, KITH_INVALID, "target_recall %g: expected 0, or 0.5 to 0.999", (double)q.target_recall);
-    if (!(q.oversampling >= 0 && q.hop_below >= 0 && q.hop_below <= 1))
-        return err_set(c, KITH_INVALID, "query: oversampling %g, hop_below %g: expected 0 or more, 0 to 1",
-                       (double)q.oversampling, (double)q.hop_below);
-    q.limit = MIN(q.limit ? q.limit : 10, (uint32_t)LIMIT_MAX);
-    q.offset = MIN(q.offset, UINT32_MAX / 4);
+    TRY(query_check(c, &q));
     box = box_new();
     if (!box)
         return err_nomem(c);

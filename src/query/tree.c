@@ -377,7 +377,7 @@ static int above(struct tree *t, const kith_query *q, const struct hit_list *lis
     return err_set(t->c, KITH_INVALID, "a query is needed to merge the prefetches");
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 /* Both must hold; either may be NULL. */
 static int both(struct tree *t, const kith_filter *outer, const kith_filter *own, const kith_filter **ret)

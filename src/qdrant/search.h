@@ -1,0 +1,19 @@
+/* search.h - one search of the Query API or of the older calls: between search.c and groups.c. */
+#ifndef QDRANT_SEARCH_H
+#define QDRANT_SEARCH_H
+
+#include "qdrant/query.h"
+
+struct search {
+    kith_query q;
+    kith_metric metric; /* of the vector it is about */
+};
+
+/* What all forms share at the top. */
+bool search_read_top(struct call *call, yyjson_val *body, struct search *s);
+/* What only the schema tells, at every level; false: answered, there is no such collection. */
+bool search_finish(struct call *call, struct search *s);
+float search_score(const struct search *s, const kith_hit *h);
+void search_put(struct buf *out, const struct search *s, const kith_hit *h);
+
+#endif
