@@ -59,7 +59,7 @@ static double sigma(double x)
 
 static double most_similar(const struct judge *j, const struct target *to, size_t n, const void *kept)
 {
-    double most = -INFINITY;
+    double most = -(double)INFINITY;
 
     for (size_t i = 0; i < n; i++)
         most = fmax(most, similarity(j, &to[i], kept));
@@ -345,7 +345,7 @@ static int by_proposals(struct judge *j, const struct pred *p, size_t want, stru
 
     for (int turn = 0; turn < PROPOSED_TURNS && count && k <= GRAPH_EF_MAX / 2; turn++, k *= PROPOSED_MORE) {
         struct hit_list candidates = {0};
-        double tail = -INFINITY;
+        double tail = -(double)INFINITY;
         for (size_t i = 0; i < count; i++)
             TRY(propose(j, &seeds[i], p, (uint32_t)k, &candidates, &tail));
         hits_once(&candidates);
@@ -425,7 +425,7 @@ int judge_run(struct tree *t, const kith_query *q, const struct schema_vector *v
     if (given)
         return judge_list(&j, given, want, hits);
     if (is_sum(&j)) {
-        double unused = -INFINITY;
+        double unused = -(double)INFINITY;
         struct target target;
         struct summed sum;
         kith_example e = {0};

@@ -32,7 +32,7 @@ int mmr(struct tree *t, const kith_query *q, const struct schema_vector *v, stru
     want = MIN(want, hits->count);
     for (size_t chosen = 0; chosen < want; chosen++) {
         size_t best = chosen;
-        double most = -INFINITY;
+        double most = -(double)INFINITY;
         struct hit_ref hit;
         const void *vector;
         float near;
