@@ -220,8 +220,23 @@ typedef enum kith_cond {
     KITH_COND_FIELD_NULL,   /* per value: null or an array with a null (flag true), else not */
     KITH_COND_HAS_ID,       /* the id is one of ids */
     KITH_COND_HAS_VECTOR,   /* the point has the vector named path */
-    KITH_COND_NESTED        /* one element of the array at path satisfies subs[0] alone */
+    KITH_COND_NESTED,       /* one element of the array at path satisfies subs[0] alone */
+    KITH_COND_TEXT,         /* a string at path has every word of values[0], which has one (words: letters and digits) */
+    KITH_COND_TEXT_ANY,     /* a string at path has one of its words */
+    KITH_COND_PHRASE,       /* a string at path has its words, one after the other */
+    KITH_COND_GEO_BOX,      /* a {lon, lat} at path lies strictly between places[0], top left, and [1], bottom right */
+    KITH_COND_GEO_RADIUS,   /* a {lon, lat} at path is less than `radius` metres from places[0] */
+    KITH_COND_GEO_POLYGON,  /* a {lon, lat} at path lies in the first ring and in none of the others, nor on a line */
+    KITH_COND_SLICE         /* SipHash-2-4 of the id, keyless, modulo `least` is `slice` */
 } kith_cond;
+
+typedef struct kith_geo_point {
+    double lon, lat; /* degrees */
+} kith_geo_point;
+typedef struct kith_geo_ring { /* closed: the last point is the first one */
+    const kith_geo_point *points;
+    size_t count; /* at least 4 */
+} kith_geo_ring;
 
 typedef enum kith_value_kind { KITH_VALUE_BOOL = 1, KITH_VALUE_INT, KITH_VALUE_STR } kith_value_kind;
 
@@ -251,6 +266,11 @@ typedef struct kith_filter {
     struct {
         int64_t gt, gte, lt, lte;
     } times;
+    const kith_geo_point *places;
+    double radius;
+    const kith_geo_ring *rings;
+    size_t rings_count;
+    uint64_t slice;
 } kith_filter;
 
 enum { KITH_GT = 1, KITH_GTE = 2, KITH_LT = 4, KITH_LTE = 8 };

@@ -7,6 +7,9 @@
 uint64_t hash_bytes(const void *data, size_t size, uint64_t seed);
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
 
+/* SipHash-2-4 with a key of zeros (Aumasson and Bernstein 2012). */
+uint64_t siphash(const void *data, size_t size);
+
 /* One step of splitmix64 (Steele, Lea, Flood 2014): a good mixer and a tiny seeded generator. */
 static inline uint64_t splitmix(uint64_t *state)
 {

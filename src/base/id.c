@@ -43,6 +43,19 @@ uint64_t id_hash(const kith_id *id)
     return hash_bytes(id->as.str, id->size, 3);
 }
 
+uint64_t id_siphash(const kith_id *id)
+{
+    uint8_t number[8];
+
+    if (id->kind == KITH_ID_UUID)
+        return siphash(id->as.uuid, 16);
+    if (id->kind == KITH_ID_STR)
+        return siphash(id->as.str, id->size);
+    for (int i = 0; i < 8; i++)
+        number[i] = (uint8_t)(id->as.num >> (8 * i));
+    return siphash(number, 8);
+}
+
 int id_copy(struct arena *a, const kith_id *id, kith_id *ret_id)
 {
     *ret_id = *id;

@@ -9,6 +9,8 @@ enum { ID_STR_MAX = 512 };
 int id_cmp(const kith_id *a, const kith_id *b);
 bool id_eq(const kith_id *a, const kith_id *b);
 uint64_t id_hash(const kith_id *id);
+/* Of the 8 bytes of a number, little-endian, the 16 of a UUID, or those of a text. */
+uint64_t id_siphash(const kith_id *id);
 /* Copies a string id's text into the arena. */
 int id_copy(struct arena *a, const kith_id *id, kith_id *ret_id);
 void id_put(struct buf *b, const kith_id *id);

@@ -402,6 +402,8 @@ bool field_match(const struct field_index *x, const struct pred *p, struct bits 
     case KITH_COND_ALL: case KITH_COND_ANY: case KITH_COND_NONE: case KITH_COND_AT_LEAST:
     case KITH_COND_SUBSTRING: case KITH_COND_VALUES_COUNT: case KITH_COND_FIELD_EMPTY:
     case KITH_COND_FIELD_NULL: case KITH_COND_HAS_ID: case KITH_COND_HAS_VECTOR: case KITH_COND_NESTED:
+    case KITH_COND_SLICE: case KITH_COND_TEXT: case KITH_COND_TEXT_ANY:
+    case KITH_COND_PHRASE: case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
         break;
     }
     return false;

@@ -3,11 +3,14 @@
 
 #include "base/ctx.h"
 #include "base/id.h"
+#include "base/hash.h"
 #include "codec/date.h"
+#include "doc/geo.h"
+#include "doc/text.h"
 
 #include <math.h>
 
-enum { FILTER_DEPTH_MAX = 32, FILTER_CONDS_MAX = 100000 };
+enum { FILTER_DEPTH_MAX = 32, FILTER_CONDS_MAX = 100000, WORDS_MAX = 512 };
 
 struct compiling {
     struct ctx *c;
@@ -21,11 +24,13 @@ static bool needs_path(kith_cond kind)
 {
     switch (kind) {
     case KITH_COND_ALL: case KITH_COND_ANY: case KITH_COND_NONE: case KITH_COND_AT_LEAST:
-    case KITH_COND_HAS_ID: case KITH_COND_HAS_VECTOR:
+    case KITH_COND_HAS_ID: case KITH_COND_HAS_VECTOR: case KITH_COND_SLICE:
         return false;
     case KITH_COND_MATCH: case KITH_COND_EXCEPT: case KITH_COND_PREFIX: case KITH_COND_SUBSTRING:
     case KITH_COND_RANGE: case KITH_COND_DATETIME: case KITH_COND_VALUES_COUNT: case KITH_COND_IS_EMPTY:
     case KITH_COND_IS_NULL: case KITH_COND_FIELD_EMPTY: case KITH_COND_FIELD_NULL: case KITH_COND_NESTED:
+    case KITH_COND_TEXT: case KITH_COND_TEXT_ANY:
+    case KITH_COND_PHRASE: case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
         break;
     }
     return true;
@@ -50,20 +55,91 @@ static int compile_path(struct compiling *k, const kith_filter *f, struct pred *
     return 0;
 }
 
+static bool is_geo(kith_cond kind)
+{
+    return kind == KITH_COND_GEO_BOX || kind == KITH_COND_GEO_RADIUS || kind == KITH_COND_GEO_POLYGON;
+}
+
+static int check(struct ctx *c, const kith_filter *f)
+{
+    bool one = f->kind == KITH_COND_PREFIX || f->kind == KITH_COND_SUBSTRING || f->kind == KITH_COND_TEXT ||
+               f->kind == KITH_COND_TEXT_ANY || f->kind == KITH_COND_PHRASE;
+
+    if (one && (f->values_count != 1 || f->values[0].kind != KITH_VALUE_STR))
+        return err_set(c, KITH_INVALID, "filter on \"%s\": expected one string", f->path);
+    if (is_geo(f->kind) && !(f->kind == KITH_COND_GEO_POLYGON ? f->rings_count > 0 : f->places != NULL))
+        return err_set(c, KITH_INVALID, "filter on \"%s\": expected places", f->path);
+    for (size_t i = 0; i < f->rings_count; i++) {
+        if (f->rings[i].count < 4)
+            return err_set(c, KITH_INVALID, "filter on \"%s\": a ring of less than 4 points", f->path);
+    }
+    if (f->kind == KITH_COND_SLICE && f->slice >= f->least)
+        return err_set(c, KITH_INVALID, "filter: slice %llu of %llu", (unsigned long long)f->slice,
+                       (unsigned long long)f->least);
+    return 0;
+}
+
+static bool same_word(struct bytes a, struct bytes b)
+{
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+/* Of every beginning of the phrase the longest shorter beginning that it ends with. */
+static int compile_phrase(struct ctx *c, struct pred *p)
+{
+    p->fall_back = arena_zalloc(&c->arena, (p->words_count + 1) * sizeof *p->fall_back);
+    if (!p->fall_back)
+        return err_nomem(c);
+    for (uint32_t i = 1, at = 0; i < p->words_count; i++) {
+        while (at && !same_word(p->words[at], p->words[i]))
+            at = p->fall_back[at - 1];
+        at += same_word(p->words[at], p->words[i]);
+        p->fall_back[i] = at;
+    }
+    return 0;
+}
+
+/* The words of a text condition, each once but for phrases. */
+static int compile_words(struct ctx *c, const kith_filter *f, struct pred *p)
+{
+    struct bytes text = {(const uint8_t *)f->values[0].str, f->values[0].size}, word;
+    struct words w;
+
+    p->words = arena_alloc(&c->arena, (WORDS_MAX + 1) * sizeof *p->words);
+    if (!p->words)
+        return err_nomem(c);
+    for (words_of(&w, text); words_next(&w, &word);) {
+        bool known = false;
+        for (uint32_t i = 0; i < p->words_count && f->kind != KITH_COND_PHRASE; i++)
+            known = known || same_word(p->words[i], word);
+        if (known)
+            continue;
+        if (p->words_count == WORDS_MAX)
+            return err_set(c, KITH_LIMIT, "filter on \"%s\": more than %d words", f->path, WORDS_MAX);
+        p->words[p->words_count].data = arena_copy(&c->arena, word.data, word.size);
+        if (!p->words[p->words_count].data)
+            return err_nomem(c);
+        p->words[p->words_count++].size = word.size;
+    }
+    p->words[p->words_count] = (struct bytes){0};
+    return f->kind == KITH_COND_PHRASE ? compile_phrase(c, p) : 0;
+}
+
 static int compile(struct compiling *k, const kith_filter *f, struct pred *p, int depth, bool nested)
 {
     if (depth > FILTER_DEPTH_MAX)
         return err_set(k->c, KITH_INVALID, "filter: nested deeper than %d", FILTER_DEPTH_MAX);
     if (++k->conds > FILTER_CONDS_MAX)
         return err_set(k->c, KITH_INVALID, "filter: more than %d conditions", FILTER_CONDS_MAX);
-    if (f->kind > KITH_COND_NESTED)
+    if (f->kind > KITH_COND_SLICE)
         return err_set(k->c, KITH_INVALID, "filter: unknown condition %d", (int)f->kind);
     memset(p, 0, sizeof *p);
     p->f = f;
     if (needs_path(f->kind))
         TRY(compile_path(k, f, p, nested));
-    if ((f->kind == KITH_COND_PREFIX || f->kind == KITH_COND_SUBSTRING) && f->values_count != 1)
-        return err_set(k->c, KITH_INVALID, "filter on \"%s\": expected one string", f->path);
+    TRY(check(k->c, f));
+    if (f->kind == KITH_COND_TEXT || f->kind == KITH_COND_TEXT_ANY || f->kind == KITH_COND_PHRASE)
+        TRY(compile_words(k->c, f, p));
     if (f->kind == KITH_COND_NESTED && f->subs_count != 1)
         return err_set(k->c, KITH_INVALID, "filter: nested needs one filter");
     if (!f->subs_count)
@@ -151,6 +227,58 @@ static bool contains(struct bytes s, const kith_value *v)
     return false;
 }
 
+/* How far into the phrase the words so far have come (Knuth, Morris and Pratt 1977). */
+static uint32_t phrase_step(const struct pred *p, uint32_t at, struct bytes word)
+{
+    while (at && !same_word(p->words[at], word))
+        at = p->fall_back[at - 1];
+    return same_word(p->words[at], word) ? at + 1 : 0;
+}
+
+static bool has_words(const struct pred *p, struct bytes text)
+{
+    uint8_t seen[WORDS_MAX / 8] = {0};
+    uint32_t found = 0, at = 0;
+    struct words w;
+    struct bytes word;
+
+    words_of(&w, text);
+    while (p->words_count && words_next(&w, &word)) {
+        if (p->f->kind == KITH_COND_PHRASE) {
+            at = phrase_step(p, at, word);
+            if (at == p->words_count)
+                return true;
+            continue;
+        }
+        for (uint32_t i = 0; i < p->words_count; i++) {
+            if (!same_word(p->words[i], word))
+                continue;
+            if (p->f->kind == KITH_COND_TEXT_ANY)
+                return true;
+            if (!(seen[i / 8] >> (i % 8) & 1)) {
+                seen[i / 8] |= (uint8_t)(1u << (i % 8));
+                found++;
+            }
+        }
+        if (found == p->words_count)
+            return true;
+    }
+    return false;
+}
+
+static bool geo_matches(const kith_filter *f, struct val x)
+{
+    kith_geo_point p;
+
+    if (!geo_of(x, &p))
+        return false;
+    if (f->kind == KITH_COND_GEO_BOX)
+        return geo_in_box(f->places[0], f->places[1], p);
+    if (f->kind == KITH_COND_GEO_RADIUS)
+        return geo_metres(f->places[0], p) < f->radius;
+    return geo_in_polygon(f->rings, f->rings_count, p);
+}
+
 static bool one_matches(const struct pred *p, struct val x)
 {
     const kith_filter *f = p->f;
@@ -175,7 +303,11 @@ static bool one_matches(const struct pred *p, struct val x)
         return val_is_num(x) && in_range(f, val_double(x));
     case KITH_COND_DATETIME:
         return in_times(f, x);
-    case KITH_COND_ALL: case KITH_COND_ANY: case KITH_COND_NONE: case KITH_COND_AT_LEAST:
+    case KITH_COND_TEXT: case KITH_COND_TEXT_ANY: case KITH_COND_PHRASE:
+        return val_tag(x) == VAL_STR && has_words(p, val_str(x));
+    case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
+        return geo_matches(f, x);
+    case KITH_COND_SLICE: case KITH_COND_ALL: case KITH_COND_ANY: case KITH_COND_NONE: case KITH_COND_AT_LEAST:
     case KITH_COND_VALUES_COUNT: case KITH_COND_IS_EMPTY: case KITH_COND_IS_NULL: case KITH_COND_FIELD_EMPTY:
     case KITH_COND_FIELD_NULL: case KITH_COND_HAS_ID: case KITH_COND_HAS_VECTOR: case KITH_COND_NESTED:
         break;
@@ -240,7 +372,9 @@ static int look(void *arg, struct val x)
     }
     case KITH_COND_ALL: case KITH_COND_ANY: case KITH_COND_NONE: case KITH_COND_AT_LEAST: case KITH_COND_MATCH:
     case KITH_COND_EXCEPT: case KITH_COND_PREFIX: case KITH_COND_SUBSTRING: case KITH_COND_RANGE:
-    case KITH_COND_DATETIME: case KITH_COND_HAS_ID: case KITH_COND_HAS_VECTOR:
+    case KITH_COND_DATETIME: case KITH_COND_HAS_ID: case KITH_COND_HAS_VECTOR: case KITH_COND_SLICE:
+    case KITH_COND_TEXT: case KITH_COND_TEXT_ANY:
+    case KITH_COND_PHRASE: case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
         break;
     }
     if (val_tag(x) != VAL_ARRAY)
@@ -298,11 +432,15 @@ bool pred_match(const struct pred *p, const struct subject *s)
                 return true;
         }
         return false;
+    case KITH_COND_SLICE:
+        return !s->inside && id_siphash(s->id) % f->least == f->slice;
     case KITH_COND_HAS_VECTOR:
         return !s->inside && s->has_vector && s->has_vector(s->arg, f->path ? f->path : "");
     case KITH_COND_MATCH: case KITH_COND_EXCEPT: case KITH_COND_PREFIX: case KITH_COND_SUBSTRING:
     case KITH_COND_RANGE: case KITH_COND_DATETIME: case KITH_COND_VALUES_COUNT: case KITH_COND_IS_EMPTY:
     case KITH_COND_IS_NULL: case KITH_COND_FIELD_EMPTY: case KITH_COND_FIELD_NULL: case KITH_COND_NESTED:
+    case KITH_COND_TEXT: case KITH_COND_TEXT_ANY:
+    case KITH_COND_PHRASE: case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
         break;
     }
     return at_path(p, s);

@@ -247,6 +247,25 @@ static int put_point(struct encoder *e, const kith_point *p, bool with_doc)
     return 0;
 }
 
+static size_t places_of(const kith_filter *f)
+{
+    return f->kind == KITH_COND_GEO_BOX ? 2 : f->kind == KITH_COND_GEO_RADIUS ? 1 : 0;
+}
+
+/* What the first release's conditions do not have. */
+static void put_filter_more(struct buf *b, const kith_filter *f)
+{
+    buf_varint(b, f->slice);
+    buf_put(b, &f->radius, sizeof f->radius);
+    if (places_of(f))
+        buf_put(b, f->places, places_of(f) * sizeof *f->places);
+    buf_varint(b, f->rings_count);
+    for (size_t i = 0; i < f->rings_count; i++) {
+        buf_varint(b, f->rings[i].count);
+        buf_put(b, f->rings[i].points, f->rings[i].count * sizeof *f->rings[i].points);
+    }
+}
+
 static int put_filter(struct encoder *e, const kith_filter *f)
 {
     struct buf *b = e->out;
@@ -275,6 +294,8 @@ static int put_filter(struct encoder *e, const kith_filter *f)
     buf_u8(b, f->bounds);
     buf_put(b, &f->range, sizeof f->range);
     buf_put(b, &f->times, sizeof f->times);
+    if (f->kind > KITH_COND_NESTED)
+        put_filter_more(b, f);
     return 0;
 }
 
@@ -414,6 +435,35 @@ static void read_point(struct decoder *d, struct rec_point *p)
     d->record->points++;
 }
 
+/* They need not be aligned where they lie. */
+static const kith_geo_point *read_places(struct decoder *d, uint64_t count)
+{
+    kith_geo_point *places = take(d, count, sizeof *places);
+    const uint8_t *p = places ? read_bytes(&d->r, count * sizeof *places) : NULL;
+
+    if (p)
+        memcpy(places, p, (size_t)count * sizeof *places);
+    return places;
+}
+
+static void read_filter_more(struct decoder *d, kith_filter *f)
+{
+    kith_geo_ring *rings;
+    const uint8_t *p;
+
+    f->slice = read_varint(&d->r);
+    if ((p = read_bytes(&d->r, sizeof f->radius)))
+        memcpy(&f->radius, p, sizeof f->radius);
+    if (places_of(f))
+        f->places = read_places(d, places_of(f));
+    f->rings_count = (size_t)read_varint(&d->r);
+    f->rings = rings = take(d, f->rings_count, sizeof *rings);
+    for (size_t i = 0; i < f->rings_count && !d->r.failed; i++) {
+        rings[i].count = (size_t)read_varint(&d->r);
+        rings[i].points = read_places(d, rings[i].count);
+    }
+}
+
 static const kith_filter *read_filter(struct decoder *d, kith_filter *f, int depth)
 {
     struct bytes s;
@@ -454,6 +504,8 @@ static const kith_filter *read_filter(struct decoder *d, kith_filter *f, int dep
         memcpy(&f->range, p, sizeof f->range);
     if ((p = read_bytes(&d->r, sizeof f->times)))
         memcpy(&f->times, p, sizeof f->times);
+    if (f->kind > KITH_COND_NESTED)
+        read_filter_more(d, f);
     return f;
 }
 

@@ -128,6 +128,11 @@ static bool read_values(struct call *call, yyjson_val *v, kith_filter *to)
     return true;
 }
 
+static const struct {
+    const char *name;
+    kith_cond kind;
+} text_conds[] = {{"text", KITH_COND_TEXT}, {"text_any", KITH_COND_TEXT_ANY}, {"phrase", KITH_COND_PHRASE}};
+
 static bool read_match(struct call *call, yyjson_val *v, kith_filter *to)
 {
     yyjson_val *x;
@@ -154,9 +159,13 @@ static bool read_match(struct call *call, yyjson_val *v, kith_filter *to)
         to->kind = KITH_COND_SUBSTRING;
         return read_value(call, x, value, false);
     }
-    if (yyjson_obj_get(v, "text") || yyjson_obj_get(v, "text_any") || yyjson_obj_get(v, "phrase"))
-        return read_fail(call, "match: full text conditions are not supported yet");
-    return read_fail(call, "match: expected one of value, any, except, prefix, substring");
+    for (size_t i = 0; i < ARRAY_SIZE(text_conds); i++) {
+        if ((x = yyjson_obj_get(v, text_conds[i].name)) && yyjson_is_str(x)) {
+            to->kind = text_conds[i].kind;
+            return read_value(call, x, value, false);
+        }
+    }
+    return read_fail(call, "match: expected one of value, any, except, text, text_any, phrase, prefix, substring");
 }
 
 static const char *const bound_names[] = {"gt", "gte", "lt", "lte"};
@@ -204,11 +213,119 @@ static bool read_values_count(struct call *call, yyjson_val *v, kith_filter *to)
     return true;
 }
 
+/* ---- geo --------------------------------------------------------------------------------------------------- */
+
+static bool read_place(struct call *call, yyjson_val *v, kith_geo_point *to)
+{
+    yyjson_val *lon = yyjson_obj_get(v, "lon"), *lat = yyjson_obj_get(v, "lat");
+
+    if (!yyjson_is_num(lon) || !yyjson_is_num(lat))
+        return read_fail(call, "geo: expected {\"lon\", \"lat\"}");
+    *to = (kith_geo_point){yyjson_get_num(lon), yyjson_get_num(lat)};
+    if (fabs(to->lon) > 180 || fabs(to->lat) > 90)
+        return read_fail(call, "geo: lon %g, lat %g: expected -180 to 180, -90 to 90", to->lon, to->lat);
+    return true;
+}
+
+static bool read_box(struct call *call, yyjson_val *v, kith_filter *to)
+{
+    kith_geo_point *places = arena_zalloc(&call->c.arena, 2 * sizeof *places);
+
+    to->kind = KITH_COND_GEO_BOX;
+    to->places = places;
+    return places && read_place(call, yyjson_obj_get(v, "top_left"), &places[0]) &&
+           read_place(call, yyjson_obj_get(v, "bottom_right"), &places[1]);
+}
+
+static bool read_radius(struct call *call, yyjson_val *v, kith_filter *to)
+{
+    kith_geo_point *place = arena_zalloc(&call->c.arena, sizeof *place);
+    yyjson_val *radius = yyjson_obj_get(v, "radius");
+
+    to->kind = KITH_COND_GEO_RADIUS;
+    to->places = place;
+    if (!yyjson_is_num(radius))
+        return read_fail(call, "geo_radius: expected center and radius");
+    to->radius = yyjson_get_num(radius);
+    return place && read_place(call, yyjson_obj_get(v, "center"), place);
+}
+
+static bool read_ring(struct call *call, yyjson_val *v, kith_geo_ring *to)
+{
+    yyjson_val *list = yyjson_obj_get(v, "points"), *item;
+    size_t i, count, n = yyjson_arr_size(list);
+    kith_geo_point *points = arena_zalloc(&call->c.arena, MAX(n, (size_t)1) * sizeof *points);
+
+    if (!yyjson_is_arr(list) || !points)
+        return read_fail(call, "geo_polygon: expected a list of points");
+    if (n < 4)
+        return read_invalid(call, "geo_polygon: a ring of %zu points, must be at least 4", n);
+    yyjson_arr_foreach(list, i, count, item) {
+        if (!read_place(call, item, &points[i]))
+            return false;
+    }
+    if (memcmp(&points[0], &points[n - 1], sizeof *points) != 0)
+        return read_invalid(call, "geo_polygon: a ring is not closed, the first and last points must be the same");
+    *to = (kith_geo_ring){points, n};
+    return true;
+}
+
+static bool read_polygon(struct call *call, yyjson_val *v, kith_filter *to)
+{
+    yyjson_val *holes = field_of(v, "interiors", NULL), *item;
+    size_t i, count, n = yyjson_arr_size(holes) + 1;
+    kith_geo_ring *rings = arena_zalloc(&call->c.arena, n * sizeof *rings);
+
+    to->kind = KITH_COND_GEO_POLYGON;
+    to->rings = rings;
+    to->rings_count = n;
+    if (!rings || (holes && !yyjson_is_arr(holes)))
+        return read_fail(call, "geo_polygon: expected exterior, and perhaps a list of interiors");
+    if (!read_ring(call, yyjson_obj_get(v, "exterior"), &rings[0]))
+        return false;
+    yyjson_arr_foreach(holes, i, count, item) {
+        if (!read_ring(call, item, &rings[i + 1]))
+            return false;
+    }
+    return true;
+}
+
+static const struct {
+    const char *name;
+    bool (*read)(struct call *call, yyjson_val *v, kith_filter *to);
+} element_tests[] = {
+    {"match", read_match}, {"range", read_range}, {"geo_bounding_box", read_box}, {"geo_radius", read_radius},
+    {"geo_polygon", read_polygon},
+};
+
+/* One of them; of several any will do, as upstream has it. */
+static bool read_element_tests(struct call *call, yyjson_val *v, kith_filter *to)
+{
+    size_t n = 0;
+    kith_filter *subs;
+
+    for (size_t i = 0; i < ARRAY_SIZE(element_tests); i++)
+        n += field_of(v, element_tests[i].name, NULL) != NULL;
+    if (n == 0)
+        return read_invalid(call, "filter: at least one field condition must be specified for \"%.60s\"", to->path);
+    to->kind = KITH_COND_ANY;
+    subs = n == 1 ? to : subs_new(call, to, n);
+    if (!subs)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(element_tests); i++) {
+        yyjson_val *x = field_of(v, element_tests[i].name, NULL);
+        if (!x)
+            continue;
+        subs->path = to->path;
+        if (!element_tests[i].read(call, x, subs++))
+            return false;
+    }
+    return true;
+}
+
 static bool read_field(struct call *call, yyjson_val *v, kith_filter *to)
 {
     yyjson_val *key = yyjson_obj_get(v, "key"), *x;
-    size_t n = 0;
-    kith_filter *subs;
 
     if (!yyjson_is_str(key))
         return read_fail(call, "filter: key: expected a string");
@@ -219,21 +336,7 @@ static bool read_field(struct call *call, yyjson_val *v, kith_filter *to)
         to->kind = field_of(v, "is_empty", NULL) ? KITH_COND_FIELD_EMPTY : KITH_COND_FIELD_NULL;
         return read_bool(call, x, "is_empty", true, &to->flag);
     }
-    if (field_of(v, "geo_bounding_box", NULL) || field_of(v, "geo_radius", NULL) || field_of(v, "geo_polygon", NULL))
-        return read_fail(call, "filter on \"%.60s\": geo conditions are not supported yet", to->path);
-    n = (field_of(v, "match", NULL) != NULL) + (size_t)(field_of(v, "range", NULL) != NULL);
-    if (n == 0)
-        return read_invalid(call, "filter: at least one field condition must be specified for \"%.60s\"", to->path);
-    if (n == 1)
-        return field_of(v, "match", NULL) ? read_match(call, field_of(v, "match", NULL), to)
-                                          : read_range(call, field_of(v, "range", NULL), to);
-    to->kind = KITH_COND_ANY; /* both given: either will do, as upstream has it */
-    subs = subs_new(call, to, 2);
-    if (!subs)
-        return false;
-    subs[0].path = subs[1].path = to->path;
-    return read_match(call, field_of(v, "match", NULL), &subs[0]) &&
-           read_range(call, field_of(v, "range", NULL), &subs[1]);
+    return read_element_tests(call, v, to);
 }
 
 /* ---- conditions ------------------------------------------------------------------------------------------- */
@@ -260,6 +363,19 @@ static bool read_nested(struct call *call, yyjson_val *v, kith_filter *to, int d
         return read_fail(call, "nested: expected {\"key\": path, \"filter\": {...}}");
     sub = subs_new(call, to, 1);
     return sub && read_group(call, filter, sub, depth + 1);
+}
+
+static bool read_slice(struct call *call, yyjson_val *v, kith_filter *to)
+{
+    if (!yyjson_is_obj(v))
+        return read_fail(call, "slice: expected an object");
+    to->kind = KITH_COND_SLICE;
+    if (!read_count(call, yyjson_obj_get(v, "total"), "slice.total", 1, 0, &to->least) ||
+        !read_count(call, yyjson_obj_get(v, "index"), "slice.index", 0, 0, &to->slice))
+        return false;
+    if (!to->least || to->slice >= to->least)
+        return read_invalid(call, "slice.index: value %llu invalid, must be below total", (unsigned long long)to->slice);
+    return true;
 }
 
 static bool read_condition(struct call *call, yyjson_val *v, kith_filter *to, int depth)
@@ -289,8 +405,8 @@ static bool read_condition(struct call *call, yyjson_val *v, kith_filter *to, in
     }
     if ((x = yyjson_obj_get(v, "nested")))
         return read_nested(call, x, to, depth);
-    if (yyjson_obj_get(v, "slice"))
-        return read_fail(call, "filter: slice is not supported yet");
+    if ((x = yyjson_obj_get(v, "slice")))
+        return read_slice(call, x, to);
     return read_group(call, v, to, depth + 1);
 }
 

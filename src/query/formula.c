@@ -3,12 +3,11 @@
 
 #include "base/ctx.h"
 #include "codec/date.h"
+#include "doc/geo.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define EARTH 6371008.8 /* mean radius, metres */
-#define RADIANS (3.14159265358979323846 / 180)
 enum { DEPTH_MAX = 64 };
 
 struct compiled {
@@ -102,35 +101,15 @@ static int field_value(struct evaluating *x, const struct compiled *f, double *r
     return 0;
 }
 
-static double metres(double lon, double lat, double to_lon, double to_lat)
-{
-    double a = sin((to_lat - lat) * RADIANS / 2), b = sin((to_lon - lon) * RADIANS / 2);
-    double h = a * a + cos(lat * RADIANS) * cos(to_lat * RADIANS) * b * b;
-
-    return 2 * EARTH * asin(sqrt(fmin(h, 1)));
-}
-
-static bool as_place(struct val v, double *lon, double *lat)
-{
-    struct val x, y;
-
-    if (val_tag(v) != VAL_OBJECT || !val_get(v, "lon", 3, &x) ||
-        !val_get(v, "lat", 3, &y) || !val_is_num(x) || !val_is_num(y))
-        return false;
-    *lon = val_double(x);
-    *lat = val_double(y);
-    return true;
-}
-
 static int geo_distance(struct evaluating *x, const struct compiled *f, double *ret)
 {
-    double lon = f->e->here_lon, lat = f->e->here_lat;
+    kith_geo_point here = {f->e->here_lon, f->e->here_lat};
     struct only_one one = {0};
 
     TRY(path_visit(&f->path, x->subject.doc, take_value, &one));
-    if (!(one.count == 1 && as_place(one.value, &lon, &lat)) && (one.count > 1 || !f->e->has_number))
+    if (!(one.count == 1 && geo_of(one.value, &here)) && (one.count > 1 || !f->e->has_number))
         return wrong_value(x, f, one.count);
-    *ret = metres(f->e->lon, f->e->lat, lon, lat);
+    *ret = geo_metres((kith_geo_point){f->e->lon, f->e->lat}, here);
     return 0;
 }
 

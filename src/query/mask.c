@@ -184,7 +184,8 @@ static int eval(struct masking *m, const struct pred *p, const struct bits *amon
     case KITH_COND_MATCH: case KITH_COND_EXCEPT: case KITH_COND_PREFIX: case KITH_COND_SUBSTRING:
     case KITH_COND_RANGE: case KITH_COND_DATETIME: case KITH_COND_VALUES_COUNT: case KITH_COND_IS_EMPTY:
     case KITH_COND_IS_NULL: case KITH_COND_FIELD_EMPTY: case KITH_COND_FIELD_NULL: case KITH_COND_HAS_ID:
-    case KITH_COND_HAS_VECTOR: case KITH_COND_NESTED:
+    case KITH_COND_HAS_VECTOR: case KITH_COND_NESTED: case KITH_COND_SLICE: case KITH_COND_TEXT: case KITH_COND_TEXT_ANY:
+    case KITH_COND_PHRASE: case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
         break;
     }
     return leaf(m, p, among, out);

@@ -20,8 +20,20 @@ def client(tmp_path_factory):
 IDS = list(range(25)) + [str(uuid.UUID(int=i * 7919 + 1)) for i in range(15)]
 
 
+WORDS = ["Ein", "brown", "FOX", "jumps", "Über", "straße", "42", "ο", "日本"]
+
+
+def draw_place(r):
+    return m.GeoPoint(lon=round(r.uniform(-40, 40), 3), lat=round(r.uniform(-40, 40), 3))
+
+
 def draw_payload(r):
     p = {}
+    if r.random() < 0.6:
+        p["text"] = r.choice([" ".join(r.choices(WORDS, k=5)), ", ".join(r.choices(WORDS, k=3)).lower(), ["brown fox", "Über 42"], 7])
+    if r.random() < 0.6:
+        place = lambda: draw_place(r).model_dump()
+        p["place"] = r.choice([place(), [place(), place()], {"lon": 5}, "here"])
     if r.random() < 0.8:
         p["n"] = r.choice([r.randint(0, 9), r.randint(0, 9) + 0.5, [r.randint(0, 9), r.randint(0, 9)], None])
     if r.random() < 0.8:
@@ -36,7 +48,7 @@ def draw_payload(r):
 
 
 def draw_condition(r):
-    k = r.randint(0, 12)
+    k = r.randint(0, 18)
     if k == 0:
         return m.FieldCondition(key="s", match=m.MatchValue(value=r.choice("abcd")))
     if k == 1:
@@ -59,6 +71,27 @@ def draw_condition(r):
         return m.IsNullCondition(is_null=m.PayloadField(key=r.choice(["s", "n"])))
     if k == 10:
         return m.HasIdCondition(has_id=r.sample(IDS, 8))
+    if k == 12:
+        text = r.choice(WORDS) if r.random() < 0.5 else " ".join(r.sample(WORDS, r.randint(1, 3)))
+        return m.FieldCondition(key="text", match=r.choice([m.MatchText(text=text), m.MatchTextAny(text_any=text)]))
+    if k == 13:
+        return m.FieldCondition(key="place", geo_radius=m.GeoRadius(center=draw_place(r), radius=r.choice([2e5, 1e6, 4e6])))
+    if k == 14:
+        a, b = draw_place(r), draw_place(r)
+        return m.FieldCondition(key="place", geo_bounding_box=m.GeoBoundingBox(
+            top_left=m.GeoPoint(lon=min(a.lon, b.lon), lat=max(a.lat, b.lat)),
+            bottom_right=m.GeoPoint(lon=max(a.lon, b.lon), lat=min(a.lat, b.lat))))
+    if k == 15:
+        x, y = r.uniform(-30, 10), r.uniform(-30, 10)
+        ring = lambda s: m.GeoLineString(points=[m.GeoPoint(lon=x + s * dx, lat=y + s * dy)
+                                                 for dx, dy in ((0, 0), (20, -3), (25, 18), (9, 25), (0, 0))])
+        return m.FieldCondition(key="place", geo_polygon=m.GeoPolygon(
+            exterior=ring(1), interiors=r.choice([None, [ring(0.4)]])))
+    if k == 16:
+        total = r.randint(1, 5)
+        return m.SliceCondition(slice=m.Slice(total=total, index=r.randrange(total)))
+    if k == 17:
+        return m.FieldCondition(key="text", match=m.MatchPhrase(phrase=" ".join(r.sample(WORDS, 2))))
     if k == 11:
         return m.NestedCondition(nested=m.Nested(key="deep.list", filter=m.Filter(must=[
             m.FieldCondition(key="k", match=m.MatchValue(value=r.randint(0, 2))),
