@@ -141,7 +141,9 @@ typedef enum kith_index_kind {
     KITH_INDEX_FLOAT,    /* any number */
     KITH_INDEX_BOOL,
     KITH_INDEX_DATETIME, /* RFC 3339 and its common shortenings */
-    KITH_INDEX_UUID
+    KITH_INDEX_UUID,
+    KITH_INDEX_TEXT,     /* words of strings, for text conditions */
+    KITH_INDEX_GEO       /* {lon, lat} */
 } kith_index_kind;
 
 typedef enum kith_method {

@@ -60,7 +60,7 @@ static void add_key(void *arg, const struct field_key *k)
     memset(&e, 0, sizeof e);
     e.row = a->row;
     switch (a->b->kind) {
-    case KITH_INDEX_KEYWORD:
+    case KITH_INDEX_KEYWORD: case KITH_INDEX_TEXT:
         e.key.s.offset = a->b->text.size;
         e.key.s.size = (uint32_t)k->text.size;
         buf_put(&a->b->text, k->text.data, k->text.size);
@@ -71,7 +71,7 @@ static void add_key(void *arg, const struct field_key *k)
     case KITH_INDEX_FLOAT:
         e.key.d = k->as.d;
         break;
-    case KITH_INDEX_INTEGER: case KITH_INDEX_BOOL: case KITH_INDEX_DATETIME: case KITH_INDEX_NONE:
+    case KITH_INDEX_INTEGER: case KITH_INDEX_BOOL: case KITH_INDEX_DATETIME: case KITH_INDEX_GEO: case KITH_INDEX_NONE:
         e.key.i = k->as.i;
         break;
     }
@@ -152,7 +152,7 @@ static void sort_strings(struct entry *e, size_t n, void *text)
 
 static bool same_key(const struct field_builder *b, const struct entry *x, const struct entry *y)
 {
-    if (b->kind == KITH_INDEX_KEYWORD)
+    if (field_has_texts(b->kind))
         return x->key.s.size == y->key.s.size &&
                memcmp(b->text.data + x->key.s.offset, b->text.data + y->key.s.offset, x->key.s.size) == 0;
     return memcmp(&x->key, &y->key, b->kind == KITH_INDEX_UUID ? 16 : 8) == 0;
@@ -182,7 +182,7 @@ int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, 
     buf_init(&starts);
     buf_init(&list);
     buf_init(&texts);
-    if (n && b->kind == KITH_INDEX_KEYWORD)
+    if (n && field_has_texts(b->kind))
         sort_strings(e, n, b->text.data);
     else if (n)
         qsort(e, n, sizeof *e, b->kind == KITH_INDEX_FLOAT ? cmp_double
@@ -197,7 +197,7 @@ int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, 
         if (fresh) {
             keys++;
             buf_u32(&starts, (uint32_t)kept);
-            if (b->kind == KITH_INDEX_KEYWORD) {
+            if (field_has_texts(b->kind)) {
                 buf_u32(out, (uint32_t)texts.size);
                 buf_put(&texts, b->text.data + e[i].key.s.offset, e[i].key.s.size);
             } else {
@@ -208,7 +208,7 @@ int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, 
         kept++;
     }
     buf_u32(&starts, (uint32_t)kept);
-    if (b->kind == KITH_INDEX_KEYWORD)
+    if (field_has_texts(b->kind))
         buf_u32(out, (uint32_t)texts.size);
     buf_put(out, starts.data, starts.size);
     buf_put(out, list.data, list.size);

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "doc/geo.h"
 
 enum { TABLE_FIRST = 64 };
 #define NO_KEY UINT32_MAX
@@ -235,6 +236,8 @@ int column_add(struct ctx *c, struct column *x, row_id row, struct val doc)
 struct asking {
     const struct column *x;
     const kith_filter *f;
+    const struct pred *p;
+    bool unsure; /* documents are to say */
     struct column_key *values;
     uint32_t values_count;
 };
@@ -260,7 +263,7 @@ static bool value_key(const struct column *x, const kith_value *v, uint8_t uuid[
     case KITH_INDEX_BOOL:
         k.as.i = v->boolean;
         break;
-    case KITH_INDEX_FLOAT: case KITH_INDEX_DATETIME: case KITH_INDEX_NONE:
+    case KITH_INDEX_FLOAT: case KITH_INDEX_DATETIME: case KITH_INDEX_TEXT: case KITH_INDEX_GEO: case KITH_INDEX_NONE:
         return false;
     }
     if (v->kind != (field_is_text(x->f.def.index) ? KITH_VALUE_STR
@@ -301,11 +304,47 @@ static bool is_listed(const struct asking *a, const struct column_key *k)
     ((!(f->bounds & KITH_GT) || (x) > (ends).gt) && (!(f->bounds & KITH_GTE) || (x) >= (ends).gte) && \
      (!(f->bounds & KITH_LT) || (x) < (ends).lt) && (!(f->bounds & KITH_LTE) || (x) <= (ends).lte))
 
+static bool is_text(const struct column_key *k, struct bytes text)
+{
+    return text.size == k->size && memcmp(text.data, k->as.text, k->size) == 0;
+}
+
+/* Of all words that are wanted the longest: rows with the others alone need not be looked at. */
+static bool is_word(const struct asking *a, const struct column_key *k)
+{
+    const struct pred *p = a->p;
+    uint32_t longest = 0;
+
+    for (uint32_t i = 0; i < p->words_count; i++) {
+        longest = p->words[i].size > p->words[longest].size ? i : longest;
+        if (a->f->kind == KITH_COND_TEXT_ANY && is_text(k, p->words[i]))
+            return true;
+    }
+    return a->f->kind != KITH_COND_TEXT_ANY && p->words_count && is_text(k, p->words[longest]);
+}
+
+static bool is_near(const struct asking *a, int64_t cell)
+{
+    struct geo_span spans[2];
+    uint32_t n = geo_spans(a->f, spans), band = (uint32_t)(cell / GEO_COLUMNS), column = (uint32_t)(cell % GEO_COLUMNS);
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (band >= spans[i].bands[0] && band <= spans[i].bands[1] && column >= spans[i].columns[0] &&
+            column <= spans[i].columns[1])
+            return true;
+    }
+    return false;
+}
+
 static bool key_matches(const struct asking *a, const struct column_key *k)
 {
     const kith_filter *f = a->f;
     double number = a->x->f.def.index == KITH_INDEX_FLOAT ? k->as.d : (double)k->as.i;
 
+    if (a->x->f.def.index == KITH_INDEX_TEXT)
+        return is_word(a, k);
+    if (a->x->f.def.index == KITH_INDEX_GEO)
+        return is_near(a, k->as.i);
     if (f->kind == KITH_COND_RANGE)
         return WITHIN(number, f->range);
     if (f->kind == KITH_COND_DATETIME)
@@ -320,6 +359,16 @@ static int ask(struct ctx *c, struct asking *a)
 {
     kith_index_kind kind = a->x->f.def.index;
 
+    bool text = a->f->kind == KITH_COND_TEXT || a->f->kind == KITH_COND_TEXT_ANY || a->f->kind == KITH_COND_PHRASE;
+    bool geo = a->f->kind == KITH_COND_GEO_BOX || a->f->kind == KITH_COND_GEO_RADIUS ||
+               a->f->kind == KITH_COND_GEO_POLYGON;
+
+    a->unsure = geo || (text && a->f->kind != KITH_COND_TEXT_ANY && a->p->words_count > 1);
+    if (text || geo)
+        return kind == (text ? KITH_INDEX_TEXT : KITH_INDEX_GEO);
+    if ((a->f->kind == KITH_COND_MATCH || a->f->kind == KITH_COND_EXCEPT) &&
+        (kind == KITH_INDEX_TEXT || kind == KITH_INDEX_GEO))
+        return 0;
     if (a->f->kind == KITH_COND_MATCH || a->f->kind == KITH_COND_EXCEPT)
         return read_values(c, a);
     if (a->f->kind == KITH_COND_IS_EMPTY || a->f->kind == KITH_COND_IS_NULL)
@@ -358,13 +407,14 @@ static bool row_matches(const struct asking *a, const struct column_row *r, cons
 static void find_rows(const struct asking *a, const struct bits *hits, struct bits *sure, struct bits *maybe)
 {
     bool others = a->f->kind == KITH_COND_RANGE && a->x->f.def.index == KITH_INDEX_INTEGER; /* fractions */
+    struct bits *to = a->unsure ? maybe : sure;
     uint32_t row = 0;
 
     while (row < sure->size) {
         uint32_t at, k = chunk_of(row, &at), end = MIN(sure->size, row + ((uint32_t)CHUNK_FIRST << k) - at);
         const struct column_row *r = chunks_at(&a->x->rows, sizeof *r, row);
         for (; row < end; row++, r++) {
-            sure->words[row >> 6] |= (uint64_t)row_matches(a, r, hits) << (row & 63);
+            to->words[row >> 6] |= (uint64_t)row_matches(a, r, hits) << (row & 63);
             if (others && r->flags & ROW_OTHER)
                 bits_set(maybe, row);
         }
@@ -373,7 +423,7 @@ static void find_rows(const struct asking *a, const struct bits *hits, struct bi
 
 int column_match(struct ctx *c, const struct column *x, const struct pred *p, struct bits *sure, struct bits *maybe)
 {
-    struct asking a = {.x = x, .f = p->f};
+    struct asking a = {.x = x, .f = p->f, .p = p};
     uint32_t keys = atomic_load_explicit(&((struct column *)(uintptr_t)x)->keys_count, memory_order_acquire);
     struct bits hits;
     int by = ask(c, &a);

@@ -1,5 +1,7 @@
 /* field.c - opening and asking field indexes. */
+#include "doc/geo.h"
 #include "field/field.h"
+#include "field/keys.h"
 
 #include "base/ctx.h"
 #include "base/id.h"
@@ -77,7 +79,7 @@ int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index)
     x.keys_count = read_u32(&r);
     (void)read_u32(&r);
     x.entries = read_u64(&r);
-    if (x.kind == KITH_INDEX_KEYWORD)
+    if (field_has_texts(x.kind))
         x.offsets = (const void *)read_bytes(&r, ((uint64_t)x.keys_count + 1) * 4);
     else
         x.keys = read_bytes(&r, (uint64_t)x.keys_count * (x.kind == KITH_INDEX_UUID ? 16 : 8));
@@ -190,7 +192,7 @@ static bool find_value(const struct field_index *x, const kith_value *v, uint32_
         if (key < x->keys_count && memcmp(x->keys + (size_t)key * 16, uuid, 16) == 0)
             *ret_key = key;
         return true;
-    case KITH_INDEX_FLOAT: case KITH_INDEX_DATETIME: case KITH_INDEX_NONE:
+    case KITH_INDEX_FLOAT: case KITH_INDEX_DATETIME: case KITH_INDEX_TEXT: case KITH_INDEX_GEO: case KITH_INDEX_NONE:
         break;
     }
     return false;
@@ -216,6 +218,8 @@ static bool match_except(const struct field_index *x, const kith_filter *f, stru
 {
     uint32_t key;
 
+    if (x->kind == KITH_INDEX_TEXT || x->kind == KITH_INDEX_GEO)
+        return false;
     for (size_t i = 0; i < f->values_count; i++) {
         if (!find_value(x, &f->values[i], &key))
             return false;
@@ -366,6 +370,87 @@ static bool match_prefix(const struct field_index *x, const kith_filter *f, stru
     return true;
 }
 
+static bool has_row(const struct field_index *x, uint32_t key, uint32_t row)
+{
+    uint32_t low = x->starts[key], high = x->starts[key + 1];
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (x->row_list[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < x->starts[key + 1] && x->row_list[low] == row;
+}
+
+static uint32_t word_key(const struct field_index *x, struct bytes word)
+{
+    uint32_t key = lower_text(x, (const char *)word.data, word.size);
+
+    return key < x->keys_count && cmp_key_text(x, key, (const char *)word.data, word.size) == 0 ? key : UINT32_MAX;
+}
+
+/* Rows with all the words; whether one value has them, and in their order, only the document says. */
+static void match_all_words(const struct field_index *x, const struct pred *p, struct bits *out)
+{
+    uint32_t rarest = 0, fewest = UINT32_MAX;
+
+    for (uint32_t i = 0; i < p->words_count; i++) {
+        uint32_t key = word_key(x, p->words[i]);
+        uint32_t rows = key == UINT32_MAX ? 0 : x->starts[key + 1] - x->starts[key];
+        if (!rows)
+            return;
+        if (rows < fewest) {
+            fewest = rows;
+            rarest = key;
+        }
+    }
+    for (uint32_t i = x->starts[rarest]; i < x->starts[rarest] + fewest; i++) {
+        bool all = true;
+        for (uint32_t j = 0; j < p->words_count && all; j++)
+            all = has_row(x, word_key(x, p->words[j]), x->row_list[i]);
+        if (all)
+            bits_set(out, x->row_list[i]);
+    }
+}
+
+static bool match_words(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe)
+{
+    if (x->kind != KITH_INDEX_TEXT)
+        return false;
+    if (!p->words_count)
+        return true; /* nobody */
+    if (p->f->kind != KITH_COND_TEXT_ANY) {
+        match_all_words(x, p, p->words_count == 1 ? sure : maybe);
+        return true;
+    }
+    for (uint32_t i = 0; i < p->words_count; i++) {
+        uint32_t key = word_key(x, p->words[i]);
+        if (key != UINT32_MAX)
+            set_rows(x, key, sure);
+    }
+    return true;
+}
+
+static bool match_geo(const struct field_index *x, const kith_filter *f, struct bits *sure, struct bits *maybe)
+{
+    struct geo_span spans[2];
+    uint32_t n;
+
+    if (x->kind != KITH_INDEX_GEO)
+        return false;
+    n = geo_spans(f, spans);
+    for (uint32_t i = 0; i < n; i++) {
+        for (int64_t band = spans[i].bands[0]; band <= spans[i].bands[1]; band++) {
+            int64_t first = band * GEO_COLUMNS + spans[i].columns[0], last = band * GEO_COLUMNS + spans[i].columns[1];
+            for (uint32_t key = lower_bytes(x, &first, 8); key < x->keys_count && key_int(x, key) <= last; key++)
+                set_rows(x, key, geo_covers(f, key_int(x, key)) ? sure : maybe);
+        }
+    }
+    return true;
+}
+
 bool field_rows(const struct field_index *x, const struct pred *p, const uint32_t **ret_rows, uint32_t *ret_count)
 {
     struct key_range r = {0, 0};
@@ -399,11 +484,13 @@ bool field_match(const struct field_index *x, const struct pred *p, struct bits 
     case KITH_COND_PREFIX: return match_prefix(x, p->f, sure);
     case KITH_COND_IS_EMPTY: bits_or(sure, &x->empty); return true;
     case KITH_COND_IS_NULL: bits_or(sure, &x->null); return true;
+    case KITH_COND_TEXT: case KITH_COND_TEXT_ANY: case KITH_COND_PHRASE: return match_words(x, p, sure, maybe);
+    case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
+        return match_geo(x, p->f, sure, maybe);
     case KITH_COND_ALL: case KITH_COND_ANY: case KITH_COND_NONE: case KITH_COND_AT_LEAST:
     case KITH_COND_SUBSTRING: case KITH_COND_VALUES_COUNT: case KITH_COND_FIELD_EMPTY:
     case KITH_COND_FIELD_NULL: case KITH_COND_HAS_ID: case KITH_COND_HAS_VECTOR: case KITH_COND_NESTED:
-    case KITH_COND_SLICE: case KITH_COND_TEXT: case KITH_COND_TEXT_ANY:
-    case KITH_COND_PHRASE: case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
+    case KITH_COND_SLICE:
         break;
     }
     return false;

@@ -3,6 +3,8 @@
 
 #include "base/id.h"
 #include "codec/date.h"
+#include "doc/geo.h"
+#include "doc/text.h"
 
 #include <math.h>
 
@@ -34,6 +36,7 @@ static bool key_of(kith_index_kind kind, struct val v, struct field_key *k)
 {
     bool is_text = val_tag(v) == VAL_STR;
     struct bytes s = {0};
+    kith_geo_point p;
 
     if (is_text)
         s = val_str(v);
@@ -56,16 +59,36 @@ static bool key_of(kith_index_kind kind, struct val v, struct field_key *k)
     case KITH_INDEX_UUID:
         k->text = (struct bytes){k->uuid, sizeof k->uuid};
         return is_text && uuid_parse((const char *)s.data, s.size, k->uuid);
-    case KITH_INDEX_NONE:
+    case KITH_INDEX_GEO:
+        if (!geo_of(v, &p))
+            return false;
+        k->as.i = geo_cell(p);
+        return true;
+    case KITH_INDEX_NONE: case KITH_INDEX_TEXT:
         break;
     }
     return false;
+}
+
+/* Every word is a key. */
+static void add_words(struct finding *a, struct val v)
+{
+    struct field_key key = {0};
+    struct words w;
+
+    a->flags |= ROW_INDEXED;
+    for (words_of(&w, val_str(v)); words_next(&w, &key.text);)
+        a->take(a->arg, &key);
 }
 
 static void add_one(struct finding *a, struct val v)
 {
     struct field_key key = {0};
 
+    if (a->f->def.index == KITH_INDEX_TEXT && val_tag(v) == VAL_STR) {
+        add_words(a, v);
+        return;
+    }
     if (key_of(a->f->def.index, v, &key)) {
         a->flags |= ROW_INDEXED;
         a->take(a->arg, &key);

@@ -8,7 +8,7 @@
 /* A number, or a text; uuids are texts of 16 bytes. */
 struct field_key {
     union {
-        int64_t i; /* integer, bool, datetime */
+        int64_t i; /* integer, bool, datetime; geo: the cell */
         double d;  /* float */
     } as;
     struct bytes text;
@@ -17,13 +17,18 @@ struct field_key {
 
 enum { ROW_INDEXED = 1, ROW_OTHER = 2, ROW_NOT_EMPTY = 4, ROW_NULL = 8 };
 
-/* Calls `take` for every key at the path; `text` lies in the document. Returns flags of what there is. */
+/* Calls `take` for every key at the path; `text` is good for the time of the call. Returns flags of what there is. */
 uint8_t field_keys(const struct schema_field *f, struct val doc, void (*take)(void *arg, const struct field_key *key),
                    void *arg);
 
 static inline bool field_is_text(kith_index_kind kind)
 {
-    return kind == KITH_INDEX_KEYWORD || kind == KITH_INDEX_UUID;
+    return kind == KITH_INDEX_KEYWORD || kind == KITH_INDEX_UUID || kind == KITH_INDEX_TEXT;
+}
+/* Whose keys are texts of any length. */
+static inline bool field_has_texts(kith_index_kind kind)
+{
+    return kind == KITH_INDEX_KEYWORD || kind == KITH_INDEX_TEXT;
 }
 
 #endif

@@ -109,7 +109,7 @@ static int add_field(struct ctx *c, struct schema *s, const kith_field *f, uint3
 
     if (!f->path)
         return err_set(c, KITH_INVALID, "field: expected a path");
-    if (f->type > KITH_TYPE_UUID || f->index > KITH_INDEX_UUID)
+    if (f->type > KITH_TYPE_UUID || f->index > KITH_INDEX_GEO)
         return err_set(c, KITH_INVALID, "field \"%s\": unknown type or index", f->path);
     if (f->initial) {
         yyjson_doc *doc;

@@ -133,7 +133,7 @@ static bool value_of(const struct counting *n, struct val v, kith_value *ret, ui
         if (val_tag(v) != VAL_INT && d <= floor(d) && fabs(d) < 9.2e18)
             ret->num = (int64_t)d;
         return val_tag(v) == VAL_INT || (d <= floor(d) && fabs(d) < 9.2e18);
-    case KITH_INDEX_NONE: case KITH_INDEX_FLOAT: case KITH_INDEX_DATETIME:
+    case KITH_INDEX_NONE: case KITH_INDEX_FLOAT: case KITH_INDEX_DATETIME: case KITH_INDEX_TEXT: case KITH_INDEX_GEO:
         break;
     }
     return false;

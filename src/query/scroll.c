@@ -100,7 +100,8 @@ static int one_value(struct ordering *o, struct val v)
         if (val_tag(v) == VAL_STR && date_parse((const char *)s.data, s.size, &t))
             return push_value(o, o->row, (double)t, t, true);
         return 0;
-    case KITH_INDEX_NONE: case KITH_INDEX_KEYWORD: case KITH_INDEX_BOOL: case KITH_INDEX_UUID:
+    case KITH_INDEX_NONE: case KITH_INDEX_KEYWORD: case KITH_INDEX_BOOL: case KITH_INDEX_UUID: case KITH_INDEX_TEXT:
+    case KITH_INDEX_GEO:
         break;
     }
     return 0;

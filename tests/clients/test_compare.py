@@ -145,7 +145,8 @@ def test_same_as_memory(client, distance, indexed):  # client: of a server that 
     for c in both:
         c.create_collection(name, vectors_config=config)
     if indexed:
-        for key, kind in [("s", "keyword"), ("n", "integer"), ("deep.x", "integer"), ("when", "datetime"), ("flag", "bool")]:
+        for key, kind in [("s", "keyword"), ("n", "integer"), ("deep.x", "integer"), ("when", "datetime"), ("flag", "bool"), ("text", "text"),
+                          ("place", "geo")]:
             client.create_payload_index(name, key, kind)
 
     def vec(size):

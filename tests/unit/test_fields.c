@@ -4,17 +4,18 @@
 
 #include <unistd.h>
 
-enum { KINDS = 6, ROWS = 1500, ASKED = 400 };
+enum { KINDS = 8, ROWS = 1500, ASKED = 400 };
 
-static const char *const names[KINDS] = {"k", "i", "f", "b", "d", "u"};
+static const char *const names[KINDS] = {"k", "i", "f", "b", "d", "u", "t", "g"};
 static const kith_index_kind kinds[KINDS] = {KITH_INDEX_KEYWORD, KITH_INDEX_INTEGER, KITH_INDEX_FLOAT,
-                                             KITH_INDEX_BOOL, KITH_INDEX_DATETIME, KITH_INDEX_UUID};
+                                             KITH_INDEX_BOOL, KITH_INDEX_DATETIME, KITH_INDEX_UUID,
+                                             KITH_INDEX_TEXT, KITH_INDEX_GEO};
 
 static int one_value(char *to, size_t room)
 {
     static const char *const fixed[] = {"null", "true", "false", "[]", "{\"x\":1}", "\"\"", "2.5", "7.0", "-0.0", "1e300",
                                         "9223372036854775807"};
-    uint64_t what = test_dice(20);
+    uint64_t what = test_dice(26);
 
     if (what < ARRAY_SIZE(fixed))
         return snprintf(to, room, "%s", fixed[what]);
@@ -24,6 +25,11 @@ static int one_value(char *to, size_t room)
         return snprintf(to, room, "\"w%llu\"", (unsigned long long)test_dice(30));
     if (what < 18)
         return snprintf(to, room, "\"2024-0%llu-11T10:00:00Z\"", (unsigned long long)(1 + test_dice(9)));
+    if (what >= 23)
+        return snprintf(to, room, "{\"lon\":%d,\"lat\":%d.5}", (int)test_dice(361) - 180, (int)test_dice(181) - 90);
+    if (what >= 20)
+        return snprintf(to, room, "\"W%llu, w%llu w%llu!\"", (unsigned long long)test_dice(6), (unsigned long long)test_dice(6),
+                        (unsigned long long)test_dice(6));
     return snprintf(to, room, "\"%s0000000-1111-4222-8333-44444444444%llu\"", what == 18 ? "a" : "b", /* lower case: with an index all spellings of a uuid are one */
                     (unsigned long long)test_dice(10));
 }
@@ -81,6 +87,8 @@ struct asked {
     kith_filter f;
     kith_value values[3];
     char texts[3][48];
+    kith_geo_point places[5];
+    kith_geo_ring ring;
 };
 
 /* `uuid`: what is none equals nothing in a field with such an index, and its text without one. */
@@ -104,11 +112,39 @@ static void random_value(kith_value *v, bool uuid, char text[48])
     v->size = (uint32_t)n;
 }
 
+static void random_words(struct asked *a)
+{
+    if (a->f.kind != KITH_COND_TEXT && a->f.kind != KITH_COND_TEXT_ANY && a->f.kind != KITH_COND_PHRASE)
+        return;
+    a->f.path = test_dice(4) ? "t" : a->f.path;
+    a->f.values_count = 1;
+    a->values[0] = (kith_value){.kind = KITH_VALUE_STR, .str = a->texts[0]};
+    a->values[0].size = (uint32_t)snprintf(a->texts[0], sizeof a->texts[0], test_dice(2) ? "w%llu W%llu" : "w%llu",
+                                           (unsigned long long)test_dice(7), (unsigned long long)test_dice(7));
+}
+
+static void random_places(struct asked *a)
+{
+    if (a->f.kind != KITH_COND_GEO_BOX && a->f.kind != KITH_COND_GEO_RADIUS && a->f.kind != KITH_COND_GEO_POLYGON)
+        return;
+    a->f.path = test_dice(4) ? "g" : a->f.path;
+    for (int i = 0; i < 5; i++)
+        a->places[i] = (kith_geo_point){(double)test_dice(360) - 180, (double)test_dice(180) - 90};
+    a->places[4] = a->places[0];
+    a->ring = (kith_geo_ring){a->places, 5};
+    a->f.places = a->places;
+    a->f.rings = &a->ring;
+    a->f.rings_count = 1;
+    a->f.radius = (double)test_dice(9000000);
+}
+
 static void random_condition(struct asked *a)
 {
     static const kith_cond conds[] = {KITH_COND_MATCH, KITH_COND_MATCH, KITH_COND_EXCEPT, KITH_COND_RANGE,
                                       KITH_COND_RANGE, KITH_COND_DATETIME, KITH_COND_PREFIX, KITH_COND_IS_EMPTY,
-                                      KITH_COND_IS_NULL, KITH_COND_VALUES_COUNT};
+                                      KITH_COND_IS_NULL, KITH_COND_VALUES_COUNT, KITH_COND_TEXT, KITH_COND_TEXT_ANY,
+                                      KITH_COND_PHRASE, KITH_COND_GEO_BOX, KITH_COND_GEO_RADIUS,
+                                      KITH_COND_GEO_POLYGON};
 
     memset(a, 0, sizeof *a);
     a->f.kind = conds[test_dice(ARRAY_SIZE(conds))];
@@ -119,6 +155,8 @@ static void random_condition(struct asked *a)
         random_value(&a->values[i], a->f.path[0] == 'u' && a->f.kind != KITH_COND_PREFIX, a->texts[i]);
     if (a->f.kind == KITH_COND_PREFIX)
         a->values[0].kind = KITH_VALUE_STR;
+    random_words(a);
+    random_places(a);
     a->f.bounds = (uint8_t)test_dice(16);
     a->f.range.gt = a->f.range.gte = (double)test_dice(30) - 20;
     a->f.range.lt = a->f.range.lte = (double)test_dice(60) - 20;
