@@ -1,7 +1,7 @@
 """Sparse vectors, exact: load, search, memory; Kith through the library beside its peers, one after the other.
 
 usage: sparse.py NAME TEXTS [PEER ...]     -> docs/results/sparse-NAME.md
-Then again where a share of the best is enough: Kith by its target, SINDI by what it offers to leave out of a query.
+Then again where a share of the best is enough: Kith by its target, SINDI by what it leaves out of the vectors.
 TEXTS: one text a line, perhaps .zst. They become BM25 vectors (k1 1.2, b 0.75; words of a-z and 0-9); 1,000 are held
 out as queries with weight 1 a word.
 """
@@ -17,7 +17,7 @@ import time
 
 import numpy as np
 
-from common import K, ROOT, alone, at_recall, cell, folder_mb, head, in_process, publish, resident_mb
+from common import K, ROOT, alone, at_recall, cell, everywhere, folder_mb, head, in_process, publish, resident_mb
 
 PEERS = ["sindi", "bm25s", "qdrant_edge"]
 KITH = os.path.join(ROOT, "build", "kith")
@@ -159,11 +159,17 @@ def peer(name, folder):
     some = []
     alone()
     if name == "sindi":
-        for prune, term, candidates in [(0.02, 0, 50), (0.05, 0, 50), (0.1, 0, 20), (0.1, 0, 50), (0.2, 0, 50), (0.3, 0, 50),
-                                        (0.1, 0.1, 50), (0, 0.1, 50), (0, 0.2, 50), (0, 0.4, 50), (0.1, 0.4, 100)]:
-            loose = json.dumps({"sindi": {"query_prune_ratio": prune, "term_prune_ratio": term, "n_candidate": candidates}})
-            ask = lambda q: np.array(index.knn_search(index_pointers=q[0], indices=q[1], values=q[2], k=K, parameters=loose)[0])
-            some.append({"effort": f"{prune}/{term}/{candidates}", "found": [ids(ask(a)) for a in asked], **timed(asked, ask)})
+        for prune in (0.02, 0.05, 0.1): # of each vector, when it is built
+            everywhere()
+            loose = pyvsag.Index("sindi", json.dumps({"dtype": "sparse", "dim": 64, "metric_type": "ip", "index_param": {
+                "use_reorder": True, "term_id_limit": int(columns), "doc_prune_ratio": prune, "window_size": 50000}}))
+            loose.build(index_pointers=starts.astype(np.uint32), indices=indices.astype(np.uint32), values=values,
+                        ids=np.arange(len(data), dtype=np.int64))
+            alone()
+            for candidates in (20, 50, 200):
+                params = json.dumps({"sindi": {"query_prune_ratio": 0.0, "term_prune_ratio": 0.0, "n_candidate": candidates}})
+                ask = lambda q: np.array(loose.knn_search(index_pointers=q[0], indices=q[1], values=q[2], k=K, parameters=params)[0])
+                some.append({"effort": f"{prune}, {candidates}", "found": [ids(ask(a)) for a in asked], **timed(asked, ask)})
     score = lambda rows: [[sum(w * data[i].get(t, 0) for t, w in zip(*(x.tolist() for x in q))) for i in row]
                           for q, row in zip(queries, rows)]
     for row in some:
@@ -213,16 +219,17 @@ def main():
         lines.append(f"| {p} | {r['load_s']:.1f} | {cell(r['added_mb'])} | {cell(r.get('disk_mb'))} | "
                      f"{recall(best, r['scores']):.4f} | {cell(r['qps'])} | {cell(r['p50_us'])}, {cell(r['p99_us'])} | "
                      f"{results['kith']['qps'] / r['qps']:.2f} |")
-    lines += ["", "Where a share of the best is enough (Kith: the target asked for; SINDI: shares of the query and of its terms left out, "
-              "candidates):", "", "| engine | effort | recall | QPS |", "|---|---|---|---|"]
+    lines += ["", "Where a share of the best is enough (Kith: the target asked for; SINDI: the share of each vector left out when it is "
+              "built, candidates):", "", "| engine | effort | recall | QPS |", "|---|---|---|---|"]
     for p, r in results.items():
         for row in r.get("some", []):
             row["recall"] = recall(best, row["scores"])
             lines.append(f"| {p} | {row['effort']} | {row['recall']:.4f} | {cell(row['qps'])} |")
     mine = at_recall(results["kith"]["some"] + [{"recall": 1, "qps": results["kith"]["qps"]}], 0.95)
-    fast = max([x["qps"] for x in results.get("sindi", {}).get("some", []) if x["recall"] >= 0.95] or [0])
+    theirs = results.get("sindi", {})
+    fast = max([x["qps"] for x in theirs.get("some", []) if x["recall"] >= 0.95] + [theirs.get("qps", 0)])
     if fast:
-        lines += ["", f"At recall 0.95: Kith {cell(mine)} QPS (interpolated), the fastest setting of SINDI with at least that much {cell(fast)}: "
+        lines += ["", f"At recall 0.95: Kith {cell(mine)} QPS (interpolated), the fastest setting of SINDI tried that finds as much {cell(fast)}: "
                   f"{mine / fast:.2f}."]
     publish(f"sparse-{name}.md", lines)
     shutil.rmtree(folder)

@@ -326,6 +326,10 @@ static void matrix(struct call *call, void (*put)(struct buf *out, const struct 
         !read_count(call, field_of(body, "sample", NULL), "sample", 2, 10, &size) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 3, &limit) || !search_finish(call, &s))
         return;
+    if (!s.metric) {
+        call_fail(call, 400, "Bad request: Not existing vector name error: %.80s", s.q.using_vector);
+        return;
+    }
     if (draw_sample(call, s.q.using_vector, s.q.filter, size, s.q.timeout_ms, &m) &&
         find_nearest(call, s.q.using_vector, limit, s.q.timeout_ms, &m)) {
         begin_ok(call);

@@ -223,7 +223,7 @@ int query_groups(struct ctx *c, const struct runner *r, const kith_query *given,
     q.offset = 0;
     g.most = q.limit;
     if (g.most * g.size > HITS_MAX)
-        return err_set(c, KITH_LIMIT, "groups: %zu of %zu points, at most %d together", g.most, g.size, HITS_MAX);
+        return err_set(c, KITH_INVALID, "groups: %zu of %zu points, at most %d together", g.most, g.size, HITS_MAX);
     g.groups = arena_alloc(&c->arena, g.most * sizeof *g.groups);
     box = mem_zalloc(sizeof *box);
     if (!g.groups || !box) {

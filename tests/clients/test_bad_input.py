@@ -79,6 +79,25 @@ def points(**point):
     ("PUT", "points", '{"batch":{"ids":[2],"vectors":[7]}}', 400, "vector"),
     ("PUT", "points", '{"batch":{"ids":[2],"vectors":{"":["a"]}}}', 400, "vector"),
     ("PUT", "points", '{"batch":{"ids":[2],"vectors":[null]}}', 400, "vector"),
+    ("POST", "points/query", '{"prefetch":7,"query":{"fusion":"rrf"}}', 400, "prefetch"),
+    ("POST", "points/query", '{"prefetch":{"query":[1,2,3,4]},"query":{"formula":{"sum":7}}}', 400, "list"),
+    ("POST", "points/query", '{"query":{"formula":1}}', 400, "prefetch"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"lookup_from":{"collection":7}}', 400, "lookup_from"),
+    ("POST", "points/query", '{"query":{"discover":{"context":[]}}}', 400, "vector"),
+    ("POST", "points/query", '{"query":{"sample":"best"}}', 400, "random"),
+    ("POST", "points/query/groups", '{"query":[1,2,3,4]}', 400, "group_by"),
+    ("POST", "points/query/groups", '{"query":[1,2,3,4],"group_by":"a[","limit":3}', 400, "a["),
+    ("POST", "points/search/groups", '{"vector":[1,2,3,4],"group_by":"a"}', 400, "limit"),
+    ("POST", "points/query/groups", '{"query":[1,2,3,4],"group_by":"a","with_lookup":7}', 400, "with_lookup"),
+    ("POST", "facet", '{}', 400, "key"),
+    ("POST", "facet", '{"key":"a"}', 400, "No appropriate index"),
+    ("POST", "points/search/matrix/pairs", '{"sample":1}', 422, "sample"),
+    ("POST", "points/search/matrix/offsets", '{"using":"x"}', 400, "x"),
+    ("POST", "points/count", '{"filter":{"must":[{"key":"a","geo_radius":{"center":{"lon":1,"lat":91},"radius":1}}]}}', 400, "lat"),
+    ("POST", "points/count", '{"filter":{"must":[{"key":"a","geo_polygon":{"exterior":{"points":[]}}}]}}', 422, "at least 4"),
+    ("POST", "points/count", '{"filter":{"must":[{"slice":{"total":2,"index":2}}]}}', 422, "total"),
+    ("POST", "points/count", '{"filter":{"must":[{"key":"a","match":{"text":7}}]}}', 400, "match"),
+    ("PUT", "index", '{"field_name":"a","field_schema":{"type":"text","tokenizer":"prefix"}}', 400, "not supported yet"),
     ("PUT", "index", '{"field_name":"a"}', 400, "field_schema"),
     ("PUT", "index", '{"field_name":"a","field_schema":"nope"}', 400, "nope"),
 ])
@@ -115,6 +134,47 @@ def test_cut_and_garbled_at_every_byte(bad):
         status, _ = raw(bad, "PUT", "/collections/bad/points?wait=true", GOOD[:at] + "\x01" + GOOD[at + 1:])
         assert status in (400, 422)
     assert count(bad) == 1
+
+
+QUERIES = [
+    ("points/query", {"prefetch": [{"query": [1, 2, 3, 4], "limit": 3, "filter": {"must": [{"key": "a", "match": {"text": "x y"}}]}},
+                                   {"query": {"recommend": {"positive": [1], "negative": [[1, 0, 0, 0]], "strategy": "best_score"}}}],
+                      "query": {"rrf": {"k": 3, "weights": [1, 2]}}, "with_payload": True}),
+    ("points/query", {"prefetch": {"query": {"discover": {"target": 1, "context": [{"positive": 1, "negative": [0, 1, 0, 0]}]}}},
+                      "query": {"formula": {"sum": ["$score", {"mult": [2, "a"]}, {"exp_decay": {"x": {"abs": -2}, "scale": 3}},
+                                                    {"key": "a", "range": {"gt": 1}}]}, "defaults": {"a": 1}}}),
+    ("points/query/groups", {"query": {"nearest": [1, 2, 3, 4], "mmr": {"diversity": 0.3, "candidates_limit": 5}}, "group_by": "a",
+                             "group_size": 2, "limit": 3, "with_lookup": {"collection": "bad", "with_payload": True}}),
+    ("points/query", {"query": {"relevance_feedback": {"target": [1, 2, 3, 4], "feedback": [{"example": 1, "score": 0.4}],
+                                                       "strategy": {"naive": {"a": 1, "b": 1, "c": 1}}}}}),
+    ("points/count", {"filter": {"must": [{"key": "p", "geo_polygon": {"exterior": {"points": [
+        {"lon": 0, "lat": 0}, {"lon": 5, "lat": 0}, {"lon": 5, "lat": 5}, {"lon": 0, "lat": 0}]}}}, {"slice": {"total": 3, "index": 1}}]}}),
+]
+
+
+def test_queries_with_a_wrong_part(bad):
+    """every value in turn becomes something else: an answer comes, of whatever kind, and the server goes on"""
+    def spots(value, path=()):
+        yield path
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+            yield from spots(item, path + (key,))
+
+    tried = 0
+    for where, body in QUERIES:
+        assert raw(bad, "POST", f"/collections/bad/{where}", json.dumps(body))[0] == 200, body
+        for path in spots(body):
+            for wrong in (None, 7, -1, 1e300, "x", "", [], {}, [[]], {"x": 1}, True, 2 ** 63):
+                changed = at = json.loads(json.dumps(body))
+                for key in path[:-1]:
+                    at = at[key]
+                if path:
+                    at[path[-1]] = wrong
+                else:
+                    changed = wrong
+                status, _ = raw(bad, "POST", f"/collections/bad/{where}", json.dumps(changed))
+                assert status in (200, 400, 404, 422), (where, changed, status)
+                tried += 1
+    assert tried > 1000 and count(bad) == 1
 
 
 def test_size_and_depth(bad):
