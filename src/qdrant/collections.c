@@ -297,6 +297,24 @@ void collections_exists(struct call *call)
     finish_ok(call);
 }
 
+/* One shard, here. */
+void collections_cluster(struct call *call)
+{
+    int64_t points;
+    kith_err err;
+
+    points = kith_count(call->server->db, call->params[0], NULL, true, 0, &err);
+    if (points < 0) {
+        fail_kith(call, &err);
+        return;
+    }
+    begin_ok(call);
+    buf_printf(&call->out,
+               "{\"peer_id\":1,\"shard_count\":1,\"local_shards\":[{\"shard_id\":0,\"points_count\":%lld,\"state\":\"Active\"}],"
+               "\"remote_shards\":[],\"shard_transfers\":[]}", (long long)points);
+    finish_ok(call);
+}
+
 /* The peer has such a report too, but does not document its shape: this one is ours. */
 void collections_memory(struct call *call)
 {

@@ -79,6 +79,7 @@ void collections_update(struct call *call);
 void collections_delete(struct call *call);
 void collections_exists(struct call *call);
 void collections_memory(struct call *call);
+void collections_cluster(struct call *call);
 void aliases_all(struct call *call);
 void aliases_of(struct call *call);
 void aliases_change(struct call *call);

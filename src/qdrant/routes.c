@@ -62,7 +62,7 @@ const struct route qdrant_routes[] = {
     {"POST", "/collections/{}/snapshots", MANAGE, SMALL, not_yet},
     {"GET", "/snapshots", READ, 0, not_yet},
     {"POST", "/snapshots", MANAGE, SMALL, not_yet},
-    {"GET", "/collections/{}/cluster", READ, 0, not_yet},
+    {"GET", "/collections/{}/cluster", READ, 0, collections_cluster},
     {"PUT", "/collections/{}/shards", MANAGE, SMALL, not_yet},
 };
 const size_t qdrant_routes_count = ARRAY_SIZE(qdrant_routes);

@@ -108,6 +108,8 @@ def test_graph_is_used(server, client, vectors):
     assert answer["points"][0]["id"] == 5 and answer["points"][0]["score"] < 1e-3
     with urllib.request.urlopen(f"{server.url}/collections/{name}/memory") as r:
         parts = {p["part"]: p for p in json.load(r)["result"]["parts"]}
+    cluster = client.http.distributed_api.collection_cluster_info(name).result
+    assert cluster.shard_count == 1 and cluster.local_shards[0].points_count == 25000 and not cluster.remote_shards
     held, stored = (sum(p[k] for p in parts.values()) for k in ("held_bytes", "stored_bytes"))
     assert held + stored >= 25000 * (DIM * 4 + 16) and set(parts) <= {"ids", "documents", "vectors", "index", "changes", "growing"}
 
