@@ -310,8 +310,8 @@ void collections_cluster(struct call *call)
     }
     begin_ok(call);
     buf_printf(&call->out,
-               "{\"peer_id\":1,\"shard_count\":1,\"local_shards\":[{\"shard_id\":0,\"points_count\":%lld,\"state\":\"Active\"}],"
-               "\"remote_shards\":[],\"shard_transfers\":[]}", (long long)points);
+               "{\"peer_id\":1,\"shard_count\":1,\"local_shards\":[{\"shard_id\":0,\"points_count\":%lld,"
+               "\"state\":\"Active\"}],\"remote_shards\":[],\"shard_transfers\":[]}", (long long)points);
     finish_ok(call);
 }
 

@@ -6,6 +6,7 @@
  * everything acknowledged; the checker looks for such a prefix and compares contents in full. */
 #include "engine/engine.h"
 #include "base/hash.h"
+#include "base/id.h"
 #include "model.h"
 #include "os_sim.h"
 
@@ -223,6 +224,71 @@ static bool same_points(struct sim *s, const struct model_state *want, char *why
     return same;
 }
 
+/* Every value there is, as often as a count says; counts are held to the model. */
+static void check_facets(struct sim *s, const kith_filter *f, const char *path)
+{
+    kith_err err = {0};
+    kith_facets *x = kith_facet_count(handle(s), "c", path, f, 1000, 0, &err);
+    kith_filter subs[2] = {*f, {.kind = KITH_COND_MATCH, .path = path, .values_count = 1}};
+    const kith_filter both = {.kind = KITH_COND_ALL, .subs = subs, .subs_count = 2};
+    size_t there = 0;
+    char text[16];
+
+    if (!x && err.code != KITH_INVALID) /* the field may have no index now */
+        fail(s, err.text);
+    for (size_t i = 0; x && i < x->count; i++) {
+        subs[1].values = &x->facets[i].value;
+        if (kith_count(handle(s), "c", &both, true, 0, &err) != (int64_t)x->facets[i].count)
+            fail(s, "a facet and a count differ");
+    }
+    for (int v = 0; x && v < 40; v++) {
+        kith_value value = {.kind = KITH_VALUE_INT, .num = v};
+        if (*path == 's')
+            value = (kith_value){.kind = KITH_VALUE_STR, .str = text, .size = (uint32_t)sprintf(text, "%d", v)};
+        subs[1].values = &value;
+        there += kith_count(handle(s), "c", &both, true, 0, &err) > 0;
+    }
+    if (x && there > x->count)
+        fail(s, "a value has no facet");
+    kith_facets_free(x);
+}
+
+static bool same_ids(const kith_result *a, const kith_result *b)
+{
+    bool same = a->count == b->count;
+
+    for (size_t i = 0; same && i < a->count; i++) {
+        bool found = false;
+        for (size_t j = 0; j < b->count && !found; j++)
+            found = id_eq(&a->hits[i].id, &b->hits[j].id);
+        same = found;
+    }
+    return same;
+}
+
+/* All that match, found in three ways: the nearest, the most similar by the best score, and a fusion of these. */
+static void check_tree(struct sim *s, const kith_filter *f, const kith_vector *v)
+{
+    const kith_example like = {.vector = *v};
+    kith_query plain = {.kind = KITH_QUERY_NEAREST, .limit = 1000, .filter = f, .exact = true, .vector = *v};
+    kith_query best = {.kind = KITH_QUERY_RECOMMEND, .strategy = KITH_BEST_SCORE, .positive = &like, .positive_count = 1,
+                       .limit = 1000, .filter = f};
+    kith_query below[2] = {plain, best};
+    kith_query fused = {.kind = KITH_QUERY_FUSION, .fusion = dice(s, 2) ? KITH_RRF : KITH_DBSF, .limit = 1000,
+                        .prefetch = below, .prefetch_count = 2, .filter = dice(s, 2) ? f : NULL};
+    kith_result *r[3];
+
+    r[0] = kith_query_run(handle(s), "c", &plain, NULL);
+    r[1] = kith_query_run(handle(s), "c", &best, NULL);
+    r[2] = kith_query_run(handle(s), "c", &fused, NULL);
+    if (!r[0] || !r[1] || !r[2])
+        fail(s, "a query over queries failed");
+    else if (!same_ids(r[0], r[1]) || !same_ids(r[0], r[2]))
+        fail(s, "all that match, found in three ways, differ");
+    for (int i = 0; i < 3; i++)
+        kith_result_free(r[i]);
+}
+
 static void check_queries(struct sim *s, const struct model_state *want)
 {
     for (int i = 0; i < 4 && !s->failed; i++) {
@@ -255,6 +321,9 @@ static void check_queries(struct sim *s, const struct model_state *want)
                 fail(s, why);
             kith_result_free(r);
         }
+        q.vector = model_query(0, v, &arena);
+        check_tree(s, f, &q.vector);
+        check_facets(s, f, dice(s, 2) ? "a" : "s");
         arena_release(&arena);
     }
 }
