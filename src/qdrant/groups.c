@@ -185,6 +185,8 @@ void facets_call(struct call *call)
 
 /* ---- distances within a sample ------------------------------------------------------------------------------------ */
 
+enum { SAMPLE_MAX = 10000 }; /* every one is compared to all others */
+
 struct matrix { /* not in the call's arena, which goes with the answer */
     kith_result *sample;
     kith_id *ids;
@@ -220,7 +222,7 @@ static bool draw_sample(struct call *call, const char *name, const kith_filter *
     kith_query q = {.kind = KITH_QUERY_SAMPLE, .filter = &all, .timeout_ms = ms};
     kith_err err;
 
-    q.limit = (uint32_t)MIN(size, 100000ull);
+    q.limit = (uint32_t)size;
     if (filter)
         both[1] = *filter;
     m->sample = kith_query_run(call->server->db, call->params[0], &q, &err);
@@ -326,6 +328,10 @@ static void matrix(struct call *call, void (*put)(struct buf *out, const struct 
         !read_count(call, field_of(body, "sample", NULL), "sample", 2, 10, &size) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 3, &limit) || !search_finish(call, &s))
         return;
+    if (size > SAMPLE_MAX) {
+        (void)read_invalid(call, "sample: value %llu invalid, must be at most %d", (unsigned long long)size, SAMPLE_MAX);
+        return;
+    }
     if (!s.metric) {
         call_fail(call, 400, "Bad request: Not existing vector name error: %.80s", s.q.using_vector);
         return;

@@ -4,6 +4,7 @@
 #include "base/ctx.h"
 #include "codec/date.h"
 #include "doc/geo.h"
+#include "os/os.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -279,6 +280,8 @@ int formula_run(struct tree *t, const kith_query *q, const struct hit_list *list
     TRY(sort_lists(t, q, lists, &sorted));
     for (size_t i = 0; i < candidates->count && rc >= 0; i++) {
         struct hit_ref hit = candidates->at[i];
+        if (i % LOOK_AT_CLOCK == 0 && (rc = os_in_time(t->c)) < 0)
+            break;
         for (size_t j = 0; j < q->prefetch_count; j++) {
             const struct hit_ref *found = bsearch(&hit, sorted[j].at, sorted[j].count, sizeof hit, hit_by_place);
             scores[j] = found ? fuse_shown(t, &q->prefetch[j], found->distance) : (double)NAN;

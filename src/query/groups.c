@@ -6,6 +6,7 @@
 
 #include "base/ctx.h"
 #include "base/mem.h"
+#include "os/os.h"
 
 #include <stdlib.h>
 
@@ -94,6 +95,8 @@ static int group_hits(struct grouping *g, const struct hit_list *hits)
         const struct segment *s = snap->segments[hits->at[i].segment];
         struct bytes doc;
         lsn at;
+        if (i % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(g->c));
         g->now = hits->at[i];
         TRY(s->ops->doc(g->c, s, g->now.row, snap->v, &g->room, &doc, &at));
         TRY(path_visit(&g->path, val_of(doc.data, doc.size), take_value, g));

@@ -4,7 +4,11 @@
 
 #include "base/ctx.h"
 
+#include "os/os.h"
+
 #include <math.h>
+
+enum { MMR_MAX = 16384 }; /* every one chosen is compared to all that are left */
 
 static float similarity(struct tree *t, const struct schema_vector *v, const void *a, const void *b)
 {
@@ -23,6 +27,8 @@ int mmr(struct tree *t, const kith_query *q, const struct schema_vector *v, stru
     float *nearest = arena_alloc(&t->c->arena, MAX(hits->count, (size_t)1) * sizeof *nearest); /* to a chosen one */
     double relevance = 1 - (double)q->diversity;
 
+    if (hits->count > MMR_MAX)
+        return err_set(t->c, KITH_INVALID, "mmr: %zu candidates, at most %d", hits->count, MMR_MAX);
     if (!vectors || !nearest)
         return err_nomem(t->c);
     for (size_t i = 0; i < hits->count; i++) {
@@ -36,6 +42,7 @@ int mmr(struct tree *t, const kith_query *q, const struct schema_vector *v, stru
         struct hit_ref hit;
         const void *vector;
         float near;
+        TRY(os_in_time(t->c));
         for (size_t i = chosen; i < hits->count; i++) {
             double score = chosen ? relevance * -(double)hits->at[i].distance - (1 - relevance) * (double)nearest[i]
                                   : -(double)hits->at[i].distance;
