@@ -67,6 +67,18 @@ def main():
         {"key": "section", "match": {"value": like["payload"]["section"]}},
         {"key": "installed_size_kb", "range": {"lte": 2048}}]}})["points"])
 
+    print(f"\n? {questions[3]}: by meaning, and among those that say \"terminal\", the two orders fused:")
+    show(query({"prefetch": [{"query": vectors[3], "limit": 20},
+                             {"query": vectors[3], "limit": 20, "filter": {"must": [
+                                 {"key": "summary", "match": {"text": "terminal"}}]}}],
+                "query": {"fusion": "rrf"}, **want})["points"])
+    print(f"? {questions[6]}: the best of each section:")
+    groups = call("/collections/packages/points/query/groups", {
+        "query": vectors[6], "group_by": "section", "limit": 3, "group_size": 1, "with_payload": ["name", "summary"]})["groups"]
+    show([g["hits"][0] for g in groups])
+    facets = call("/collections/packages/facet", {"key": "section", "limit": 4})["hits"]
+    print("Sections: " + ", ".join(f"{f['value']} {f['count']}" for f in facets) + ", ...")
+
     hits = total = 0
     took = 0.0
     random.seed(1)
