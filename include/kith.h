@@ -449,6 +449,7 @@ typedef struct kith_query {
     double start;
     kith_select select;
     const char *like_collection, *like_name; /* where `like` is looked up; NULL: here, under using_vector */
+    const kith_filter *idf_corpus; /* idf: counted over the points that match; NULL: over all */
     bool mmr;                  /* nearest: of `candidates` nearest those that are also unlike each other */
     float diversity;           /* 0 to 1 */
     uint32_t candidates;       /* 0: as many as are wanted */

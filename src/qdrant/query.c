@@ -58,6 +58,18 @@ static bool read_acorn(struct call *call, yyjson_val *v, kith_query *q)
     return true;
 }
 
+/* "global", which is the rule, or the points to count among. */
+static bool read_idf(struct call *call, yyjson_val *v, kith_query *q)
+{
+    yyjson_val *corpus = yyjson_is_obj(v) ? yyjson_obj_get(v, "corpus") : NULL;
+
+    if (!v || yyjson_equals_str(v, "global"))
+        return true;
+    if (!corpus)
+        return read_fail(call, "params.idf: expected global, or {\"corpus\": filter}");
+    return read_filter(call, corpus, &q->idf_corpus);
+}
+
 static bool read_params(struct call *call, yyjson_val *v, kith_query *q)
 {
     uint64_t ef;
@@ -70,7 +82,8 @@ static bool read_params(struct call *call, yyjson_val *v, kith_query *q)
         !read_bool(call, field_of(v, "exact", NULL), "params.exact", false, &q->exact))
         return false;
     q->ef = (uint32_t)MIN(ef, (uint64_t)UINT32_MAX);
-    return config_refuse(call, v, "idf") && read_quantization(call, field_of(v, "quantization", NULL), q) &&
+    return read_idf(call, field_of(v, "idf", NULL), q) &&
+           read_quantization(call, field_of(v, "quantization", NULL), q) &&
            read_acorn(call, field_of(v, "acorn", NULL), q) &&
            read_bool(call, field_of(v, "indexed_only", NULL), "params.indexed_only", false, &q->indexed_only) &&
            read_target(call, field_of(v, "target_recall", NULL), q);

@@ -419,7 +419,10 @@ int judge_run(struct tree *t, const kith_query *q, const struct schema_vector *v
     struct hit_list candidates = {0};
     int done;
 
-    TRY(take_examples(&j));
+    t->as_given = q->kind == KITH_QUERY_RECOMMEND && q->strategy == KITH_AVERAGE;
+    done = take_examples(&j);
+    t->as_given = false;
+    TRY(done);
     if (q->kind == KITH_QUERY_RECOMMEND && q->strategy == KITH_AVERAGE)
         return average(&j, p, given, hits);
     if (given)

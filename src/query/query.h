@@ -123,8 +123,10 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
 int sparse_segment(struct ctx *c, const struct runner *r, const kith_query *q, const struct schema_vector *v,
                    const struct target *target, size_t segment, const struct pred *p, const kith_id *leave_out,
                    struct hit_list *out, struct plan_note *note);
-/* Multiplies the weights of a query, in its kept form, by how rare the indices are (kith.h, idf). */
-int sparse_weigh(struct ctx *c, const struct runner *r, const struct schema_vector *v, void *kept);
+/* Multiplies the weights of a query, in its kept form, by how rare the indices are (kith.h, idf); `corpus` NULL: among
+ * all points. */
+int sparse_weigh(struct ctx *c, const struct runner *r, const struct schema_vector *v, const kith_filter *corpus,
+                 void *kept);
 int scroll_collect(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p, size_t want,
                    struct hit_list *out);
 int order_collect(struct ctx *c, const struct runner *r, const kith_query *q, const struct pred *p, size_t want,

@@ -87,16 +87,32 @@ static int count_segment(struct ctx *c, const struct runner *r, const struct sch
     return late_count ? count_rows(&n, &late, r->snap->v, false) : 0;
 }
 
-int sparse_weigh(struct ctx *c, const struct runner *r, const struct schema_vector *v, void *kept)
+/* The same, of the points that match: their vectors are read. */
+static int count_matches(struct ctx *c, const struct runner *r, const struct schema_vector *v, size_t segment,
+                         const struct pred *p, const struct sparse *q, uint64_t *points, uint64_t *df)
+{
+    struct counting n = {c, r->snap->segments[segment], v, q, points, df};
+    struct bits mask;
+    bool all;
+
+    TRY(query_mask(c, r->snap, segment, p, &mask, &all));
+    return count_rows(&n, &mask, r->snap->v, false);
+}
+
+int sparse_weigh(struct ctx *c, const struct runner *r, const struct schema_vector *v, const kith_filter *corpus,
+                 void *kept)
 {
     struct sparse q = sparse_of(kept);
     uint64_t *df = arena_zalloc(&c->arena, MAX(q.count, 1u) * sizeof *df), points = 0;
     float *weights = (float *)kept + 1 + q.count;
+    struct pred *p = NULL;
 
     if (!df)
         return err_nomem(c);
+    if (corpus)
+        TRY(pred_compile(c, r->snap->schema, corpus, &p));
     for (size_t i = 0; i < r->snap->count; i++)
-        TRY(count_segment(c, r, v, i, &q, &points, df));
+        TRY(p ? count_matches(c, r, v, i, p, &q, &points, df) : count_segment(c, r, v, i, &q, &points, df));
     for (uint32_t i = 0; i < q.count; i++)
         weights[i] *= sparse_idf(points, df[i]);
     return 0;

@@ -148,7 +148,7 @@ int tree_target(struct tree *t, const struct schema_vector *v, const kith_exampl
         TRY(vector_take(t->c, v, t->r->kernels, &given, room, kept));
     *ret_target = (struct target){kept, NULL};
     if (v->element == KITH_SPARSE)
-        return v->idf ? sparse_weigh(t->c, t->r, v, kept) : 0;
+        return v->idf && !t->as_given ? sparse_weigh(t->c, t->r, v, t->corpus, kept) : 0;
     ret_target->plain = vec_plain(t->r->kernels, v->metric, v->element, kept, v->dim, room);
     return 0;
 }
@@ -407,6 +407,7 @@ static int run(struct tree *t, const kith_query *q, const kith_filter *outer, st
     TRY(both(t, outer, q->filter, &filter));
     if (!q->prefetch_count) {
         struct pred *p = NULL;
+        t->corpus = q->idf_corpus;
         if (filter)
             TRY(pred_compile(t->c, t->r->snap->schema, filter, &p));
         TRY(leaf(t, q, p, want, hits));
@@ -419,6 +420,7 @@ static int run(struct tree *t, const kith_query *q, const kith_filter *outer, st
             below.limit = below.limit ? below.limit : 10;
             TRY(run(t, &below, filter, &lists[i]));
         }
+        t->corpus = q->idf_corpus;
         TRY(above(t, q, lists, want, hits));
     }
     if (q->kind != KITH_QUERY_NEAREST && q->has_threshold) { /* a score, which is to be reached */

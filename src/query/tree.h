@@ -10,6 +10,8 @@ struct tree {
     struct buf *explain;      /* NULL: nobody asks */
     const kith_id **excluded; /* points that examples are: they are not found */
     size_t excluded_count, excluded_capacity;
+    bool as_given;             /* targets are not weighed by idf: what is made of them will be */
+    const kith_filter *corpus; /* of the level at hand: where idf is counted */
 };
 /* Candidates of `q` in order, at most limit + offset. `outer`: what filters further up ask, or NULL. */
 int tree_run(struct tree *t, const kith_query *q, const kith_filter *outer, struct hit_list *hits);

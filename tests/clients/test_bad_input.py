@@ -75,7 +75,7 @@ def points(**point):
     ("PATCH", "", '{"vectors":{"":{"hnsw_config":{"inline_storage":true}}}}', 400, "inline_storage is not supported"),
     ("PATCH", "", '{"optimizers_config":{"prevent_unoptimized":true}}', 400, "prevent_unoptimized is not supported"),
     ("PATCH", "", '{"params":{"read_fan_out_factor":2}}', 400, "read_fan_out_factor is not supported"),
-    ("POST", "points/query", '{"query":[1,2,3,4],"params":{"idf":{"corpus":{}}}}', 400, "idf is not supported"),
+    ("POST", "points/query", '{"query":[1,2,3,4],"params":{"idf":{"body":{}}}}', 400, "params.idf"),
     ("PUT", "points", '{"batch":{"ids":[2],"vectors":[7]}}', 400, "vector"),
     ("PUT", "points", '{"batch":{"ids":[2],"vectors":{"":["a"]}}}', 400, "vector"),
     ("PUT", "points", '{"batch":{"ids":[2],"vectors":[null]}}', 400, "vector"),

@@ -227,6 +227,15 @@ def test_more(client):
     same(query=5, lookup_from=there)
     same(query=m.RecommendQuery(recommend=m.RecommendInput(positive=[1, 2], negative=[3])), lookup_from=there)
     same(prefetch=m.Prefetch(query=9, lookup_from=there, limit=30), query=m.FusionQuery(fusion="rrf"))
+    for c in (client, local): # idf over all, and over some
+        c.delete_collection("rare")
+        c.create_collection("rare", vectors_config={}, sparse_vectors_config={"s": m.SparseVectorParams(modifier=m.Modifier.IDF)})
+        c.upsert("rare", [m.PointStruct(id=p.id, vector={"s": p.vector["text"]}, payload=p.payload) for p in points], wait=True)
+    for corpus in (None, m.IdfScope.GLOBAL, m.IdfCorpusParams(corpus=m.Filter(must=[m.FieldCondition(key="n", range=m.Range(lt=4))]))):
+        for query in (draw.sparse(), 17, m.RecommendQuery(recommend=m.RecommendInput(positive=[3, 4], negative=[5]))):
+            args = {"query": query, "using": "s", "limit": 12, "search_params": m.SearchParams(idf=corpus)}
+            a, b = client.query_points("rare", **args).points, local.query_points("rare", **args).points
+            same_scored(a, b, str(args))
     feedback = [m.FeedbackItem(example=draw.dense(), score=s) for s in (0.9, 0.2, 0.5)]
     same(query=m.RelevanceFeedbackQuery(relevance_feedback=m.RelevanceFeedbackInput(
         target=draw.dense(), feedback=feedback,
