@@ -100,6 +100,35 @@ int path_visit(const struct path *p, struct val doc, int (*each)(void *arg, stru
     return visit(p, 0, doc, each, arg);
 }
 
+struct opening {
+    int (*each)(void *arg, struct val v);
+    void *arg;
+};
+
+static int open_array(void *arg, struct val v)
+{
+    const struct opening *o = arg;
+    struct val_iter it;
+    struct bytes key;
+    struct val item;
+
+    if (val_tag(v) != VAL_ARRAY)
+        return o->each(o->arg, v);
+    for (it = val_iter(v); val_next(&it, &key, &item);) {
+        int rc = o->each(o->arg, item);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int path_visit_items(const struct path *p, struct val doc, int (*each)(void *arg, struct val v), void *arg)
+{
+    struct opening o = {each, arg};
+
+    return path_visit(p, doc, open_array, &o);
+}
+
 /* ---- changes ---------------------------------------------------------------------------------- */
 
 static void append(struct node *parent, struct node *child)

@@ -26,6 +26,8 @@ int path_parse(struct ctx *c, const char *text, struct path *ret_path);
 
 /* Calls `each` for every value found; a non-zero answer stops and is returned. */
 int path_visit(const struct path *p, struct val doc, int (*each)(void *arg, struct val v), void *arg);
+/* The same with the items of an array in its place, one level deep. */
+int path_visit_items(const struct path *p, struct val doc, int (*each)(void *arg, struct val v), void *arg);
 
 /* ---- changes, on trees ---- */
 

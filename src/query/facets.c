@@ -139,8 +139,9 @@ static bool value_of(const struct counting *n, struct val v, kith_value *ret, ui
     return false;
 }
 
-static int take_one(struct counting *n, struct val v)
+static int take_value(void *arg, struct val v)
 {
+    struct counting *n = arg;
     kith_facet one = {.count = 1};
     uint8_t uuid[16];
 
@@ -160,20 +161,6 @@ static int take_one(struct counting *n, struct val v)
     return push(n, one.value, 1);
 }
 
-static int take_value(void *arg, struct val v)
-{
-    struct counting *n = arg;
-    struct val_iter it;
-    struct bytes key;
-    struct val item;
-
-    if (val_tag(v) != VAL_ARRAY)
-        return take_one(n, v);
-    for (it = val_iter(v); val_next(&it, &key, &item);)
-        TRY(take_one(n, item));
-    return 0;
-}
-
 /* `only_overlaid`: the others are counted by their keys. */
 static int count_documents(struct counting *n, const struct segment *s, const struct bits *mask, bool only_overlaid)
 {
@@ -191,7 +178,7 @@ static int count_documents(struct counting *n, const struct segment *s, const st
         n->of_row = n->count;
         rc = s->ops->doc(n->c, s, row, n->r->snap->v, &room, &doc, &at);
         if (rc >= 0)
-            rc = path_visit(&n->field->path, val_of(doc.data, doc.size), take_value, n);
+            rc = path_visit_items(&n->field->path, val_of(doc.data, doc.size), take_value, n);
     }
     doc_room_release(&room);
     return rc;

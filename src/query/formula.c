@@ -52,14 +52,7 @@ struct only_one {
 static int take_value(void *arg, struct val v)
 {
     struct only_one *x = arg;
-    struct val_iter it;
-    struct bytes key;
 
-    if (val_tag(v) == VAL_ARRAY) {
-        for (it = val_iter(v); val_next(&it, &key, &v); x->count++)
-            x->value = v;
-        return 0;
-    }
     x->value = v;
     x->count++;
     return 0;
@@ -93,7 +86,7 @@ static int field_value(struct evaluating *x, const struct compiled *f, double *r
 {
     struct only_one one = {0};
 
-    TRY(path_visit(&f->path, x->subject.doc, take_value, &one));
+    TRY(path_visit_items(&f->path, x->subject.doc, take_value, &one));
     if (one.count == 1 && as_number(f, one.value, ret))
         return 0;
     if (one.count > 1 || !f->e->has_number)
@@ -107,7 +100,7 @@ static int geo_distance(struct evaluating *x, const struct compiled *f, double *
     kith_geo_point here = {f->e->here_lon, f->e->here_lat};
     struct only_one one = {0};
 
-    TRY(path_visit(&f->path, x->subject.doc, take_value, &one));
+    TRY(path_visit_items(&f->path, x->subject.doc, take_value, &one));
     if (!(one.count == 1 && geo_of(one.value, &here)) && (one.count > 1 || !f->e->has_number))
         return wrong_value(x, f, one.count);
     *ret = geo_metres((kith_geo_point){f->e->lon, f->e->lat}, here);

@@ -60,8 +60,9 @@ static int add_to(struct grouping *g, const kith_value *id)
     return 0;
 }
 
-static int take_one(struct grouping *g, struct val v)
+static int take_value(void *arg, struct val v)
 {
+    struct grouping *g = arg;
     struct bytes s;
 
     if (val_tag(v) == VAL_INT)
@@ -70,20 +71,6 @@ static int take_one(struct grouping *g, struct val v)
         return 0;
     s = val_str(v);
     return add_to(g, &(kith_value){.kind = KITH_VALUE_STR, .str = (const char *)s.data, .size = (uint32_t)s.size});
-}
-
-static int take_value(void *arg, struct val v)
-{
-    struct grouping *g = arg;
-    struct val_iter it;
-    struct bytes key;
-    struct val item;
-
-    if (val_tag(v) != VAL_ARRAY)
-        return take_one(g, v);
-    for (it = val_iter(v); val_next(&it, &key, &item);)
-        TRY(take_one(g, item));
-    return 0;
 }
 
 static int group_hits(struct grouping *g, const struct hit_list *hits)
@@ -99,7 +86,7 @@ static int group_hits(struct grouping *g, const struct hit_list *hits)
             TRY(os_in_time(g->c));
         g->now = hits->at[i];
         TRY(s->ops->doc(g->c, s, g->now.row, snap->v, &g->room, &doc, &at));
-        TRY(path_visit(&g->path, val_of(doc.data, doc.size), take_value, g));
+        TRY(path_visit_items(&g->path, val_of(doc.data, doc.size), take_value, g));
     }
     return 0;
 }

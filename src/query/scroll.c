@@ -81,8 +81,9 @@ static int push_value(struct ordering *o, row_id row, double v, int64_t i, bool 
     return wanted(o, v) ? hits_push(o->c, o->out, hit) : 0;
 }
 
-static int one_value(struct ordering *o, struct val v)
+static int one_value(void *arg, struct val v)
 {
+    struct ordering *o = arg;
     struct bytes s;
     int64_t t;
     double d;
@@ -107,20 +108,6 @@ static int one_value(struct ordering *o, struct val v)
     return 0;
 }
 
-static int doc_value(void *arg, struct val v)
-{
-    struct ordering *o = arg;
-    struct val_iter it;
-    struct bytes key;
-    struct val item;
-
-    if (val_tag(v) != VAL_ARRAY)
-        return one_value(o, v);
-    for (it = val_iter(v); val_next(&it, &key, &item);)
-        TRY(one_value(o, item));
-    return 0;
-}
-
 static int order_row(struct ordering *o, const struct segment *s, row_id row, lsn v)
 {
     struct bytes doc;
@@ -128,7 +115,7 @@ static int order_row(struct ordering *o, const struct segment *s, row_id row, ls
 
     TRY(s->ops->doc(o->c, s, row, v, &o->room, &doc, &at));
     o->row = row;
-    return path_visit(&o->field->path, val_of(doc.data, doc.size), doc_value, o);
+    return path_visit_items(&o->field->path, val_of(doc.data, doc.size), one_value, o);
 }
 
 /* Keys in the asked order until `want` values are found; a key's rows are taken whole. */
