@@ -182,12 +182,25 @@ typedef struct kith_vector_params {
                              with the vector, df of them with the index */
 } kith_vector_params;
 
+/* How an index makes words of text, which its conditions then compare. */
+typedef enum kith_tokens {
+    KITH_TOKENS_WORDS = 0, /* runs of letters and digits */
+    KITH_TOKENS_SPACES,    /* what stands between spaces */
+    KITH_TOKENS_PREFIXES   /* all beginnings of words; who asks names one */
+} kith_tokens;
+typedef struct kith_text {
+    kith_tokens tokens;
+    bool keep_case;
+    uint32_t least, most; /* characters of a word, others are left out; of a beginning; 0: 1, and any number */
+} kith_text;
+
 /* A field of the document: declared (its type is checked on every write), indexed, or both. */
 typedef struct kith_field {
     const char *path;      /* a.b, a[].b, "odd key".c */
     kith_type type;        /* KITH_TYPE_ANY: not declared, only indexed */
     kith_type element;     /* of an array */
     kith_index_kind index;
+    kith_text text;        /* of a text index */
     bool nullable;         /* declared only: may be null or absent */
     uint32_t size_max;     /* strings: bytes; arrays: elements; 0 = no bound */
     const char *initial;   /* JSON: value used where a write leaves the field out; may be NULL */
@@ -223,7 +236,8 @@ typedef enum kith_cond {
     KITH_COND_HAS_ID,       /* the id is one of ids */
     KITH_COND_HAS_VECTOR,   /* the point has the vector named path */
     KITH_COND_NESTED,       /* one element of the array at path satisfies subs[0] alone */
-    KITH_COND_TEXT,         /* a string at path has every word of values[0], which has one (words: letters and digits) */
+    KITH_COND_TEXT,         /* a string at path has every word of values[0], which has one (kith_text; without an index: its
+                               defaults) */
     KITH_COND_TEXT_ANY,     /* a string at path has one of its words */
     KITH_COND_PHRASE,       /* a string at path has its words, one after the other */
     KITH_COND_GEO_BOX,      /* a {lon, lat} at path lies strictly between places[0], top left, and [1], bottom right */

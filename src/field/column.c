@@ -48,6 +48,7 @@ int column_new(struct ctx *c, const struct schema_field *f, struct column **ret_
     ctx_init(&x->own, c->os);
     x->f.id = f->id;
     x->f.def.index = f->def.index;
+    x->f.def.text = f->def.text;
     path = arena_str(&x->own.arena, f->def.path, strlen(f->def.path));
     if (!path || path_parse(&x->own, path, &x->f.path) < 0) {
         column_free(x);

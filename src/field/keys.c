@@ -77,7 +77,7 @@ static void add_words(struct finding *a, struct val v)
     struct words w;
 
     a->flags |= ROW_INDEXED;
-    for (words_of(&w, val_str(v)); words_next(&w, &key.text);)
+    for (words_of(&w, val_str(v), &a->f->def.text, false); words_next(&w, &key.text);)
         a->take(a->arg, &key);
 }
 

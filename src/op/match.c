@@ -105,10 +105,13 @@ static int compile_words(struct ctx *c, const kith_filter *f, struct pred *p)
     struct bytes text = {(const uint8_t *)f->values[0].str, f->values[0].size}, word;
     struct words w;
 
+    static const kith_text usual;
+
+    p->text = p->field && p->field->def.index == KITH_INDEX_TEXT ? &p->field->def.text : &usual;
     p->words = arena_alloc(&c->arena, (WORDS_MAX + 1) * sizeof *p->words);
     if (!p->words)
         return err_nomem(c);
-    for (words_of(&w, text); words_next(&w, &word);) {
+    for (words_of(&w, text, p->text, true); words_next(&w, &word);) {
         bool known = false;
         for (uint32_t i = 0; i < p->words_count && f->kind != KITH_COND_PHRASE; i++)
             known = known || same_word(p->words[i], word);
@@ -242,9 +245,9 @@ static bool has_words(const struct pred *p, struct bytes text)
     struct words w;
     struct bytes word;
 
-    words_of(&w, text);
+    words_of(&w, text, p->text, false);
     while (p->words_count && words_next(&w, &word)) {
-        if (p->f->kind == KITH_COND_PHRASE) {
+        if (p->f->kind == KITH_COND_PHRASE && p->text->tokens != KITH_TOKENS_PREFIXES) {
             at = phrase_step(p, at, word);
             if (at == p->words_count)
                 return true;

@@ -11,7 +11,8 @@ struct pred {
     const struct schema_field *field; /* of the path, if the schema has one */
     struct pred *subs;
     bool as_uuid;                    /* the field has a uuid index: compare 128 bits */
-    struct bytes *words;             /* of a text condition */
+    const kith_text *text;           /* of a text condition: how its words are made, */
+    struct bytes *words;             /* and they */
     uint32_t words_count, *fall_back; /* the latter of a phrase */
 };
 

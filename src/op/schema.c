@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 
-enum { LINKS_MIN = 16, LINKS_MAX = 64, WIDTH_MIN = 16, WIDTH_MAX = 1024, FORM = 3, LISTS_MAX = 65536 };
+enum { LINKS_MIN = 16, LINKS_MAX = 64, WIDTH_MIN = 16, WIDTH_MAX = 1024, FORM = 4, LISTS_MAX = 65536 };
 
 static bool name_allowed(const char *name, size_t max)
 {
@@ -111,6 +111,9 @@ static int add_field(struct ctx *c, struct schema *s, const kith_field *f, uint3
         return err_set(c, KITH_INVALID, "field: expected a path");
     if (f->type > KITH_TYPE_UUID || f->index > KITH_INDEX_GEO)
         return err_set(c, KITH_INVALID, "field \"%s\": unknown type or index", f->path);
+    if (f->text.tokens > KITH_TOKENS_PREFIXES || (f->text.most && f->text.most < f->text.least))
+        return err_set(c, KITH_INVALID, "field \"%s\": words of %u to %u characters, or unknown tokens", f->path,
+                       f->text.least, f->text.most);
     if (f->initial) {
         yyjson_doc *doc;
         TRY(json_parse(c, f->initial, strlen(f->initial), &doc));
@@ -256,6 +259,10 @@ void schema_encode(const struct schema *s, struct buf *out)
         buf_varint(out, f->size_max);
         put_text(out, f->initial);
         put_text(out, f->config);
+        buf_u8(out, (uint8_t)f->text.tokens);
+        buf_u8(out, f->text.keep_case);
+        buf_varint(out, f->text.least);
+        buf_varint(out, f->text.most);
     }
 }
 
@@ -304,6 +311,12 @@ static int decode_into(struct ctx *c, struct reader *r, struct schema *s)
         f.size_max = (uint32_t)read_varint(r);
         f.initial = read_text(r, &s->arena);
         f.config = read_text(r, &s->arena);
+        if (form >= 4) {
+            f.text.tokens = (kith_tokens)read_u8(r);
+            f.text.keep_case = read_u8(r);
+            f.text.least = (uint32_t)read_varint(r);
+            f.text.most = (uint32_t)read_varint(r);
+        }
         if (!r->failed)
             TRY(add_field(c, s, &f, id));
     }
