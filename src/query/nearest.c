@@ -22,7 +22,7 @@
 
 #define HOP_BELOW 0.4  /* share of the rows that match */
 #define COARSE_ERRORS 2.5 /* deviations: 3 in 10,000 of the true ten are lost, and a third of the time */
-#define HOP_WIDER 1.1  /* than a walk over everything, to find about as much */
+#define HOP_WIDER 1.2  /* than a walk over everything, to find about as much */
 #define HOP_SPARSE 1.6 /* where few match near the query, though many do elsewhere */
 enum { SCAN_ALWAYS = 2000, SCAN_LISTS = 6500, SCAN_ORIGINALS = 150, AHEAD = 32, NEXT = 16 };
 
