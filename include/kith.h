@@ -282,6 +282,7 @@ typedef struct kith_filter {
     struct {
         int64_t gt, gte, lt, lte;
     } times;
+    const kith_text *how;         /* text conditions: NULL: as the index of the field has it, or its defaults */
     const kith_geo_point *places;
     double radius;
     const kith_geo_ring *rings;

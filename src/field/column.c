@@ -365,8 +365,10 @@ static int ask(struct ctx *c, struct asking *a)
                a->f->kind == KITH_COND_GEO_POLYGON;
 
     a->unsure = geo || (text && a->f->kind != KITH_COND_TEXT_ANY && a->p->words_count > 1);
-    if (text || geo)
-        return kind == (text ? KITH_INDEX_TEXT : KITH_INDEX_GEO);
+    if (text)
+        return kind == KITH_INDEX_TEXT && a->p->as_indexed;
+    if (geo)
+        return kind == KITH_INDEX_GEO;
     if ((a->f->kind == KITH_COND_MATCH || a->f->kind == KITH_COND_EXCEPT) &&
         (kind == KITH_INDEX_TEXT || kind == KITH_INDEX_GEO))
         return 0;

@@ -417,7 +417,7 @@ static void match_all_words(const struct field_index *x, const struct pred *p, s
 
 static bool match_words(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe)
 {
-    if (x->kind != KITH_INDEX_TEXT)
+    if (x->kind != KITH_INDEX_TEXT || !p->as_indexed)
         return false;
     if (!p->words_count)
         return true; /* nobody */

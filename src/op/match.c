@@ -99,15 +99,21 @@ static int compile_phrase(struct ctx *c, struct pred *p)
     return 0;
 }
 
+static bool same_text(const kith_text *a, const kith_text *b)
+{
+    return a->tokens == b->tokens && a->keep_case == b->keep_case && a->least == b->least && a->most == b->most;
+}
+
 /* The words of a text condition, each once but for phrases. */
 static int compile_words(struct ctx *c, const kith_filter *f, struct pred *p)
 {
+    static const kith_text usual;
     struct bytes text = {(const uint8_t *)f->values[0].str, f->values[0].size}, word;
     struct words w;
+    bool indexed = p->field && p->field->def.index == KITH_INDEX_TEXT;
 
-    static const kith_text usual;
-
-    p->text = p->field && p->field->def.index == KITH_INDEX_TEXT ? &p->field->def.text : &usual;
+    p->text = f->how ? f->how : indexed ? &p->field->def.text : &usual;
+    p->as_indexed = indexed && same_text(p->text, &p->field->def.text);
     p->words = arena_alloc(&c->arena, (WORDS_MAX + 1) * sizeof *p->words);
     if (!p->words)
         return err_nomem(c);

@@ -13,6 +13,7 @@ struct pred {
     bool as_uuid;                    /* the field has a uuid index: compare 128 bits */
     const kith_text *text;           /* of a text condition: how its words are made, */
     struct bytes *words;             /* and they */
+    bool as_indexed;                 /* the index of the field makes them so too */
     uint32_t words_count, *fall_back; /* the latter of a phrase */
 };
 

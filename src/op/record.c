@@ -252,9 +252,16 @@ static size_t places_of(const kith_filter *f)
     return f->kind == KITH_COND_GEO_BOX ? 2 : f->kind == KITH_COND_GEO_RADIUS ? 1 : 0;
 }
 
-/* What the first release's conditions do not have. */
-static void put_filter_more(struct buf *b, const kith_filter *f)
+/* What the first release's conditions do not have. How words are made is written down: when the record is read again the
+ * field may have another index. */
+static void put_filter_more(struct buf *b, const kith_filter *f, const struct pred *p)
 {
+    if (p->text) {
+        buf_u8(b, (uint8_t)p->text->tokens);
+        buf_u8(b, p->text->keep_case);
+        buf_varint(b, p->text->least);
+        buf_varint(b, p->text->most);
+    }
     buf_varint(b, f->slice);
     buf_put(b, &f->radius, sizeof f->radius);
     if (places_of(f))
@@ -266,7 +273,7 @@ static void put_filter_more(struct buf *b, const kith_filter *f)
     }
 }
 
-static int put_filter(struct encoder *e, const kith_filter *f)
+static int put_filter(struct encoder *e, const kith_filter *f, const struct pred *p)
 {
     struct buf *b = e->out;
 
@@ -274,7 +281,7 @@ static int put_filter(struct encoder *e, const kith_filter *f)
     buf_str(b, f->path);
     buf_varint(b, f->subs_count);
     for (size_t i = 0; i < f->subs_count; i++)
-        TRY(put_filter(e, &f->subs[i]));
+        TRY(put_filter(e, &f->subs[i], &p->subs[i]));
     buf_varint(b, f->values_count);
     for (size_t i = 0; i < f->values_count; i++) {
         const kith_value *v = &f->values[i];
@@ -295,19 +302,19 @@ static int put_filter(struct encoder *e, const kith_filter *f)
     buf_put(b, &f->range, sizeof f->range);
     buf_put(b, &f->times, sizeof f->times);
     if (f->kind > KITH_COND_NESTED)
-        put_filter_more(b, f);
+        put_filter_more(b, f, p);
     return 0;
 }
 
 static int put_optional_filter(struct encoder *e, const kith_filter *f)
 {
-    struct pred *unused;
+    struct pred *p;
 
     buf_u8(e->out, f != NULL);
     if (!f)
         return 0;
-    TRY(pred_compile(e->c, e->schema, f, &unused)); /* the checks are wanted, here and not at apply */
-    return put_filter(e, f);
+    TRY(pred_compile(e->c, e->schema, f, &p)); /* the checks are wanted, here and not at apply */
+    return put_filter(e, f, p);
 }
 
 static int put_names(struct encoder *e, const kith_op *op)
@@ -448,9 +455,19 @@ static const kith_geo_point *read_places(struct decoder *d, uint64_t count)
 
 static void read_filter_more(struct decoder *d, kith_filter *f)
 {
+    bool text = f->kind == KITH_COND_TEXT || f->kind == KITH_COND_TEXT_ANY || f->kind == KITH_COND_PHRASE;
+    kith_text *how = text ? take(d, 1, sizeof *how) : NULL;
     kith_geo_ring *rings;
     const uint8_t *p;
 
+    if (how) {
+        how->tokens = (kith_tokens)read_u8(&d->r);
+        how->keep_case = read_u8(&d->r);
+        how->least = (uint32_t)read_varint(&d->r);
+        how->most = (uint32_t)read_varint(&d->r);
+        f->how = how;
+        d->r.failed = d->r.failed || how->tokens > KITH_TOKENS_PREFIXES;
+    }
     f->slice = read_varint(&d->r);
     if ((p = read_bytes(&d->r, sizeof f->radius)))
         memcpy(&f->radius, p, sizeof f->radius);
