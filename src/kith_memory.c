@@ -18,6 +18,8 @@ struct adding {
 /* NULL: it is not in the schema any more. */
 static const char *name_of(const struct schema *s, enum use_kind kind, uint32_t tag)
 {
+    const struct schema_vector *v;
+
     if (kind == USE_FIELD) {
         for (size_t i = 0; i < s->fields_count; i++) {
             if (s->fields[i].id == tag)
@@ -27,11 +29,8 @@ static const char *name_of(const struct schema *s, enum use_kind kind, uint32_t 
     }
     if (kind != USE_VECTORS && kind != USE_INDEX && kind != USE_POSTINGS)
         return "";
-    for (size_t i = 0; i < s->vectors_count; i++) {
-        if (s->vectors[i].id == tag)
-            return s->vectors[i].element == KITH_SPARSE && kind == USE_INDEX ? NULL : s->vectors[i].name;
-    }
-    return NULL;
+    v = schema_vector_by_id(s, tag);
+    return !v || (v->element == KITH_SPARSE && kind == USE_INDEX) ? NULL : v->name;
 }
 
 static kith_memory_part *part_of(struct adding *a, enum use_kind kind, const char *name)

@@ -248,9 +248,9 @@ void link_post(struct shard *s);
 /* ---- monitor.c ---- */
 void monitor_init(struct monitor *m);
 void monitor_release(struct monitor *m);
-/* After a search: perhaps it will be run again, exactly. */
-uint32_t monitor_effort(struct monitor *m, uint32_t vector_id); /* thousandths */
-/* A query was answered with so much effort. */
+/* How much effort queries of this vector need by now, in thousandths of the usual. */
+uint32_t monitor_effort(struct monitor *m, uint32_t vector_id);
+/* A query was answered with so much effort: perhaps it will be run again, exactly. */
 void monitor_note(struct shard *s, const struct schema_vector *v, uint32_t effort, const kith_query *q,
                   const kith_result *r);
 void monitor_read(struct monitor *m, struct measured *ret); /* of all vectors; the largest effort */

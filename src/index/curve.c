@@ -35,18 +35,25 @@ void curve_finish(struct recall_curve *x, uint32_t hits[CURVE_KS][CURVE_EFS], co
     }
 }
 
-/* The curve of one k, between the two that were measured. */
-static void curve_at(const struct recall_curve *x, double k, float out[CURVE_EFS])
+size_t curve_between(double k, double *ret_share)
 {
     size_t low = 0;
-    double share;
 
-    if (!x || !x->probes)
-        x = &usual;
     k = fmin(fmax(k, curve_ks[0]), curve_ks[CURVE_KS - 1]);
     while (low + 2 < CURVE_KS && k > curve_ks[low + 1])
         low++;
-    share = (log(k) - log(curve_ks[low])) / (log(curve_ks[low + 1]) - log(curve_ks[low]));
+    *ret_share = (log(k) - log(curve_ks[low])) / (log(curve_ks[low + 1]) - log(curve_ks[low]));
+    return low;
+}
+
+/* The curve of one k, between the two that were measured. */
+static void curve_at(const struct recall_curve *x, double k, float out[CURVE_EFS])
+{
+    double share;
+    size_t low = curve_between(k, &share);
+
+    if (!x || !x->probes)
+        x = &usual;
     for (size_t e = 0; e < CURVE_EFS; e++)
         out[e] = (float)((1 - share) * (double)x->recall[low][e] + share * (double)x->recall[low + 1][e]);
 }

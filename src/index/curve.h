@@ -17,6 +17,8 @@ struct recall_curve {
 #define CURVE_SIZE_OLD offsetof(struct recall_curve, distances)
 
 extern const uint32_t curve_efs[CURVE_EFS], curve_ks[CURVE_KS];
+/* Which of the curve_ks k follows, the last excepted, and its share of the way to the next, on a logarithmic scale. */
+size_t curve_between(double k, double *ret_share);
 /* Sums of hits to shares, made monotonous. */
 void curve_finish(struct recall_curve *x, uint32_t hits[CURVE_KS][CURVE_EFS], const uint64_t distances[CURVE_EFS],
                   uint32_t probes);

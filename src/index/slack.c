@@ -7,13 +7,12 @@
 #define CORRECTION 1.4f
 
 const float slack_levels[SLACKS] = {0.15f, 0.3f, 0.45f, 0.6f, 0.8f, 1.0f};
-const uint32_t slack_ks[SLACK_KS] = {1, 10, 100};
 
-void slack_finish(struct slack_curve *x, uint32_t hits[SLACK_KS][SLACKS], const uint32_t wanted[SLACK_KS],
+void slack_finish(struct slack_curve *x, uint32_t hits[CURVE_KS][SLACKS], const uint32_t wanted[CURVE_KS],
                   uint32_t probes)
 {
     *x = (struct slack_curve){.probes = probes};
-    for (size_t k = 0; k < SLACK_KS; k++) {
+    for (size_t k = 0; k < CURVE_KS; k++) {
         float least = 1;
         for (size_t i = 0; i < SLACKS; i++) {
             float missed = 1 - (float)hits[k][i] / (float)MAX(wanted[k], 1u);
@@ -26,13 +25,9 @@ void slack_finish(struct slack_curve *x, uint32_t hits[SLACK_KS][SLACKS], const 
 /* The curve of one k, between the two that were measured; the first point is no slack. */
 static void curve_at(const struct slack_curve *x, double k, float out[SLACKS + 1])
 {
-    size_t low = 0;
     double share;
+    size_t low = curve_between(k, &share);
 
-    k = fmin(fmax(k, slack_ks[0]), slack_ks[SLACK_KS - 1]);
-    while (low + 2 < SLACK_KS && k > slack_ks[low + 1])
-        low++;
-    share = (log(k) - log(slack_ks[low])) / (log(slack_ks[low + 1]) - log(slack_ks[low]));
     out[0] = 1;
     for (size_t i = 0; i < SLACKS; i++)
         out[i + 1] = (float)((1 - share) * (double)x->recall[low][i] + share * (double)x->recall[low + 1][i]);

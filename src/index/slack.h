@@ -3,20 +3,19 @@
 #ifndef INDEX_SLACK_H
 #define INDEX_SLACK_H
 
-#include "base/base.h"
+#include "index/curve.h"
 
-enum { SLACKS = 6, SLACK_KS = 3 };
+enum { SLACKS = 6 };
 
-/* Recall of the 1, 10 and 100 best at each slack, falling. probes 0: nothing was measured. */
+/* Recall of the curve_ks best at each slack, falling. probes 0: nothing was measured. */
 struct slack_curve {
     uint32_t probes, unused;
-    float recall[SLACK_KS][SLACKS];
+    float recall[CURVE_KS][SLACKS];
 };
 
 extern const float slack_levels[SLACKS]; /* rising */
-extern const uint32_t slack_ks[SLACK_KS];
 /* Sums of hits to shares, made monotonous; `wanted`: how many there were to find. */
-void slack_finish(struct slack_curve *x, uint32_t hits[SLACK_KS][SLACKS], const uint32_t wanted[SLACK_KS],
+void slack_finish(struct slack_curve *x, uint32_t hits[CURVE_KS][SLACKS], const uint32_t wanted[CURVE_KS],
                   uint32_t probes);
 /* The most slack that leaves a recall of `target` among the k best; 0 where nothing was measured. */
 float slack_for(const struct slack_curve *x, double k, float target);

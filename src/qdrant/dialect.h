@@ -35,6 +35,7 @@ bool read_with_vector(struct call *call, yyjson_val *v, kith_select *ret);
 bool read_strings(struct call *call, yyjson_val *v, const char *what, const char *const **ret, size_t *ret_count);
 bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret); /* filter.c */
 bool read_one_condition(struct call *call, yyjson_val *v, kith_filter *to);
+bool read_place(struct call *call, yyjson_val *v, const char *what, kith_geo_point *to); /* {lon, lat} */
 void put_id(struct buf *out, const kith_id *id);
 bool read_order(struct call *call, yyjson_val *v, kith_query *q); /* points.c */
 void put_order_value(struct buf *out, const kith_hit *hit); /* with a comma before it */

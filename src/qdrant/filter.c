@@ -215,15 +215,15 @@ static bool read_values_count(struct call *call, yyjson_val *v, kith_filter *to)
 
 /* ---- geo --------------------------------------------------------------------------------------------------- */
 
-static bool read_place(struct call *call, yyjson_val *v, kith_geo_point *to)
+bool read_place(struct call *call, yyjson_val *v, const char *what, kith_geo_point *to)
 {
     yyjson_val *lon = yyjson_obj_get(v, "lon"), *lat = yyjson_obj_get(v, "lat");
 
     if (!yyjson_is_num(lon) || !yyjson_is_num(lat))
-        return read_fail(call, "geo: expected {\"lon\", \"lat\"}");
+        return read_fail(call, "%s: expected {\"lon\", \"lat\"}", what);
     *to = (kith_geo_point){yyjson_get_num(lon), yyjson_get_num(lat)};
     if (fabs(to->lon) > 180 || fabs(to->lat) > 90)
-        return read_fail(call, "geo: lon %g, lat %g: expected -180 to 180, -90 to 90", to->lon, to->lat);
+        return read_fail(call, "%s: lon %g, lat %g: expected -180 to 180, -90 to 90", what, to->lon, to->lat);
     return true;
 }
 
@@ -233,8 +233,8 @@ static bool read_box(struct call *call, yyjson_val *v, kith_filter *to)
 
     to->kind = KITH_COND_GEO_BOX;
     to->places = places;
-    return places && read_place(call, yyjson_obj_get(v, "top_left"), &places[0]) &&
-           read_place(call, yyjson_obj_get(v, "bottom_right"), &places[1]);
+    return places && read_place(call, yyjson_obj_get(v, "top_left"), "geo", &places[0]) &&
+           read_place(call, yyjson_obj_get(v, "bottom_right"), "geo", &places[1]);
 }
 
 static bool read_radius(struct call *call, yyjson_val *v, kith_filter *to)
@@ -247,7 +247,7 @@ static bool read_radius(struct call *call, yyjson_val *v, kith_filter *to)
     if (!yyjson_is_num(radius))
         return read_fail(call, "geo_radius: expected center and radius");
     to->radius = yyjson_get_num(radius);
-    return place && read_place(call, yyjson_obj_get(v, "center"), place);
+    return place && read_place(call, yyjson_obj_get(v, "center"), "geo", place);
 }
 
 static bool read_ring(struct call *call, yyjson_val *v, kith_geo_ring *to)
@@ -261,7 +261,7 @@ static bool read_ring(struct call *call, yyjson_val *v, kith_geo_ring *to)
     if (n < 4)
         return read_invalid(call, "geo_polygon: a ring of %zu points, must be at least 4", n);
     yyjson_arr_foreach(list, i, count, item) {
-        if (!read_place(call, item, &points[i]))
+        if (!read_place(call, item, "geo", &points[i]))
             return false;
     }
     if (memcmp(&points[0], &points[n - 1], sizeof *points) != 0)

@@ -3,7 +3,6 @@
 
 #include "codec/date.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 struct reading {
@@ -14,19 +13,6 @@ struct reading {
 enum { DEPTH_MAX = 64 };
 
 static bool read_expr(struct reading *r, yyjson_val *v, uint32_t depth, kith_expr *to);
-
-static bool read_place(struct call *call, yyjson_val *v, double *lon, double *lat)
-{
-    yyjson_val *x = yyjson_obj_get(v, "lon"), *y = yyjson_obj_get(v, "lat");
-
-    if (!yyjson_is_num(x) || !yyjson_is_num(y))
-        return read_fail(call, "formula: expected {\"lon\", \"lat\"}");
-    *lon = yyjson_get_num(x);
-    *lat = yyjson_get_num(y);
-    if (fabs(*lon) > 180 || fabs(*lat) > 90)
-        return read_fail(call, "formula: lon %g, lat %g: expected -180 to 180, -90 to 90", *lon, *lat);
-    return true;
-}
 
 static bool read_args(struct reading *r, yyjson_val *const *from, size_t n, uint32_t depth, kith_expr *to)
 {
@@ -116,14 +102,21 @@ static bool read_geo(struct reading *r, yyjson_val *v, kith_expr *to)
 {
     yyjson_val *key = yyjson_obj_get(v, "to");
     yyjson_val *otherwise = yyjson_is_str(key) && r->defaults ? yyjson_obj_get(r->defaults, yyjson_get_str(key)) : NULL;
+    kith_geo_point origin, here = {0};
 
     to->kind = KITH_EXPR_GEO_DISTANCE;
     if (!yyjson_is_str(key))
         return read_fail(r->call, "formula: geo_distance: expected origin and to");
     to->path = yyjson_get_str(key);
     to->has_number = otherwise != NULL;
-    return read_place(r->call, yyjson_obj_get(v, "origin"), &to->lon, &to->lat) &&
-           (!otherwise || read_place(r->call, otherwise, &to->here_lon, &to->here_lat));
+    if (!read_place(r->call, yyjson_obj_get(v, "origin"), "formula", &origin) ||
+        (otherwise && !read_place(r->call, otherwise, "formula", &here)))
+        return false;
+    to->lon = origin.lon;
+    to->lat = origin.lat;
+    to->here_lon = here.lon;
+    to->here_lat = here.lat;
+    return true;
 }
 
 static bool read_div(struct reading *r, yyjson_val *v, uint32_t depth, kith_expr *to)

@@ -27,21 +27,21 @@ static bool is_distance(const struct tree *t, const kith_query *below, kith_metr
     return *ret_metric == KITH_EUCLID || *ret_metric == KITH_MANHATTAN;
 }
 
-double fuse_shown(const struct tree *t, const kith_query *below, float distance)
+/* The larger the better. */
+static double oriented(const struct tree *t, const kith_query *below, float distance, bool *ret_is_distance)
 {
     kith_metric metric;
 
-    if (!is_distance(t, below, &metric))
-        return -(double)distance;
-    return metric == KITH_EUCLID ? sqrt(fmax((double)distance, 0)) : (double)distance;
+    *ret_is_distance = is_distance(t, below, &metric);
+    return *ret_is_distance && metric == KITH_EUCLID ? -sqrt(fmax((double)distance, 0)) : -(double)distance;
 }
 
-static double oriented(const struct tree *t, const kith_query *below, float distance)
+double fuse_shown(const struct tree *t, const kith_query *below, float distance)
 {
-    kith_metric unused;
-    double shown = fuse_shown(t, below, distance);
+    bool by_distance;
+    double score = oriented(t, below, distance, &by_distance);
 
-    return is_distance(t, below, &unused) ? -shown : shown;
+    return by_distance ? -score : score;
 }
 
 /* The sources' scores less mean - 3 deviations, in 6 deviations; one alone, or all alike, are in the middle. */
@@ -70,7 +70,7 @@ static int by_place(const void *x, const void *y)
 
 int fuse(struct tree *t, const kith_query *q, const struct hit_list *lists, struct hit_list *hits)
 {
-    bool by_score = q->fusion == KITH_DBSF;
+    bool by_score = q->fusion == KITH_DBSF, unused;
     size_t all = 0, n = 0;
     struct scored_hit *s;
 
@@ -82,7 +82,7 @@ int fuse(struct tree *t, const kith_query *q, const struct hit_list *lists, stru
         if (!scores)
             return err_nomem(t->c);
         for (size_t j = 0; j < lists[i].count; j++)
-            scores[j] = by_score ? oriented(t, &q->prefetch[i], lists[i].at[j].distance) : rank_score(q, i, j);
+            scores[j] = by_score ? oriented(t, &q->prefetch[i], lists[i].at[j].distance, &unused) : rank_score(q, i, j);
         if (by_score)
             normalise(scores, lists[i].count);
         for (size_t j = 0; j < lists[i].count; j++)

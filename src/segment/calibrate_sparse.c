@@ -20,7 +20,7 @@ struct probing {
     struct sparse probe;
     uint32_t row; /* the probe's own */
     struct topk best;
-    uint32_t hits[SLACK_KS][SLACKS], wanted[SLACK_KS];
+    uint32_t hits[CURVE_KS][SLACKS], wanted[CURVE_KS];
 };
 
 static int take(void *arg, uint32_t row, float *bar)
@@ -104,19 +104,19 @@ static uint32_t count_hits(const struct probing *x, float least)
 
 static int try_probe(struct ctx *c, struct probing *x, const struct sparse *v)
 {
-    float least[SLACK_KS];
+    float least[CURVE_KS];
 
     TRY(make_probe(c, x, v));
     TRY(search(c, x, MOST, 0));
     if (x->best.size < MOST)
         return 0; /* too rare to be missed */
-    for (size_t k = 0; k < SLACK_KS; k++) {
-        least[k] = -x->best.heap[slack_ks[k] - 1].distance;
-        x->wanted[k] += slack_ks[k];
+    for (size_t k = 0; k < CURVE_KS; k++) {
+        least[k] = -x->best.heap[curve_ks[k] - 1].distance;
+        x->wanted[k] += curve_ks[k];
     }
-    for (size_t k = 0; k < SLACK_KS; k++) {
+    for (size_t k = 0; k < CURVE_KS; k++) {
         for (size_t i = 0; i < SLACKS; i++) {
-            TRY(search(c, x, slack_ks[k], slack_levels[i]));
+            TRY(search(c, x, curve_ks[k], slack_levels[i]));
             x->hits[k][i] += count_hits(x, least[k]);
         }
     }

@@ -48,6 +48,14 @@ class Server:
         self.process.stderr.close()
 
 
+def sealing_early(tmp_path_factory, rows):
+    """a client of a server whose segments are sealed at so few rows that indexes and documents in files answer too"""
+    from qdrant_client import QdrantClient
+    s = Server(tmp_path_factory.mktemp("early") / "kith", {"KITH_STORAGE_GROWING_ROWS_MAX": str(rows)}).start()
+    yield QdrantClient(s.url, timeout=120)
+    s.stop()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     s = Server(tmp_path_factory.mktemp("data") / "kith").start()

@@ -8,13 +8,11 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
+from conftest import sealing_early
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    """segments are sealed early, so that field indexes and documents in files answer too"""
-    from conftest import Server
-    s = Server(tmp_path_factory.mktemp("compare") / "kith", {"KITH_STORAGE_GROWING_ROWS_MAX": "100"}).start()
-    yield QdrantClient(s.url, timeout=120)
-    s.stop()
+    yield from sealing_early(tmp_path_factory, 100)
 
 
 IDS = list(range(25)) + [str(uuid.UUID(int=i * 7919 + 1)) for i in range(15)]

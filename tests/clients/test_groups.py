@@ -7,15 +7,14 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
+from conftest import sealing_early
+
 N, DIM, SEED = 900, 6, int(os.environ.get("SEED", "1"))
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    from conftest import Server
-    s = Server(tmp_path_factory.mktemp("groups") / "kith", {"KITH_STORAGE_GROWING_ROWS_MAX": "300"}).start()
-    yield QdrantClient(s.url, timeout=120)
-    s.stop()
+    yield from sealing_early(tmp_path_factory, 300)
 
 
 def payload(r, i):

@@ -8,6 +8,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
+from conftest import sealing_early
 from test_compare import same_scored
 
 N, DIM = 400, 8
@@ -16,11 +17,7 @@ SEED = int(os.environ.get("SEED", "100"))
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    """segments are sealed early"""
-    from conftest import Server
-    s = Server(tmp_path_factory.mktemp("query") / "kith", {"KITH_STORAGE_GROWING_ROWS_MAX": "150"}).start()
-    yield QdrantClient(s.url, timeout=120)
-    s.stop()
+    yield from sealing_early(tmp_path_factory, 150)
 
 
 class Draw:

@@ -3,8 +3,9 @@ import os
 import random
 
 import pytest
-from qdrant_client import QdrantClient
 from qdrant_client import models as m
+
+from conftest import sealing_early
 
 WORDS = ["Fox", "foxes", "quick-brown", "a", "an", "Über", "überall", "42", "日本", "don't", "x.y", "jumping"]
 SEED = int(os.environ.get("SEED", "1"))
@@ -12,10 +13,7 @@ SEED = int(os.environ.get("SEED", "1"))
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    from conftest import Server
-    s = Server(tmp_path_factory.mktemp("text") / "kith", {"KITH_STORAGE_GROWING_ROWS_MAX": "200"}).start()
-    yield QdrantClient(s.url, timeout=120)
-    s.stop()
+    yield from sealing_early(tmp_path_factory, 200)
 
 
 def tokens(text, o, asked=False):
