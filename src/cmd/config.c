@@ -32,7 +32,7 @@ static const struct setting settings[] = {
     {"storage.threads", "threads", NUMBER, SETTING(threads), 0, 63, NULL, "background threads; 0: one a core"},
     {"service.listen", "listen", TEXT, SETTING(listen), 0, 0, NULL, "address; without a key only loopback is allowed"},
     {"service.rest_port", "rest-port", NUMBER, SETTING(rest_port), 0, 65535, NULL, "Qdrant REST; 0: off"},
-    {"service.grpc_port", "grpc-port", NUMBER, SETTING(grpc_port), 0, 65535, NULL, "Qdrant gRPC (not served yet)"},
+    {"service.grpc_port", "grpc-port", NUMBER, SETTING(grpc_port), 0, 65535, NULL, "Qdrant gRPC; 0: off"},
     {"service.milvus_port", "milvus-port", NUMBER, SETTING(milvus_port), 0, 65535, NULL, "Milvus (not served yet)"},
     {"service.metrics_port", "metrics-port", NUMBER, SETTING(metrics_port), 0, 65535, NULL,
      "metrics and health without a key; 0: off"},

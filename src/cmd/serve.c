@@ -4,6 +4,7 @@
 #include "net/http.h"
 #include "os/os.h"
 #include "qdrant/dialect.h"
+#include "qdrant/rpc.h"
 #include "serve/serve.h"
 
 #include <pthread.h>
@@ -103,7 +104,7 @@ static void *run_listener(void *arg)
 static int listen_on(struct ctx *c, const struct config *config, struct server *server, uint64_t port,
                      uint32_t threads, struct running *r)
 {
-    struct http_options o = {config->listen, (uint16_t)port, 32 << 20, 4096, threads, serve_handle, server};
+    struct http_options o = {config->listen, (uint16_t)port, 64 << 20, 4096, threads, serve_handle, server};
 
     TRY(http_start(c, &o, &r->servers[r->count]));
     r->count++;
@@ -126,26 +127,33 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     struct server *server = calloc(2, sizeof *server), *metrics = server + 1;
     pthread_t signals, listeners[4];
     struct running r = {{0}, 0};
+    struct pb_schema schema;
     int rc = 0;
 
     if (!server)
         return err_nomem(c);
+    rc = qdrant_rpc_schema(c, &schema);
     *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count, .api_key = key,
+                              .rpc = &qdrant_rpc_form, .rpc_schema = &schema,
                               .read_only_key = read_key, .version = QDRANT_VERSION, .access_log = config->access_log,
                               .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
     *metrics = *server;
     metrics->routes = open_routes;
     metrics->routes_count = ARRAY_SIZE(open_routes);
     metrics->access_log = false;
-    if (config->rest_port)
+    metrics->rpc = NULL;
+    if (rc >= 0 && config->rest_port)
         rc = listen_on(c, config, server, config->rest_port, MAX(4u, os_cores() * 2), &r);
+    if (rc >= 0 && config->grpc_port)
+        rc = listen_on(c, config, server, config->grpc_port, MAX(4u, os_cores() * 2), &r);
     if (rc >= 0 && config->metrics_port)
         rc = listen_on(c, config, metrics, config->metrics_port, 1, &r);
     if (rc >= 0 && !r.count)
         rc = err_set(c, KITH_INVALID, "every port is switched off");
     if (rc >= 0) {
-        log_line(json, "info", "kith %s serves %s on %s:%u (Qdrant REST)%s", kith_version(), config->data,
-                 config->listen, http_port(r.servers[0]), key ? "" : "; no key is set: loopback only");
+        log_line(json, "info", "kith %s serves %s on %s:%u (Qdrant REST%s%s", kith_version(), config->data,
+                 config->listen, http_port(r.servers[0]), config->grpc_port ? " and gRPC)" : ")",
+                 key ? "" : "; no key is set: loopback only");
         if (strcmp(config->durability, "none") == 0)
             log_line(json, "warn", "durability is none: a crash of the machine may lose acknowledged writes");
         pthread_create(&signals, NULL, wait_for_signals, &r);

@@ -1,6 +1,8 @@
 /* date.c - dates. Days from civil dates by Howard Hinnant's algorithm. */
 #include "codec/date.h"
 
+#include <stdio.h>
+
 static int64_t days_from_civil(int64_t y, unsigned m, unsigned d)
 {
     int64_t era;
@@ -110,4 +112,26 @@ bool date_parse(const char *text, size_t size, int64_t *ret_us)
     *ret_us = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute - offset) * 60000000 +
               (int64_t)second * 1000000 + us;
     return true;
+}
+
+static void civil_from_days(int64_t days, int64_t *y, unsigned *m, unsigned *d)
+{
+    int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+    unsigned doe = (unsigned)(z - era * 146097), yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+
+    *d = doy - (153 * mp + 2) / 5 + 1;
+    *m = mp < 10 ? mp + 3 : mp - 9;
+    *y = (int64_t)yoe + era * 400 + (*m <= 2);
+}
+
+void date_text(int64_t us, char text[DATE_TEXT])
+{
+    const int64_t day = 86400000000;
+    int64_t days = us / day - (us % day < 0), rest = us - days * day, y;
+    unsigned m, d, s = (unsigned)(rest / 1000000);
+
+    civil_from_days(days, &y, &m, &d);
+    snprintf(text, DATE_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)y % 10000u, m % 100u, d % 100u,
+             s / 3600 % 100u, s / 60 % 60, s % 60, (unsigned)(rest % 1000000) % 1000000u);
 }

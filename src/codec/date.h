@@ -6,5 +6,8 @@
 
 /* T or space between; fraction, seconds, offset and time optional; offset with or without colon. */
 bool date_parse(const char *text, size_t size, int64_t *ret_us);
+enum { DATE_TEXT = 32 };
+/* RFC 3339 with microseconds, for years 0 to 9999. */
+void date_text(int64_t us, char text[DATE_TEXT]);
 
 #endif

@@ -1,5 +1,5 @@
-/* http.h - an HTTP/1.1 server on libuv and llhttp. One loop thread moves bytes; requests run on the
- * pool and are answered from any thread. Nothing here knows what a request means. */
+/* http.h - a server of HTTP/1.1 and HTTP/2 on one port, on libuv, llhttp and nghttp2. One loop thread moves bytes;
+ * requests run on the pool and are answered from any thread. Nothing here knows what a request means. */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
 
@@ -12,6 +12,17 @@ struct http_header {
     const char *value;
 };
 
+struct exchange;
+
+/* How a request is answered: by the protocol it came in. */
+struct answer {
+    int status;
+    const char *type;     /* NULL: none */
+    const char *extra;    /* whole header lines, or NULL */
+    const char *trailers; /* whole lines that follow the body, or NULL; HTTP/2 only */
+    struct buf *body;     /* its bytes are taken over, and it is emptied */
+};
+
 /* A request, whole. Valid until it is answered. */
 struct exchange {
     const char *method;
@@ -20,7 +31,9 @@ struct exchange {
     size_t headers_count;
     struct bytes body;
     bool too_large; /* the body was above the limit and is not here */
+    bool http2;
     uint64_t start_ns;
+    void (*answer)(struct exchange *x, const struct answer *a);
     char peer[64];
 };
 

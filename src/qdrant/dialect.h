@@ -24,6 +24,7 @@ bool read_timeout(struct call *call, uint32_t *ret_ms);
 bool read_options(struct call *call, uint32_t *ret_ms);
 bool read_id(struct call *call, yyjson_val *v, kith_id *ret);
 bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id **ret, size_t *ret_count);
+bool is_list(yyjson_val *v); /* of numbers: an array, or floats as a message has them (codec/pb.h) */
 bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *ret_dim); /* f32 */
 bool read_sparse(struct call *call, yyjson_val *v, kith_vector *to); /* {indices, values}; the name stays */
 bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector *to); /* of either kind */
@@ -69,6 +70,7 @@ extern const size_t qdrant_routes_count;
 void service_root(struct call *call);
 void service_health(struct call *call);
 void service_ready(struct call *call);
+void service_rpc_health(struct call *call);
 void service_metrics(struct call *call);
 void service_telemetry(struct call *call);
 void service_cluster(struct call *call);

@@ -1,5 +1,5 @@
 /* points.c - writing points, their payload and vectors; reading them by id, by scroll, counting. */
-#include "qdrant/dialect.h"
+#include "qdrant/search.h"
 
 #include "codec/date.h"
 
@@ -43,9 +43,9 @@ static bool read_point_list(struct call *call, yyjson_val *list, kith_op *op)
             return read_fail(call, "points[%zu]: missing field `id`", i);
         if (!read_id(call, id, &points[i].id) || !read_payload(call, yyjson_obj_get(item, "payload"), &points[i].doc))
             return false;
-        if (!vector)
+        if (!vector && !call->rpc) /* a message may leave it out: no vectors */
             return read_fail(call, "points[%zu]: missing field `vector`", i);
-        if (!read_vectors(call, vector, &points[i].vectors, &points[i].vectors_count))
+        if (vector && !read_vectors(call, vector, &points[i].vectors, &points[i].vectors_count))
             return false;
     }
     op->points = points;
@@ -374,6 +374,32 @@ static void put_records(struct call *call, const kith_result *r, const kith_sele
     buf_u8(out, ']');
 }
 
+static void put_messages(struct call *call, uint32_t number, const kith_result *r, const kith_select *select,
+                         bool order)
+{
+    for (size_t i = 0; i < r->count; i++)
+        rpc_put_record(&call->out, number, &r->hits[i], select, order);
+}
+
+/* A page of a scroll. */
+static void put_page(struct call *call, const kith_result *r, const kith_select *select, bool order)
+{
+    if (call->rpc) {
+        if (r->has_next)
+            rpc_put_id(&call->out, 1, &r->next);
+        put_messages(call, 2, r, select, order);
+        return;
+    }
+    buf_text(&call->out, "{\"points\":");
+    put_records(call, r, select, order);
+    buf_text(&call->out, ",\"next_page_offset\":");
+    if (r->has_next)
+        put_id(&call->out, &r->next);
+    else
+        buf_text(&call->out, "null");
+    buf_u8(&call->out, '}');
+}
+
 static bool id_from_path(struct call *call, const char *text, kith_id *ret)
 {
     char *end;
@@ -428,7 +454,7 @@ void points_get(struct call *call)
     uint32_t ms;
 
     if (!body || !read_options(call, &ms) || !read_ids(call, yyjson_obj_get(body, "ids"), "ids", &ids, &count) ||
-        !read_with_payload(call, field_of(body, "with_payload", NULL), 1, &select) ||
+        !read_with_payload(call, field_of(body, "with_payload", NULL), !call->rpc, &select) ||
         !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &select))
         return;
     r = kith_get(call->server->db, call->params[0], ids, count, &select, ms, &err);
@@ -436,10 +462,13 @@ void points_get(struct call *call)
         fail_kith(call, &err);
         return;
     }
-    begin_ok(call);
-    put_records(call, r, &select, false);
+    hits_begin(call);
+    if (call->rpc)
+        put_messages(call, 1, r, &select, false);
+    else
+        put_records(call, r, &select, false);
     kith_result_free(r);
-    finish_ok(call);
+    hits_finish(call, 2);
 }
 
 bool read_order(struct call *call, yyjson_val *v, kith_query *q)
@@ -503,17 +532,10 @@ void points_scroll(struct call *call)
         fail_kith(call, &err);
         return;
     }
-    begin_ok(call);
-    buf_text(&call->out, "{\"points\":");
-    put_records(call, r, &q.select, order != NULL);
-    buf_text(&call->out, ",\"next_page_offset\":");
-    if (r->has_next)
-        put_id(&call->out, &r->next);
-    else
-        buf_text(&call->out, "null");
-    buf_u8(&call->out, '}');
+    hits_begin(call);
+    put_page(call, r, &q.select, order != NULL);
     kith_result_free(r);
-    finish_ok(call);
+    hits_finish(call, 3);
 }
 
 void points_count(struct call *call)

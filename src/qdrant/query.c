@@ -63,7 +63,7 @@ static bool read_idf(struct call *call, yyjson_val *v, kith_query *q)
 {
     yyjson_val *corpus = yyjson_is_obj(v) ? yyjson_obj_get(v, "corpus") : NULL;
 
-    if (!v || yyjson_equals_str(v, "global"))
+    if (!v || yyjson_equals_str(v, "global") || (call->rpc && yyjson_is_obj(v) && !corpus))
         return true;
     if (!corpus)
         return read_fail(call, "params.idf: expected global, or {\"corpus\": filter}");
@@ -117,8 +117,8 @@ static bool read_example(struct call *call, yyjson_val *v, const struct lookup *
     kith_id *id;
 
     *to = (kith_example){0};
-    if (yyjson_is_arr(v)) {
-        if (yyjson_is_arr(yyjson_arr_get_first(v)))
+    if (is_list(v)) {
+        if (is_list(yyjson_arr_get_first(v)))
             return read_fail(call, "query: multivectors are not supported yet");
         return read_floats(call, v, &to->vector.data, &to->vector.dim);
     }
@@ -542,7 +542,7 @@ bool query_read_search(struct call *call, yyjson_val *body, kith_query *q)
         q->using_vector = yyjson_get_str(name);
         vector = yyjson_obj_get(vector, "vector");
     }
-    if (!yyjson_is_arr(vector) && !(yyjson_is_obj(vector) && yyjson_obj_get(vector, "indices")))
+    if (!is_list(vector) && !(yyjson_is_obj(vector) && yyjson_obj_get(vector, "indices")))
         return read_fail(call, "vector: expected a list of numbers, or {\"indices\", \"values\"}");
     return read_target_example(call, vector, &here, q);
 }

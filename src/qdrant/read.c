@@ -3,6 +3,7 @@
 
 #include "base/id.h"
 #include "doc/value.h"
+#include "net/grpc.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -18,7 +19,7 @@ bool read_fail(struct call *call, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    call_fail(call, 400, "Format error in JSON body: %s", text);
+    call_fail(call, 400, call->rpc ? "%s" : "Format error in JSON body: %s", text);
     return false;
 }
 
@@ -30,7 +31,7 @@ bool read_invalid(struct call *call, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    call_fail(call, 422, "Validation error in JSON body: [%s]", text);
+    call_fail(call, 422, call->rpc ? "Validation error in body: [%s]" : "Validation error in JSON body: [%s]", text);
     return false;
 }
 
@@ -136,13 +137,21 @@ static bool is_consistency(const char *text)
            strcmp(text, "quorum") == 0 || strcmp(text, "all") == 0;
 }
 
+/* A number of seconds from the request's start as milliseconds from now. */
+static uint32_t left_of(const struct call *call, double seconds)
+{
+    double left = seconds - call_seconds(call);
+
+    return left > 0.001 ? (uint32_t)MIN(left * 1000, 4e9) : 1;
+}
+
 bool read_timeout(struct call *call, uint32_t *ret_ms)
 {
     const char *text = call_query(call, "timeout");
     size_t digits = text ? strspn(text, "0123456789") : 0;
-    double left;
+    uint32_t patience = call->rpc ? grpc_timeout_ms(call->x) : 0;
 
-    *ret_ms = 0;
+    *ret_ms = patience ? left_of(call, patience / 1e3) : 0;
     if (!text)
         return true;
     if (!digits || digits > 9 || text[digits]) {
@@ -154,8 +163,7 @@ bool read_timeout(struct call *call, uint32_t *ret_ms)
         call_fail(call, 422, "Validation error in query parameters: [timeout: value 0 invalid, must be 1 or larger]");
         return false;
     }
-    left = atof(text) - call_seconds(call);
-    *ret_ms = left > 0.001 ? (uint32_t)MIN(left * 1000, 4e9) : 1;
+    *ret_ms = *ret_ms ? MIN(*ret_ms, left_of(call, atof(text))) : left_of(call, atof(text));
     return true;
 }
 
@@ -208,11 +216,43 @@ bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id 
     return true;
 }
 
+bool is_list(yyjson_val *v)
+{
+    return yyjson_is_arr(v) || yyjson_is_raw(v);
+}
+
+static size_t list_size(yyjson_val *v)
+{
+    return yyjson_is_raw(v) ? yyjson_get_len(v) / sizeof(float) : yyjson_arr_size(v);
+}
+
+/* Of a message: they are floats already. */
+static bool read_packed(struct call *call, yyjson_val *v, const void **ret, uint32_t *ret_dim)
+{
+    size_t count = list_size(v);
+    float *out = arena_alloc(&call->c.arena, MAX(count, (size_t)1) * sizeof *out);
+
+    if (!out || count > UINT32_MAX)
+        return read_fail(call, "vector: too large");
+    memcpy(out, yyjson_get_raw(v), count * sizeof *out);
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(out[i]))
+            return read_fail(call, "vector: element %zu is not a finite number", i);
+    }
+    *ret = out;
+    *ret_dim = (uint32_t)count;
+    return true;
+}
+
 bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *ret_dim)
 {
     size_t i, count = yyjson_arr_size(v);
     yyjson_val *item;
-    float *out = arena_alloc(&call->c.arena, MAX(count, (size_t)1) * sizeof *out);
+    float *out;
+
+    if (yyjson_is_raw(v))
+        return read_packed(call, v, ret, ret_dim);
+    out = arena_alloc(&call->c.arena, MAX(count, (size_t)1) * sizeof *out);
 
     if (!out || count > UINT32_MAX)
         return read_fail(call, "vector: too large");
@@ -257,10 +297,10 @@ bool read_sparse(struct call *call, yyjson_val *v, kith_vector *to)
     const void *floats;
     uint32_t n_values;
 
-    if (!yyjson_is_arr(indices) || !yyjson_is_arr(values))
+    if (!yyjson_is_arr(indices) || !is_list(values))
         return read_fail(call, "sparse vector: expected {\"indices\": [...], \"values\": [...]}");
-    if (n != yyjson_arr_size(values))
-        return read_invalid(call, "values: must be the same length as indices (%zu != %zu)", yyjson_arr_size(values), n);
+    if (n != list_size(values))
+        return read_invalid(call, "values: must be the same length as indices (%zu != %zu)", list_size(values), n);
     if (!blob || n > UINT32_MAX / 8)
         return read_fail(call, "sparse vector: too large");
     yyjson_arr_foreach(indices, i, count, item) {
@@ -284,9 +324,9 @@ bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector
         return read_sparse(call, v, to);
     if (yyjson_is_obj(v))
         return read_fail(call, "vector \"%s\": inference is not supported yet; send the numbers", name);
-    if (!yyjson_is_arr(v))
+    if (!is_list(v))
         return read_fail(call, "vector \"%s\": invalid type, expected a list of numbers", name);
-    if (yyjson_is_arr(yyjson_arr_get_first(v)))
+    if (is_list(yyjson_arr_get_first(v)))
         return read_fail(call, "vector \"%s\": multivectors are not supported yet", name);
     return read_floats(call, v, &to->data, &to->dim);
 }
@@ -300,7 +340,7 @@ bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, siz
     out = arena_zalloc(&call->c.arena, MAX(yyjson_is_obj(v) ? yyjson_obj_size(v) : 1, (size_t)1) * sizeof *out);
     if (!out)
         return read_fail(call, "out of memory");
-    if (yyjson_is_arr(v)) {
+    if (is_list(v)) {
         if (!read_vector(call, "", v, &out[n++]))
             return false;
     } else if (yyjson_is_obj(v)) {

@@ -1,8 +1,8 @@
-/* routes.c - the table of this dialect's REST operations. An endpoint is one row here and a function
+/* routes.c - the table of this dialect's operations, REST and gRPC. An endpoint is one row here and a function
  * in the file of its family. */
 #include "qdrant/dialect.h"
 
-enum { BODY = 32 << 20, SMALL = 1 << 20 };
+enum { BODY = 32 << 20, MESSAGE = 64 << 20, SMALL = 1 << 20 };
 
 const struct route qdrant_routes[] = {
     /* service.c */
@@ -45,7 +45,6 @@ const struct route qdrant_routes[] = {
     {"POST", "/collections/{}/points/query/batch", READ, BODY, query_batch},
     {"POST", "/collections/{}/points/search", READ, BODY, search_one},
     {"POST", "/collections/{}/points/search/batch", READ, BODY, search_batch},
-    /* known to clients, not here yet: a clear answer instead of an empty 404 */
     {"POST", "/collections/{}/points/query/groups", READ, BODY, query_groups_call},
     {"POST", "/collections/{}/points/search/groups", READ, BODY, search_groups_call},
     {"POST", "/collections/{}/points/search/matrix/pairs", READ, BODY, matrix_pairs_call},
@@ -56,6 +55,7 @@ const struct route qdrant_routes[] = {
     {"POST", "/collections/{}/points/discover", READ, BODY, discover_one},
     {"POST", "/collections/{}/points/discover/batch", READ, BODY, discover_batch},
     {"POST", "/collections/{}/facet", READ, BODY, facets_call},
+    /* known to clients, not here yet: a clear answer instead of an empty 404 */
     {"PUT", "/collections/{}/vectors/{}", MANAGE, SMALL, not_yet},
     {"DELETE", "/collections/{}/vectors/{}", MANAGE, 0, not_yet},
     {"GET", "/collections/{}/snapshots", READ, 0, not_yet},
@@ -64,5 +64,58 @@ const struct route qdrant_routes[] = {
     {"POST", "/snapshots", MANAGE, SMALL, not_yet},
     {"GET", "/collections/{}/cluster", READ, 0, collections_cluster},
     {"PUT", "/collections/{}/shards", MANAGE, SMALL, not_yet},
+    /* gRPC: the same handlers (rpc.c) */
+    {"RPC", "/qdrant.Points/Query", READ, MESSAGE, query_one},
+    {"RPC", "/qdrant.Points/Search", READ, MESSAGE, search_one},
+    {"RPC", "/qdrant.Points/Upsert", WRITE, MESSAGE, points_upsert},
+    {"RPC", "/qdrant.Points/Delete", WRITE, MESSAGE, points_delete},
+    {"RPC", "/qdrant.Points/Get", READ, MESSAGE, points_get},
+    {"RPC", "/qdrant.Points/UpdateVectors", WRITE, MESSAGE, vectors_update},
+    {"RPC", "/qdrant.Points/DeleteVectors", WRITE, MESSAGE, vectors_delete},
+    {"RPC", "/qdrant.Points/SetPayload", WRITE, MESSAGE, payload_set},
+    {"RPC", "/qdrant.Points/OverwritePayload", WRITE, MESSAGE, payload_overwrite},
+    {"RPC", "/qdrant.Points/DeletePayload", WRITE, MESSAGE, payload_delete},
+    {"RPC", "/qdrant.Points/ClearPayload", WRITE, MESSAGE, payload_clear},
+    {"RPC", "/qdrant.Points/CreateFieldIndex", WRITE, SMALL, index_create},
+    {"RPC", "/qdrant.Points/DeleteFieldIndex", WRITE, SMALL, index_delete},
+    {"RPC", "/qdrant.Points/CreateVectorName", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Points/DeleteVectorName", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Points/SearchBatch", READ, MESSAGE, search_batch},
+    {"RPC", "/qdrant.Points/SearchGroups", READ, MESSAGE, search_groups_call},
+    {"RPC", "/qdrant.Points/Scroll", READ, MESSAGE, points_scroll},
+    {"RPC", "/qdrant.Points/Recommend", READ, MESSAGE, recommend_one},
+    {"RPC", "/qdrant.Points/RecommendBatch", READ, MESSAGE, recommend_batch},
+    {"RPC", "/qdrant.Points/RecommendGroups", READ, MESSAGE, recommend_groups_call},
+    {"RPC", "/qdrant.Points/Discover", READ, MESSAGE, discover_one},
+    {"RPC", "/qdrant.Points/DiscoverBatch", READ, MESSAGE, discover_batch},
+    {"RPC", "/qdrant.Points/Count", READ, MESSAGE, points_count},
+    {"RPC", "/qdrant.Points/UpdateBatch", WRITE, MESSAGE, points_batch},
+    {"RPC", "/qdrant.Points/QueryBatch", READ, MESSAGE, query_batch},
+    {"RPC", "/qdrant.Points/QueryGroups", READ, MESSAGE, query_groups_call},
+    {"RPC", "/qdrant.Points/Facet", READ, MESSAGE, facets_call},
+    {"RPC", "/qdrant.Points/SearchMatrixPairs", READ, MESSAGE, matrix_pairs_call},
+    {"RPC", "/qdrant.Points/SearchMatrixOffsets", READ, MESSAGE, matrix_offsets_call},
+    {"RPC", "/qdrant.Collections/Get", READ, SMALL, collections_get},
+    {"RPC", "/qdrant.Collections/List", READ, SMALL, collections_list},
+    {"RPC", "/qdrant.Collections/Create", MANAGE, SMALL, collections_create},
+    {"RPC", "/qdrant.Collections/Update", MANAGE, SMALL, collections_update},
+    {"RPC", "/qdrant.Collections/Delete", MANAGE, SMALL, collections_delete},
+    {"RPC", "/qdrant.Collections/UpdateAliases", MANAGE, SMALL, aliases_change},
+    {"RPC", "/qdrant.Collections/ListCollectionAliases", READ, SMALL, aliases_of},
+    {"RPC", "/qdrant.Collections/ListAliases", READ, SMALL, aliases_all},
+    {"RPC", "/qdrant.Collections/CollectionClusterInfo", READ, SMALL, collections_cluster},
+    {"RPC", "/qdrant.Collections/CollectionExists", READ, SMALL, collections_exists},
+    {"RPC", "/qdrant.Collections/UpdateCollectionClusterSetup", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Collections/CreateShardKey", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Collections/DeleteShardKey", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Collections/ListShardKeys", READ, SMALL, not_yet},
+    {"RPC", "/qdrant.Snapshots/Create", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Snapshots/List", READ, SMALL, not_yet},
+    {"RPC", "/qdrant.Snapshots/Delete", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Snapshots/CreateFull", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Snapshots/ListFull", READ, SMALL, not_yet},
+    {"RPC", "/qdrant.Snapshots/DeleteFull", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Qdrant/HealthCheck", FREE, SMALL, service_root},
+    {"RPC", "/grpc.health.v1.Health/Check", FREE, SMALL, service_rpc_health},
 };
 const size_t qdrant_routes_count = ARRAY_SIZE(qdrant_routes);

@@ -1,6 +1,8 @@
 /* search.c - the Query API and the older calls for the same: what query.c has read is run, and written. */
 #include "qdrant/search.h"
 
+#include "codec/pb.h"
+
 #include <math.h>
 
 /* What users of the peer get when they say nothing is its width of 100, which finds about so much; sparse vectors are
@@ -124,15 +126,39 @@ float search_score(const struct search *s, const kith_hit *h)
     return is_by_distance(&s->q) ? score_of(s->metric, h->distance) : -h->distance;
 }
 
+uint64_t search_version(const struct search *s, const kith_hit *h)
+{
+    return has_scores(&s->q) ? h->lsn : 0;
+}
+
 void search_put(struct buf *out, const struct search *s, const kith_hit *h)
 {
-    buf_printf(out, "{\"version\":%llu,\"score\":", (unsigned long long)(has_scores(&s->q) ? h->lsn : 0));
+    buf_printf(out, "{\"version\":%llu,\"score\":", (unsigned long long)search_version(s, h));
     json_put_f32(out, search_score(s, h));
     buf_u8(out, ',');
     put_point(out, h, s->q.select.doc != 0, s->q.select.vectors != 0);
     if (s->q.kind == KITH_QUERY_ORDER_BY)
         put_order_value(out, h);
     buf_u8(out, '}');
+}
+
+static void put_hits(struct call *call, const struct search *s, const kith_result *r, bool wrap)
+{
+    struct buf *out = &call->out;
+
+    if (wrap)
+        buf_text(out, "{\"points\":");
+    buf_u8(out, '[');
+    for (size_t i = 0; i < r->count; i++) {
+        if (i)
+            buf_u8(out, ',');
+        search_put(out, s, &r->hits[i]);
+    }
+    buf_u8(out, ']');
+    if (wrap && s->q.explain && r->explain)
+        buf_printf(out, ",\"explain\":%s", r->explain);
+    if (wrap)
+        buf_u8(out, '}');
 }
 
 /* Runs one; false: answered with an error. */
@@ -148,19 +174,10 @@ static bool run(struct call *call, const kith_collection_info *info, struct sear
         fail_kith(call, &err);
         return false;
     }
-    if (wrap)
-        buf_text(&call->out, "{\"points\":");
-    buf_u8(&call->out, '[');
-    for (size_t i = 0; i < r->count; i++) {
-        if (i)
-            buf_u8(&call->out, ',');
-        search_put(&call->out, s, &r->hits[i]);
-    }
-    buf_u8(&call->out, ']');
-    if (wrap && s->q.explain && r->explain)
-        buf_printf(&call->out, ",\"explain\":%s", r->explain);
-    if (wrap)
-        buf_u8(&call->out, '}');
+    for (size_t i = 0; call->rpc && i < r->count; i++)
+        rpc_put_scored(&call->out, 1, s, &r->hits[i]);
+    if (!call->rpc)
+        put_hits(call, s, r, wrap);
     kith_result_free(r);
     return true;
 }
@@ -201,9 +218,9 @@ static void one(struct call *call, read_form read, bool wrap)
 
     if (!body || !read(call, body, &s) || !schema_of(call, &info))
         return;
-    begin_ok(call);
+    hits_begin(call);
     if (run(call, &info, &s, wrap))
-        finish_ok(call);
+        hits_finish(call, 2);
     kith_info_free(&info);
 }
 
@@ -233,16 +250,21 @@ static void batch(struct call *call, read_form read, bool wrap)
     }
     if (!schema_of(call, &info))
         return;
-    begin_ok(call);
-    buf_u8(&call->out, '[');
+    hits_begin(call);
+    if (!call->rpc)
+        buf_u8(&call->out, '[');
     for (i = 0, count = yyjson_arr_size(list); ok && i < count; i++) {
-        if (i)
+        size_t mark = call->rpc ? pb_begin(&call->out, 1) : 0;
+        if (i && !call->rpc)
             buf_u8(&call->out, ',');
         ok = run(call, &info, &searches[i], wrap);
+        if (ok && call->rpc)
+            pb_end(&call->out, mark);
     }
     if (ok) {
-        buf_u8(&call->out, ']');
-        finish_ok(call);
+        if (!call->rpc)
+            buf_u8(&call->out, ']');
+        hits_finish(call, 2);
     }
     kith_info_free(&info);
 }

@@ -14,6 +14,13 @@ void service_health(struct call *call)
     call_answer(call, 200, "text/plain");
 }
 
+/* What is loaded serves: there is no other state. */
+void service_rpc_health(struct call *call)
+{
+    buf_text(&call->out, "{\"status\":\"serving\"}");
+    call_answer(call, 200, "application/json");
+}
+
 void service_ready(struct call *call)
 {
     buf_text(&call->out, "all shards are ready");

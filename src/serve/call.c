@@ -2,6 +2,7 @@
 #include "serve/serve.h"
 
 #include "base/mem.h"
+#include "net/grpc.h"
 #include "os/os.h"
 
 #include <stdarg.h>
@@ -132,6 +133,23 @@ const char *call_query(const struct call *call, const char *name)
     return NULL;
 }
 
+static bool is_rpc(const struct route *r)
+{
+    return strcmp(r->method, "RPC") == 0;
+}
+
+static bool find_rpc(struct call *call)
+{
+    for (size_t i = 0; i < call->server->routes_count; i++) {
+        const struct route *r = &call->server->routes[i];
+        if (is_rpc(r) && strcmp(r->path, call->x->target) == 0) {
+            call->route = r;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* 0 found; 404 no such path; 405 another method */
 static int find_route(struct call *call)
 {
@@ -142,7 +160,7 @@ static int find_route(struct call *call)
 
     for (size_t i = 0; i < call->server->routes_count && !s.bad; i++) {
         const struct route *r = &call->server->routes[i];
-        if (!path_matches(r->path, &s, call))
+        if (is_rpc(r) || !path_matches(r->path, &s, call))
             continue;
         status = 405;
         if (strcmp(r->method, call->x->method) == 0 ||
@@ -218,20 +236,76 @@ static void account(struct call *call, int status)
     }
 }
 
-void call_answer(struct call *call, int status, const char *type)
+static enum grpc_code grpc_code_of(int status)
+{
+    switch (status) {
+    case 200: return GRPC_OK;
+    case 400: case 413: case 422: return GRPC_INVALID_ARGUMENT;
+    case 401: return GRPC_UNAUTHENTICATED;
+    case 403: return GRPC_PERMISSION_DENIED;
+    case 404: return GRPC_NOT_FOUND;
+    case 405: case 501: return GRPC_UNIMPLEMENTED;
+    case 408: return GRPC_DEADLINE_EXCEEDED;
+    case 409: return GRPC_ALREADY_EXISTS;
+    case 429: case 507: return GRPC_RESOURCE_EXHAUSTED;
+    case 503: return GRPC_UNAVAILABLE;
+    default: return GRPC_INTERNAL;
+    }
+}
+
+/* What every answer ends with; `body` is the caller's now. */
+static struct exchange *end_call(struct call *call, int status, struct buf *ret_body)
 {
     struct exchange *x = call->x;
-    struct buf body = call->out;
-    const char *extra = status == 429 ? "retry-after: 1\r\naccess-control-allow-origin: *\r\n"
-                                      : "access-control-allow-origin: *\r\n";
 
-    if (body.failed)
-        status = 500;
+    *ret_body = call->out;
     account(call, status);
     yyjson_doc_free(call->json);
     ctx_release(&call->c);
     mem_free(call);
-    http_answer(x, status, type, extra, &body);
+    return x;
+}
+
+static void fail_rpc(struct call *call, int status, const char *text, size_t size)
+{
+    char copy[512]; /* what the call holds goes with it */
+    struct exchange *x;
+    struct buf body;
+
+    snprintf(copy, sizeof copy, "%.*s", (int)MIN(size, sizeof copy - 1), text ? text : "");
+    x = end_call(call, status, &body);
+    buf_release(&body);
+    grpc_fail(x, grpc_code_of(status), copy, status == 429 ? "retry-after: 1\r\n" : NULL);
+}
+
+static void answer_rpc(struct call *call, int status)
+{
+    struct exchange *x;
+    struct buf body;
+
+    if (status != 200) { /* with a text of its own */
+        fail_rpc(call, status, (char *)call->out.data, call->out.size);
+        return;
+    }
+    if (!call->encoded)
+        call->server->rpc->write(call);
+    x = end_call(call, status, &body);
+    grpc_answer(x, &body);
+}
+
+void call_answer(struct call *call, int status, const char *type)
+{
+    const char *extra = status == 429 ? "retry-after: 1\r\naccess-control-allow-origin: *\r\n"
+                                      : "access-control-allow-origin: *\r\n";
+    struct exchange *x;
+    struct buf body;
+
+    if (call->rpc) {
+        answer_rpc(call, status);
+        return;
+    }
+    x = end_call(call, status, &body);
+    http_answer(x, body.failed ? 500 : status, type, extra, &body);
 }
 
 void call_fail(struct call *call, int status, const char *format, ...)
@@ -242,6 +316,10 @@ void call_fail(struct call *call, int status, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (call->rpc) {
+        fail_rpc(call, status, text, strlen(text));
+        return;
+    }
     call->out.size = 0;
     buf_text(&call->out, "{\"status\":{\"error\":");
     json_put_str(&call->out, text, strlen(text));
@@ -289,6 +367,40 @@ static void preflight(struct call *call)
                 &empty);
 }
 
+/* True: allowed. */
+static bool admit(struct call *call)
+{
+    int status = authorise(call);
+
+    if (status == 0)
+        return true;
+    buf_text(&call->out, status == 403 ? "Forbidden: this key may only read"
+                         : http_header(call->x, "api-key") || http_header(call->x, "authorization")
+                             ? "Invalid API key or JWT"
+                             : "Must provide an API key or an Authorization bearer token");
+    call_answer(call, status, "text/plain");
+    return false;
+}
+
+static void handle_rpc(struct call *call)
+{
+    struct bytes message;
+    int rc;
+
+    call->rpc = true;
+    if (!call->server->rpc || !find_rpc(call)) {
+        call_fail(call, 501, "unknown method %.200s", call->x->target);
+        return;
+    }
+    if (!admit(call))
+        return;
+    rc = grpc_message(&call->c, call->x, call->route->body_max, &message);
+    if (rc < 0)
+        call_fail(call, rc == KITH_LIMIT ? 429 : rc == KITH_UNSUPPORTED ? 501 : 400, "%s", call->c.text);
+    else if (call->server->rpc->read(call, message))
+        call->route->handle(call);
+}
+
 void serve_handle(void *server, struct exchange *x)
 {
     struct call *call = mem_zalloc(sizeof *call);
@@ -302,6 +414,10 @@ void serve_handle(void *server, struct exchange *x)
     call->server = server;
     call->x = x;
     ctx_init(&call->c, os_linux());
+    if (grpc_is(x)) {
+        handle_rpc(call);
+        return;
+    }
     status = find_route(call);
     if (status == 405 && strcmp(x->method, "OPTIONS") == 0) {
         preflight(call);
@@ -311,16 +427,7 @@ void serve_handle(void *server, struct exchange *x)
         call_answer(call, status, NULL);
         return;
     }
-    status = authorise(call);
-    if (status) {
-        buf_text(&call->out, status == 403 ? "Forbidden: this key may only read"
-                             : http_header(x, "api-key") || http_header(x, "authorization")
-                                 ? "Invalid API key or JWT"
-                                 : "Must provide an API key or an Authorization bearer token");
-        call_answer(call, status, "text/plain");
-        return;
-    }
-    if (call->route->body_max && !read_body(call))
+    if (!admit(call) || (call->route->body_max && !read_body(call)))
         return;
     call->route->handle(call);
 }

@@ -14,14 +14,20 @@ enum privilege { FREE, READ, WRITE, MANAGE };
 struct call;
 
 struct route {
-    const char *method;
-    const char *path; /* /collections/{}/points: each {} is one decoded segment */
+    const char *method; /* "RPC": a method of a gRPC service */
+    const char *path;   /* /collections/{}/points: each {} is one decoded segment; /package.Service/Method */
     enum privilege privilege;
     uint32_t body_max; /* bytes; 0: a body is not read */
     void (*handle)(struct call *call);
 };
 
-enum { PARAMS_MAX = 4, QUERY_MAX = 16, ROUTES_MAX = 96, LATENCY_BUCKETS = 12 };
+enum { PARAMS_MAX = 4, QUERY_MAX = 16, ROUTES_MAX = 192, LATENCY_BUCKETS = 12 };
+
+/* How a dialect's gRPC messages become what its handlers read, and what they wrote becomes messages. */
+struct rpc_form {
+    bool (*read)(struct call *call, struct bytes message); /* false: answered */
+    void (*write)(struct call *call);                      /* call->out: from JSON to a message after its prefix */
+};
 
 struct route_stats {
     atomic_ullong count[6]; /* by status class */
@@ -33,6 +39,8 @@ struct server {
     kith_db *db;
     const struct route *routes;
     size_t routes_count;
+    const struct rpc_form *rpc; /* NULL: no gRPC here */
+    const void *rpc_schema;     /* the dialect's */
     struct route_stats stats[ROUTES_MAX];
     const char *api_key, *read_only_key; /* NULL: none */
     const char *version;
@@ -57,6 +65,8 @@ struct call {
     yyjson_doc *json;
     yyjson_val *body; /* NULL: none was sent */
     struct buf out;
+    bool rpc;         /* it came by gRPC */
+    bool encoded;     /* and `out` is a message already */
     void *state;      /* the handler's, in the arena */
 };
 

@@ -18,15 +18,15 @@ def free_port():
 
 class Server:
     def __init__(self, data, environment=None, *options):
-        self.data, self.port = str(data), free_port()
+        self.data, self.port, self.grpc_port = str(data), free_port(), free_port()
         self.environment, self.options = environment or {}, options
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
 
     def start(self):
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--data", self.data, "--rest-port", str(self.port), "--metrics-port", "0",
-             *self.options], env={"PATH": os.environ["PATH"], **self.environment}, stderr=subprocess.PIPE, text=True)
+            [BINARY, "serve", "--data", self.data, "--rest-port", str(self.port), "--grpc-port",
+             str(self.grpc_port), "--metrics-port", "0", *self.options], env={"PATH": os.environ["PATH"], **self.environment}, stderr=subprocess.PIPE, text=True)
         for _ in range(600):
             if self.process.poll() is not None:
                 raise RuntimeError(self.process.stderr.read())
@@ -36,6 +36,12 @@ class Server:
             except OSError:
                 time.sleep(0.02)
         raise RuntimeError("the server does not answer")
+
+    def client(self, transport="rest"):
+        """the official client, over one of the two ways it knows"""
+        from qdrant_client import QdrantClient
+        return QdrantClient(host="127.0.0.1", port=self.port, grpc_port=self.grpc_port, timeout=120,
+                            prefer_grpc=transport == "grpc")
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -48,11 +54,13 @@ class Server:
         self.process.stderr.close()
 
 
-def sealing_early(tmp_path_factory, rows):
+TRANSPORTS = ["rest", "grpc"]
+
+
+def sealing_early(tmp_path_factory, rows, transport="rest"):
     """a client of a server whose segments are sealed at so few rows that indexes and documents in files answer too"""
-    from qdrant_client import QdrantClient
     s = Server(tmp_path_factory.mktemp("early") / "kith", {"KITH_STORAGE_GROWING_ROWS_MAX": str(rows)}).start()
-    yield QdrantClient(s.url, timeout=120)
+    yield s.client(transport)
     s.stop()
 
 
@@ -63,7 +71,6 @@ def server(tmp_path_factory):
     s.stop()
 
 
-@pytest.fixture
-def client(server):
-    from qdrant_client import QdrantClient
-    return QdrantClient(server.url, timeout=120)
+@pytest.fixture(params=TRANSPORTS)
+def client(server, request):
+    return server.client(request.param)

@@ -8,11 +8,11 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
-from conftest import sealing_early
+from conftest import TRANSPORTS, sealing_early
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    yield from sealing_early(tmp_path_factory, 100)
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def client(tmp_path_factory, request):
+    yield from sealing_early(tmp_path_factory, 100, request.param)
 
 
 IDS = list(range(25)) + [str(uuid.UUID(int=i * 7919 + 1)) for i in range(15)]

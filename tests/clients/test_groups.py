@@ -7,14 +7,14 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
-from conftest import sealing_early
+from conftest import TRANSPORTS, sealing_early
 
 N, DIM, SEED = 900, 6, int(os.environ.get("SEED", "1"))
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    yield from sealing_early(tmp_path_factory, 300)
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def client(tmp_path_factory, request):
+    yield from sealing_early(tmp_path_factory, 300, request.param)
 
 
 def payload(r, i):

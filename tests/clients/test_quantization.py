@@ -21,7 +21,7 @@ def product(ratio):
 
 
 def scalar():
-    return m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99, always_ram=True))
+    return m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.875, always_ram=True))
 
 
 KINDS = {  # and how many of 1,000 true neighbours a search without parameters finds at least
@@ -113,7 +113,7 @@ def test_wrong(server, wrong, text):
 
 def test_search_parameters(client, vectors):
     name, n = "scalar", 20000
-    scalar = m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99, always_ram=True))
+    scalar = m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.875, always_ram=True))
     client.delete_collection(name)
     client.create_collection(name, vectors_config=m.VectorParams(size=DIM, distance=m.Distance.COSINE),
                              quantization_config=scalar)

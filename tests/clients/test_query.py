@@ -8,16 +8,16 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
-from conftest import sealing_early
+from conftest import TRANSPORTS, sealing_early
 from test_compare import same_scored
 
 N, DIM = 400, 8
 SEED = int(os.environ.get("SEED", "100"))
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    yield from sealing_early(tmp_path_factory, 150)
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def client(tmp_path_factory, request):
+    yield from sealing_early(tmp_path_factory, 150, request.param)
 
 
 class Draw:

@@ -5,15 +5,15 @@ import random
 import pytest
 from qdrant_client import models as m
 
-from conftest import sealing_early
+from conftest import TRANSPORTS, sealing_early
 
 WORDS = ["Fox", "foxes", "quick-brown", "a", "an", "Über", "überall", "42", "日本", "don't", "x.y", "jumping"]
 SEED = int(os.environ.get("SEED", "1"))
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    yield from sealing_early(tmp_path_factory, 200)
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def client(tmp_path_factory, request):
+    yield from sealing_early(tmp_path_factory, 200, request.param)
 
 
 def tokens(text, o, asked=False):
