@@ -679,6 +679,42 @@ KITH_API kith_view *kith_view_pin(kith_db *db, const char *name, kith_err *err);
 KITH_API void kith_view_unpin(kith_view *view);
 KITH_API kith_result *kith_view_query(kith_view *view, const kith_query *query, kith_err *err);
 
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+/* A state of a collection, or of all of them with the aliases, kept under a name. Nothing is copied: it shares its
+ * files with the collection, and holds those that this one lets go of. Collections that are dropped leave theirs. */
+typedef struct kith_snapshot {
+    char *name; /* <collection>-1-<time>.snapshot; full-snapshot-<time>.snapshot */
+    uint64_t created_ms; /* since 1970 */
+    uint64_t size;       /* bytes of its file */
+} kith_snapshot;
+typedef struct kith_snapshots {
+    kith_snapshot *snapshots; /* by name */
+    size_t count;
+} kith_snapshots;
+/* In all of them `collection` NULL means: of all collections. Holds what was acknowledged before the call; one
+ * collection is caught after the other. `ret_made` has one; kith_snapshots_free. */
+KITH_API int kith_snapshot_create(kith_db *db, const char *collection, kith_snapshots *ret_made, kith_err *err);
+KITH_API int kith_snapshot_list(kith_db *db, const char *collection, kith_snapshots *ret_snapshots, kith_err *err);
+KITH_API void kith_snapshots_free(kith_snapshots *snapshots);
+/* 1, or 0 if there was none. */
+KITH_API int kith_snapshot_drop(kith_db *db, const char *collection, const char *name, kith_err *err);
+/* The state becomes that of collection `to`, which is made, or replaced at once; `to` NULL: of those it was made of,
+ * with the aliases. Versions of later writes lie above all restored ones. */
+KITH_API int kith_snapshot_restore(kith_db *db, const char *collection, const char *name, const char *to,
+                                   kith_err *err);
+/* The snapshot as a file (docs/format/snapshot.md): `most` of its bytes from `offset` on, how many is returned; 0 at
+ * its end. It stays readable if the snapshot is dropped. One thread at a time; kith_snapshot_close. */
+typedef struct kith_snapshot_file kith_snapshot_file;
+KITH_API kith_snapshot_file *kith_snapshot_open(kith_db *db, const char *collection, const char *name, kith_err *err);
+KITH_API uint64_t kith_snapshot_size(const kith_snapshot_file *file);
+KITH_API size_t kith_snapshot_read(kith_snapshot_file *file, uint64_t offset, void *to, size_t most);
+KITH_API void kith_snapshot_close(kith_snapshot_file *file);
+/* Restores from such a file, of this database or another one. Checksums are verified before anything changes. */
+KITH_API int kith_snapshot_import(kith_db *db, const void *data, size_t size, const char *to, kith_err *err);
+
+/* ---- upkeep --------------------------------------------------------------------------------- */
+
 /* Seals growing data, builds missing graphs and indexes, publishes; returns when all is done. */
 KITH_API int kith_optimize(kith_db *db, const char *name, kith_err *err);
 /* Writes a manifest of the present state so that the log can be trimmed. */

@@ -77,6 +77,7 @@ bool db_has_name(struct db *db, const char *name)
 static int catalog_add(struct ctx *c, struct db *db, struct shard *s)
 {
     uint64_t *slot;
+    size_t i;
 
     if (db->shards_count == db->shards_capacity) {
         size_t capacity = db->shards_capacity ? db->shards_capacity * 2 : 16;
@@ -90,7 +91,9 @@ static int catalog_add(struct ctx *c, struct db *db, struct shard *s)
     if (!slot)
         return err_nomem(c);
     *slot = (uint64_t)(uintptr_t)s;
-    db->shards[db->shards_count++] = s; /* ids only grow: the order holds */
+    for (i = db->shards_count++; i > 0 && db->shards[i - 1]->id > s->id; i--)
+        db->shards[i] = db->shards[i - 1];
+    db->shards[i] = s;
     return 0;
 }
 
@@ -135,7 +138,7 @@ static int put_collection(struct ctx *c, struct db *db, const struct shard *s, u
     return rc;
 }
 
-static int check_name(struct ctx *c, const char *name)
+int db_check_name(struct ctx *c, const char *name)
 {
     size_t n = strlen(name);
 
@@ -151,7 +154,7 @@ int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema 
     struct shard *s = NULL;
     int rc;
 
-    TRY(check_name(c, name));
+    TRY(db_check_name(c, name));
     TRY(schema_new(c, given, &schema));
     os_mutex_lock(&db->catalog);
     rc = by_name(db, name) ? err_set(c, KITH_EXISTS, "Collection `%.180s` already exists!", name) : 0;
@@ -261,21 +264,19 @@ static int leave_catalog(struct ctx *c, struct db *db, struct shard *s)
     return rc;
 }
 
-int db_drop(struct ctx *c, struct db *db, const char *name)
+/* `gone`: it left the catalogue, and nobody finds it any more. */
+static void end_drop(struct db *db, struct shard *s, bool gone)
 {
-    struct shard *s = take_for_drop(db, name);
-    int rc = s ? leave_catalog(c, db, s) : 0;
-
-    if (rc > 0) {
+    if (!s)
+        return;
+    if (gone) {
         os_mutex_lock(&s->lock);
         s->dropped = true;
         os_mutex_unlock(&s->lock);
     }
-    if (s) {
-        atomic_store(&s->leaving, rc > 0);
-        optimize_give_back(s);
-    }
-    if (rc > 0) {
+    atomic_store(&s->leaving, gone);
+    optimize_give_back(s);
+    if (gone) {
         sched_drain(&db->sched, &s->link);
         sched_drain(&db->sched, &s->monitor.job);
         sched_drain(&db->sched, &s->maintain);
@@ -283,6 +284,74 @@ int db_drop(struct ctx *c, struct db *db, const char *name)
         shard_unref(s); /* the catalogue's */
     }
     shard_unref(s);
+}
+
+int db_drop(struct ctx *c, struct db *db, const char *name)
+{
+    struct shard *s = take_for_drop(db, name);
+    int rc = s ? leave_catalog(c, db, s) : 0;
+
+    end_drop(db, s, rc > 0);
+    return rc;
+}
+
+/* The facts of `s` in the place of those of `old`, which may be NULL. */
+static int replace_facts(struct ctx *c, struct db *db, const struct shard *s, const struct shard *old,
+                         struct bytes pointer)
+{
+    struct meta_change changes[4] = {{0}};
+    char *keys = arena_zalloc(&c->arena, 2 * 40);
+    struct buf fact, next;
+    size_t n = 0;
+    int rc;
+
+    if (!keys)
+        return err_nomem(c);
+    buf_init(&fact);
+    buf_init(&next);
+    buf_u64(&fact, s->id);
+    buf_u64(&fact, s->created_ms);
+    schema_encode(s->schema, &fact);
+    buf_u64(&next, db->next_shard);
+    shard_key(s, keys);
+    changes[n++] = (struct meta_change){os_path(&c->arena, "collection", s->name), {fact.data, fact.size}, false};
+    changes[n++] = (struct meta_change){"next-shard", {next.data, next.size}, false};
+    if (pointer.size)
+        changes[n++] = (struct meta_change){keys, pointer, false};
+    if (old) {
+        shard_key(old, keys + 40);
+        changes[n++] = (struct meta_change){keys + 40, {NULL, 0}, true};
+    }
+    rc = fact.failed || next.failed || !changes[0].key ? err_nomem(c)
+                                                       : db->meta->ops->swap(c, db->meta, NULL, 0, changes, n);
+    buf_release(&fact);
+    buf_release(&next);
+    return rc;
+}
+
+int db_replace(struct ctx *c, struct db *db, struct shard *s, struct bytes pointer)
+{
+    struct shard *old = take_for_drop(db, s->name);
+    uint64_t *found;
+    int rc = 0;
+
+    os_mutex_lock(&db->catalog);
+    found = strmap_get(&db->names, s->name);
+    if ((found ? (struct shard *)(uintptr_t)*found : NULL) != old)
+        rc = err_set(c, KITH_BUSY, "collection %.180s is being changed; try again", s->name);
+    else if (!old && strmap_get(&db->aliases, s->name))
+        rc = err_set(c, KITH_EXISTS, "%.180s is an alias", s->name);
+    if (rc >= 0)
+        rc = replace_facts(c, db, s, old, pointer);
+    if (rc >= 0 && pointer.size)
+        rc = shard_learn_revision(c, s);
+    if (rc >= 0) {
+        if (old)
+            catalog_remove(db, old);
+        rc = catalog_add(c, db, s);
+    }
+    os_mutex_unlock(&db->catalog);
+    end_drop(db, old, rc >= 0);
     return rc;
 }
 
@@ -320,7 +389,7 @@ static int change_alias(struct ctx *c, struct db *db, struct strmap *now, const 
     }
     if (!target)
         return 0;
-    TRY(check_name(c, alias));
+    TRY(db_check_name(c, alias));
     if (strmap_get(&db->names, alias))
         return err_set(c, KITH_EXISTS, "Collection `%.180s` already exists!", alias);
     slot = strmap_put(now, alias);
@@ -459,7 +528,6 @@ static int load_collection(void *arg, const struct meta_item *item)
     struct bytes rest = {r.at, (size_t)(r.end - r.at)};
     struct shard *s = shard_new(o->db, id, strchr(item->key, '/') + 1);
     struct schema *schema = NULL;
-    size_t i;
     int rc;
 
     if (!s)
@@ -473,9 +541,6 @@ static int load_collection(void *arg, const struct meta_item *item)
         shard_unref(s);
         return rc;
     }
-    for (i = o->db->shards_count - 1; i > 0 && o->db->shards[i - 1]->id > id; i--) /* by name, wanted by id */
-        o->db->shards[i] = o->db->shards[i - 1];
-    o->db->shards[i] = s;
     o->db->next_shard = MAX(o->db->next_shard, id + 1);
     return 0;
 }
@@ -499,6 +564,7 @@ static int load_alias(void *arg, const struct meta_item *item)
 static int load_pointer(void *arg, const struct meta_item *item)
 {
     struct opening *o = arg;
+    struct manifest_pointer p;
     unsigned long long id = 0;
 
     if (sscanf(item->key, "shard/%16llx", &id) != 1)
@@ -508,7 +574,8 @@ static int load_pointer(void *arg, const struct meta_item *item)
         if (s->id != id)
             continue;
         s->meta_revision = item->revision;
-        TRY(manifest_pointer_read(o->c, item->value, s->manifest, &s->covers, &s->blobs));
+        TRY(manifest_pointer_read(o->c, item->value, &p, &s->blobs));
+        shard_take_pointer(s, &p);
         return blobs_hold(o->c, o->db, &s->blobs);
     }
     return 0;
@@ -533,7 +600,8 @@ static int load_catalog(struct ctx *c, struct db *db)
     TRY(m->scan(c, db->meta, "next-shard", load_next, &o));
     TRY(m->scan(c, db->meta, "collection/", load_collection, &o));
     TRY(m->scan(c, db->meta, "alias/", load_alias, &o));
-    return m->scan(c, db->meta, "shard/", load_pointer, &o);
+    TRY(m->scan(c, db->meta, "shard/", load_pointer, &o));
+    return snapshot_hold_all(c, db);
 }
 
 /* Files that no manifest names: left by a crash between writing and publishing. */

@@ -100,6 +100,9 @@ struct shard {
     uint64_t held_offset;   /* quarantined: records from here on were not applied */
     uint64_t meta_revision;
     char manifest[48];      /* blob key; empty: none yet */
+    uint64_t owner;         /* whose it is in that blob: another shard's, if it was restored and not changed since */
+    uint64_t era;           /* of LSNs to come; restored ones begin another, so that they are above all there are */
+    uint64_t era_offset;    /* records of that era lie beyond this one */
     struct strmap blobs;    /* named by the manifest */
 
     struct os_mutex queue_lock;
@@ -152,9 +155,19 @@ struct db {
                                            more there cannot be */
 };
 
-static inline lsn lsn_of(uint64_t offset)
+enum { LSN_OFFSET_BITS = 48 };
+
+static inline lsn lsn_of(const struct shard *s, uint64_t offset)
 {
-    return offset; /* era 0: a shard stays on its lane here */
+    return s->era << LSN_OFFSET_BITS | offset;
+}
+
+/* Where its records begin that are not in its manifest. */
+static inline uint64_t shard_replay_from(const struct shard *s)
+{
+    bool same = s->covers >> LSN_OFFSET_BITS == s->era;
+
+    return (same ? s->covers & (((uint64_t)1 << LSN_OFFSET_BITS) - 1) : s->era_offset) + 1;
 }
 
 /* ---- db.c: open, close, names ---- */
@@ -166,8 +179,11 @@ int db_check(struct ctx *c, const struct os *os, const char *dir, kith_report re
 bool db_step(struct db *db, uint32_t pick);
 /* Referenced; shard_unref. KITH_NOT_FOUND. Loads it if needed. */
 int db_shard(struct ctx *c, struct db *db, const char *name, struct shard **ret_shard);
+int db_check_name(struct ctx *c, const char *name);
 int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema *schema);
 int db_drop(struct ctx *c, struct db *db, const char *name);
+/* Puts the restored shard `s`, in memory and named by nobody, in the place of what has its name. */
+int db_replace(struct ctx *c, struct db *db, struct shard *s, struct bytes pointer);
 int db_alias(struct ctx *c, struct db *db, const kith_alias_change *changes, size_t count);
 int db_change_schema(struct ctx *c, struct db *db, const char *name, const struct schema_change *change);
 bool db_has_name(struct db *db, const char *name);
@@ -175,7 +191,13 @@ bool db_has_name(struct db *db, const char *name);
 struct view *db_pin_loaded(struct db *db, const char *name, struct measured *ret_measured);
 
 /* ---- shard.c: state of one shard ---- */
+struct manifest_pointer {
+    char key[48];
+    lsn covers;
+    uint64_t owner, era, era_offset; /* as in struct shard; owner 0: its own */
+};
 struct shard *shard_new(struct db *db, uint64_t id, const char *name);
+void shard_take_pointer(struct shard *s, const struct manifest_pointer *p);
 /* NULL is fine. The last one leaves it to a job: the caller may be one of the shard's own. */
 void shard_unref(struct shard *s);
 void shard_reap_step(struct job *job);
@@ -184,6 +206,8 @@ int shard_load(struct ctx *c, struct shard *s); /* with s->lock held */
 int shard_publish(struct ctx *c, struct shard *s);
 void view_retire(struct shard *s, struct view *view); /* freed when its last reader has gone */
 struct view *shard_pin(struct shard *s);
+/* The revision of its pointer in meta, which the next publication compares. */
+int shard_learn_revision(struct ctx *c, struct shard *s);
 void view_unpin(struct view *view);
 struct snapshot view_snapshot(struct view *view);
 /* Rows that wait for their place in a graph. */
@@ -216,8 +240,10 @@ int manifest_write(struct ctx *c, struct pack_writer *w, const struct shard *s, 
 /* The value of the shard's pointer in meta. */
 int manifest_pointer(struct ctx *c, const struct shard *s, const char *key, lsn covers,
                      const struct manifest_segment *segments, size_t count, struct buf *out);
-int manifest_pointer_read(struct ctx *c, struct bytes value, char ret_key[48], lsn *ret_covers,
-                          struct strmap *ret_blobs);
+int manifest_pointer_read(struct ctx *c, struct bytes value, struct manifest_pointer *ret, struct strmap *ret_blobs);
+/* What another one says, for a shard that takes its state over. */
+int manifest_pointer_restored(struct ctx *c, const struct manifest_pointer *p, const struct strmap *blobs,
+                              struct buf *out);
 void shard_key(const struct shard *s, char key[40]);
 void blob_key(struct db *db, uint64_t id, char key[48]);
 int blobs_hold(struct ctx *c, struct db *db, const struct strmap *keys);
@@ -234,11 +260,36 @@ bool optimize_claim(struct shard *s);
 void optimize_give_back(struct shard *s);
 int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset);
 
+/* Waits until no other job works on it, and keeps them away. */
+void optimize_hold(struct shard *s);
+
 /* ---- choose.c: what is worth doing; `all`: whatever can be done ---- */
 /* Segments to merge, at most 256: how many. One alone is rewritten without what is dead, changes folded in. */
 size_t choose_merge(struct shard *s, bool all, struct segment **out);
 bool choose_docs(const struct shard *s, struct segment *seg, bool all);
 bool choose_graph(const struct shard *s, const struct segment *seg, const struct schema_vector **ret_vector);
+
+/* ---- snapshot.c: states with names ---- */
+struct snapshot_info {
+    char name[300];
+    uint64_t created_ms, size; /* bytes of its file form */
+};
+/* Of one collection, or (NULL) of all. */
+int snapshot_create(struct ctx *c, struct db *db, const char *collection, struct snapshot_info *ret_info);
+int snapshot_each(struct ctx *c, struct db *db, const char *collection,
+                  int (*each)(void *arg, const struct snapshot_info *info), void *arg);
+int snapshot_drop(struct ctx *c, struct db *db, const char *collection, const char *name); /* 1, or 0: none */
+/* As the collection `to` (NULL: of all, under their own names). */
+int snapshot_restore(struct ctx *c, struct db *db, const char *collection, const char *name, const char *to);
+int snapshot_import(struct ctx *c, struct db *db, struct bytes file, const char *to);
+struct snapshot_file;
+int snapshot_open(struct ctx *c, struct db *db, const char *collection, const char *name,
+                  struct snapshot_file **ret_file);
+uint64_t snapshot_size(const struct snapshot_file *f);
+size_t snapshot_read(struct snapshot_file *f, uint64_t offset, void *to, size_t most); /* how many; 0: the end */
+void snapshot_close(struct snapshot_file *f);
+/* Blobs that snapshots name, at start. */
+int snapshot_hold_all(struct ctx *c, struct db *db);
 
 /* ---- link.c: graphs of growing segments ---- */
 void link_step(struct job *job);

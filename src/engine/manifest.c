@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { MANIFEST_FORM = 2, MANIFEST_WITHOUT_VECTORS = 1, POINTER_FORM = 1 };
+enum { MANIFEST_FORM = 2, MANIFEST_WITHOUT_VECTORS = 1, POINTER_FORM = 2, POINTER_WITHOUT_ERA = 1 };
 
 void shard_key(const struct shard *s, char key[40])
 {
@@ -61,12 +61,18 @@ int manifest_write(struct ctx *c, struct pack_writer *w, const struct shard *s, 
     return rc;
 }
 
+static void put_era(struct buf *out, uint64_t owner, uint64_t era, uint64_t era_offset)
+{
+    buf_varint(out, owner);
+    buf_varint(out, era);
+    buf_varint(out, era_offset);
+}
+
 int manifest_pointer(struct ctx *c, const struct shard *s, const char *key, lsn covers,
                      const struct manifest_segment *segments, size_t count, struct buf *out)
 {
     size_t blobs = 1;
 
-    UNUSED(s);
     buf_u8(out, POINTER_FORM);
     buf_str(out, key);
     buf_varint(out, covers);
@@ -81,6 +87,22 @@ int manifest_pointer(struct ctx *c, const struct shard *s, const char *key, lsn 
         for (uint32_t j = 0; j < f->graphs_count; j++)
             buf_str(out, f->graphs[j].key);
     }
+    put_era(out, s->id, s->era, s->era_offset);
+    return out->failed ? err_nomem(c) : 0;
+}
+
+int manifest_pointer_restored(struct ctx *c, const struct manifest_pointer *p, const struct strmap *blobs,
+                              struct buf *out)
+{
+    buf_u8(out, POINTER_FORM);
+    buf_str(out, p->key);
+    buf_varint(out, p->covers);
+    buf_varint(out, blobs->count);
+    for (size_t i = 0; i < blobs->capacity; i++) {
+        if (blobs->entries[i].key)
+            buf_str(out, blobs->entries[i].key);
+    }
+    put_era(out, p->owner, p->era, p->era_offset);
     return out->failed ? err_nomem(c) : 0;
 }
 
@@ -93,22 +115,24 @@ static bool copy_key(struct bytes from, char to[48])
     return true;
 }
 
-int manifest_pointer_read(struct ctx *c, struct bytes value, char ret_key[48], lsn *ret_covers,
-                          struct strmap *ret_blobs)
+int manifest_pointer_read(struct ctx *c, struct bytes value, struct manifest_pointer *ret, struct strmap *ret_blobs)
 {
     struct reader r = reader_of(value.data, value.size);
     uint8_t form = read_u8(&r);
-    bool ok = form == POINTER_FORM && copy_key(read_blob(&r), ret_key);
+    bool ok = (form == POINTER_FORM || form == POINTER_WITHOUT_ERA) && copy_key(read_blob(&r), ret->key);
     uint64_t count;
     char key[48];
 
-    *ret_covers = read_varint(&r);
+    ret->covers = read_varint(&r);
     count = read_varint(&r);
     for (uint64_t i = 0; i < count && ok; i++) {
         ok = copy_key(read_blob(&r), key);
         if (ok && !strmap_put(ret_blobs, key))
             return err_nomem(c);
     }
+    ret->owner = form == POINTER_FORM ? read_varint(&r) : 0;
+    ret->era = form == POINTER_FORM ? read_varint(&r) : 0;
+    ret->era_offset = form == POINTER_FORM ? read_varint(&r) : 0;
     return ok && !r.failed ? 0 : err_set(c, KITH_CORRUPT, "metadata: a manifest pointer is malformed");
 }
 
@@ -166,7 +190,7 @@ int manifest_load(struct ctx *c, struct shard *s)
     if (rc == KITH_NOT_FOUND)
         return err_set(c, KITH_CORRUPT, "blob %s is missing", s->manifest);
     TRY(rc);
-    rc = pack_get(c, p, PACK_MANIFEST, 0, s->id, &data);
+    rc = pack_get(c, p, PACK_MANIFEST, 0, s->owner, &data);
     if (rc >= 0)
         rc = read_manifest(c, s, data);
     pack_close(p);

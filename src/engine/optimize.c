@@ -92,9 +92,8 @@ static int pointer_change(struct ctx *c, struct change *ch, const char *key, str
     struct manifest_segment segments[258];
     size_t n = list_segments(ch, segments);
     char *name = arena_alloc(&c->arena, 40);
+    struct manifest_pointer unused;
     struct buf out;
-    lsn covers;
-    char unused[48];
     int rc;
 
     if (!name)
@@ -112,18 +111,7 @@ static int pointer_change(struct ctx *c, struct change *ch, const char *key, str
     change->key = compare->key = name;
     change->remove = false;
     compare->revision = ch->s->meta_revision;
-    return manifest_pointer_read(c, change->value, unused, &covers, &ch->blobs);
-}
-
-static int learn_revision(struct ctx *c, struct shard *s)
-{
-    struct meta_item item;
-    char key[40];
-
-    shard_key(s, key);
-    TRY(s->db->meta->ops->get(c, s->db->meta, key, &item));
-    s->meta_revision = item.revision;
-    return 0;
+    return manifest_pointer_read(c, change->value, &unused, &ch->blobs);
 }
 
 static void replace_sealed(struct change *ch)
@@ -170,6 +158,7 @@ static int swap_in(struct ctx *c, struct change *ch, const char *manifest_key)
     }
     s->covers = ch->covers;
     snprintf(s->manifest, sizeof s->manifest, "%s", manifest_key);
+    s->owner = s->id;
     rc = shard_publish(c, s);
     segment_unref(frozen);
     TRY(rc);
@@ -207,7 +196,7 @@ static int publish(struct ctx *c, struct db *db, struct change **changes, size_t
     }
     for (size_t i = 0; i < count && rc >= 0; i++) {
         struct shard *s = changes[i]->s;
-        rc = learn_revision(c, s);
+        rc = shard_learn_revision(c, s);
         if (rc >= 0) {
             os_mutex_lock(&s->lock);
             rc = swap_in(c, changes[i], key);
@@ -570,6 +559,16 @@ bool optimize_claim(struct shard *s)
         s->maintain.state = JOB_RUNNING;
     os_mutex_unlock(&sched->mutex);
     return idle;
+}
+
+void optimize_hold(struct shard *s)
+{
+    for (;;) {
+        sched_drain(&s->db->sched, &s->maintain);
+        if (optimize_claim(s))
+            return;
+        sched_pause(&s->db->sched, 1);
+    }
 }
 
 void optimize_give_back(struct shard *s)

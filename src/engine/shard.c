@@ -19,7 +19,7 @@ struct shard *shard_new(struct db *db, uint64_t id, const char *name)
         return NULL;
     }
     s->db = db;
-    s->id = id;
+    s->id = s->owner = id;
     atomic_init(&s->refs, 1);
     os_mutex_init(&s->lock);
     os_mutex_init(&s->queue_lock);
@@ -29,6 +29,15 @@ struct shard *shard_new(struct db *db, uint64_t id, const char *name)
     job_init(&s->link, link_step, false);
     monitor_init(&s->monitor);
     return s;
+}
+
+void shard_take_pointer(struct shard *s, const struct manifest_pointer *p)
+{
+    memcpy(s->manifest, p->key, sizeof s->manifest);
+    s->covers = p->covers;
+    s->owner = p->owner ? p->owner : s->id;
+    s->era = p->era;
+    s->era_offset = p->era_offset;
 }
 
 static void view_free(struct view *view)
@@ -64,6 +73,17 @@ struct view *shard_pin(struct shard *s)
         atomic_fetch_add(&view->refs, 1);
     epoch_leave(&s->db->epoch, slot);
     return view;
+}
+
+int shard_learn_revision(struct ctx *c, struct shard *s)
+{
+    struct meta_item item;
+    char key[40];
+
+    shard_key(s, key);
+    TRY(s->db->meta->ops->get(c, s->db->meta, key, &item));
+    s->meta_revision = item.revision;
+    return 0;
 }
 
 struct snapshot view_snapshot(struct view *view)

@@ -85,7 +85,7 @@ static void committed(struct log_wait *w, int code, uint64_t offset)
     }
     r->offset = offset;
     r->next = NULL;
-    r->written.lsn = lsn_of(offset);
+    r->written.lsn = lsn_of(s, offset);
     r->written.durable = db->options.durability == KITH_DURABLE_GROUP;
     atomic_fetch_add(&db->records, 1);
     if (r->wait == KITH_WAIT_DURABLE)
@@ -174,7 +174,7 @@ int write_submit(struct ctx *c, struct db *db, const char *name, const kith_op *
 static int apply_one(struct ctx *c, struct shard *s, uint64_t offset, struct bytes data, kith_written *written)
 {
     struct record record;
-    lsn at = lsn_of(offset);
+    lsn at = lsn_of(s, offset);
 
     if (at <= s->applied)
         return 0;
@@ -302,7 +302,7 @@ static int replay_one(void *arg, uint64_t offset, struct bytes record)
     ctx_init(&c, p->db->os);
     rc = record_shard(&c, record, &id);
     s = rc >= 0 ? shard_by_id(p->db, id) : NULL; /* NULL: dropped since */
-    if (s && lsn_of(offset) > s->covers + MUTANT(MUTANT_REPLAY_TWICE_FROM_COVERS)) {
+    if (s && lsn_of(s, offset) > s->covers + MUTANT(MUTANT_REPLAY_TWICE_FROM_COVERS)) {
         rc = shard_load(&c, s);
         if (rc >= 0 && !s->problem[0]) {
             rc = apply_one(&c, s, offset, record, &written);
@@ -326,7 +326,7 @@ int write_replay(struct ctx *c, struct db *db)
     uint64_t from = UINT64_MAX;
 
     for (size_t i = 0; i < db->shards_count; i++)
-        from = MIN(from, db->shards[i]->covers + 1);
+        from = MIN(from, shard_replay_from(db->shards[i]));
     if (from != UINT64_MAX)
         TRY(db->log->ops->read(c, db->log, 0, from, replay_one, &p));
     atomic_store(&db->durable_end, db->log->ops->end(db->log, 0));

@@ -30,13 +30,22 @@ int revisions_put(struct revisions *r, row_id row, uint32_t vector, struct vecve
 {
     struct vecver *_Atomic *rows = table(&r->rows, r->rows_count);
     struct vecver *_Atomic *heads = table(&r->heads, r->vectors_count);
+    struct vecver *newer;
 
     if (!rows || !heads)
         return KITH_NOMEM;
     d->row = row;
-    d->older = atomic_load_explicit(&rows[row], memory_order_relaxed);
     d->next = atomic_load_explicit(&heads[vector], memory_order_relaxed);
-    atomic_store_explicit(&rows[row], d, memory_order_release);
+    newer = atomic_load_explicit(&rows[row], memory_order_relaxed);
+    d->older = newer;
+    if (!newer || newer->lsn <= d->lsn) {
+        atomic_store_explicit(&rows[row], d, memory_order_release);
+    } else { /* manifests have them newest first; nobody reads yet */
+        while (newer->older && newer->older->lsn > d->lsn)
+            newer = newer->older;
+        d->older = newer->older;
+        newer->older = d;
+    }
     atomic_store_explicit(&heads[vector], d, memory_order_release);
     return 0;
 }

@@ -19,7 +19,13 @@ struct sim {
     struct db *db;
     struct model model;
     bool failed;
-    uint64_t interludes, unloads, index_changes;
+    uint64_t interludes, unloads, index_changes, restores;
+    /* a snapshot, if `kept_name` is not empty: what it holds, and its digest */
+    uint64_t snapshot_rng;
+    char kept_name[300];
+    struct model_state kept;
+    uint64_t kept_digest[2];
+    bool restoring; /* a crash came amid it: either state is right */
 };
 
 static void fail(struct sim *s, const char *what)
@@ -353,6 +359,111 @@ static bool digest(struct sim *s, uint64_t sum[2])
     return false;
 }
 
+/* ---- snapshots ------------------------------------------------------------------------------------------------- */
+
+static uint64_t toss(struct sim *s, uint64_t n) /* apart from all else: old seeds stay what they were */
+{
+    return (splitmix(&s->snapshot_rng) >> 16) % n;
+}
+
+static bool undisturbed(const struct sim *s)
+{
+    return !s->failed && s->model.created && !sim_world_dead(s->world) && !model_faulted(&s->model);
+}
+
+static void take_snapshot(struct sim *s)
+{
+    kith_snapshots made;
+    struct model_state *now;
+    kith_err err;
+
+    settle(s);
+    if (!undisturbed(s))
+        return;
+    s->kept_name[0] = 0;
+    if (kith_snapshot_create(handle(s), toss(s, 4) ? "c" : NULL, &made, &err) < 0) {
+        if (!sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
+            fail(s, err.text);
+        return;
+    }
+    now = model_applied(&s->model);
+    s->kept = *now;
+    model_state_free(now);
+    snprintf(s->kept_name, sizeof s->kept_name, "%s", made.snapshots[0].name);
+    kith_snapshots_free(&made);
+    if (!digest(s, s->kept_digest))
+        s->kept_name[0] = 0;
+}
+
+static const char *kept_of(const struct sim *s)
+{
+    return s->kept_name[0] == 'c' ? "c" : NULL;
+}
+
+/* By way of its file. */
+static int restore_file(struct sim *s, kith_err *err)
+{
+    kith_snapshot_file *f = kith_snapshot_open(handle(s), kept_of(s), s->kept_name, err);
+    size_t size = f ? kith_snapshot_size(f) : 0, at = 0, n;
+    uint8_t *file = malloc(size + 1);
+    int rc;
+
+    while (f && (n = kith_snapshot_read(f, at, file + at, 1 + toss(s, 100000))) > 0)
+        at += n;
+    kith_snapshot_close(f);
+    rc = f ? kith_snapshot_import(handle(s), file, size, toss(s, 2) ? "c" : NULL, err) : err->code;
+    if (f && at != size)
+        fail(s, "the file of a snapshot has another size than it said");
+    free(file);
+    return rc;
+}
+
+static void restore_snapshot(struct sim *s)
+{
+    struct model_state *copy = malloc(sizeof *copy);
+    uint64_t now[2];
+    kith_err err;
+    int rc;
+
+    settle(s);
+    *copy = s->kept;
+    if (!undisturbed(s)) {
+        free(copy);
+        return;
+    }
+    s->restoring = true;
+    rc = toss(s, 2) ? restore_file(s, &err)
+                    : kith_snapshot_restore(handle(s), kept_of(s), s->kept_name, toss(s, 2) ? "c" : NULL, &err);
+    if (rc < 0 && !sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
+        fail(s, err.text);
+    if (rc < 0 || sim_world_dead(s->world)) {
+        free(copy);
+        return;
+    }
+    s->restoring = false;
+    s->restores++;
+    model_rebase(&s->model, copy);
+    if (digest(s, now) && memcmp(now, s->kept_digest, sizeof now) != 0)
+        fail(s, "a restored state has another digest");
+    if (!s->failed)
+        check_live(s);
+}
+
+static void snapshots(struct sim *s)
+{
+    kith_err err;
+
+    if (!s->kept_name[0] || toss(s, 4) == 0) {
+        take_snapshot(s);
+    } else if (toss(s, 6) == 0) {
+        if (kith_snapshot_drop(handle(s), kept_of(s), s->kept_name, &err) == 0)
+            fail(s, "a snapshot was lost");
+        s->kept_name[0] = 0;
+    } else {
+        restore_snapshot(s);
+    }
+}
+
 /* After a crash: some prefix that holds everything acknowledged. */
 static void check_recovered(struct sim *s)
 {
@@ -371,6 +482,11 @@ static void check_recovered(struct sim *s)
         else
             model_state_free(want);
     }
+    if (!found && s->restoring && same_points(s, &s->kept, why, sizeof why)) {
+        found = malloc(sizeof *found);
+        *found = s->kept;
+    }
+    s->restoring = false;
     if (!found) {
         struct shard *shard = s->db->shards[0];
         if (getenv("SIM_TRACE"))
@@ -461,6 +577,8 @@ static void step(struct sim *s)
         s->unloads += idle_sweep(s->db, UINT64_MAX);
     else if (what < 99)
         change_index(s);
+    else
+        snapshots(s);
 }
 
 static void run(struct sim *s)
@@ -505,10 +623,10 @@ int main(int argc, char **argv)
 {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
     uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0, interludes = 0, unloads = 0;
-    uint64_t index_changes = 0;
+    uint64_t index_changes = 0, restores = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        struct sim s = {.seed = first + i, .rng = first + i};
+        struct sim s = {.seed = first + i, .rng = first + i, .snapshot_rng = first + i};
         s.world = sim_world_new(first + i);
         model_init(&s.model);
         run(&s);
@@ -517,6 +635,7 @@ int main(int argc, char **argv)
         interludes += s.interludes;
         unloads += s.unloads;
         index_changes += s.index_changes;
+        restores += s.restores;
         for (int k = 0; k < INJECT_KINDS; k++)
             injected[k] += sim_world_injected(s.world)[k];
         model_release(&s.model);
@@ -536,8 +655,9 @@ int main(int argc, char **argv)
     printf("    %-16s %llu\n", "write amid job", (unsigned long long)interludes);
     printf("    %-16s %llu\n", "unloaded", (unsigned long long)unloads);
     printf("    %-16s %llu\n", "index changed", (unsigned long long)index_changes);
-    if (count >= 200 && (!interludes || !unloads || !index_changes)) {
-        printf("FAILED: no write came amid background work, nothing was ever unloaded, or no index changed\n");
+    printf("    %-16s %llu\n", "restored", (unsigned long long)restores);
+    if (count >= 200 && (!interludes || !unloads || !index_changes || !restores)) {
+        printf("FAILED: no write came amid background work, or nothing was ever unloaded, changed, or restored\n");
         failures++;
     }
     printf("%llu passed, %llu failed\n", (unsigned long long)(count - MIN(count, failures)),

@@ -1,0 +1,133 @@
+/* kith_snapshot.c - states with names, and their files. */
+#include "base/ctx.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+
+static struct db *db_of(kith_db *db)
+{
+    return (struct db *)(void *)db;
+}
+
+static int finish(struct ctx *c, int rc, kith_err *err)
+{
+    err_give(c, rc < 0 ? rc : 0, err);
+    ctx_release(c);
+    return rc;
+}
+
+struct adding {
+    kith_snapshots *to;
+    size_t room;
+};
+
+static int add(void *arg, const struct snapshot_info *info)
+{
+    struct adding *a = arg;
+    kith_snapshots *to = a->to;
+
+    if (to->count == a->room) {
+        size_t room = MAX(a->room * 2, (size_t)4);
+        kith_snapshot *more = mem_realloc(to->snapshots, room * sizeof *more);
+        if (!more)
+            return KITH_NOMEM;
+        to->snapshots = more;
+        a->room = room;
+    }
+    to->snapshots[to->count] = (kith_snapshot){mem_strdup(info->name), info->created_ms, info->size};
+    if (!to->snapshots[to->count].name)
+        return KITH_NOMEM;
+    to->count++;
+    return 0;
+}
+
+void kith_snapshots_free(kith_snapshots *s)
+{
+    for (size_t i = 0; s && i < s->count; i++)
+        mem_free(s->snapshots[i].name);
+    if (s)
+        mem_free(s->snapshots);
+}
+
+int kith_snapshot_create(kith_db *db, const char *collection, kith_snapshots *ret_made, kith_err *err)
+{
+    kith_snapshots made = {0};
+    struct adding a = {&made, 0};
+    struct snapshot_info info;
+    struct ctx c;
+    int rc;
+
+    ctx_init(&c, db_of(db)->os);
+    rc = snapshot_create(&c, db_of(db), collection, &info);
+    if (rc >= 0 && add(&a, &info) < 0)
+        rc = err_nomem(&c);
+    if (rc >= 0)
+        *ret_made = made;
+    else
+        kith_snapshots_free(&made);
+    return finish(&c, rc, err);
+}
+
+int kith_snapshot_list(kith_db *db, const char *collection, kith_snapshots *ret_snapshots, kith_err *err)
+{
+    kith_snapshots list = {0};
+    struct adding a = {&list, 0};
+    struct ctx c;
+    int rc;
+
+    ctx_init(&c, db_of(db)->os);
+    rc = snapshot_each(&c, db_of(db), collection, add, &a);
+    if (rc >= 0)
+        *ret_snapshots = list;
+    else
+        kith_snapshots_free(&list);
+    return finish(&c, rc, err);
+}
+
+int kith_snapshot_drop(kith_db *db, const char *collection, const char *name, kith_err *err)
+{
+    struct ctx c;
+
+    ctx_init(&c, db_of(db)->os);
+    return finish(&c, snapshot_drop(&c, db_of(db), collection, name), err);
+}
+
+int kith_snapshot_restore(kith_db *db, const char *collection, const char *name, const char *to, kith_err *err)
+{
+    struct ctx c;
+
+    ctx_init(&c, db_of(db)->os);
+    return finish(&c, snapshot_restore(&c, db_of(db), collection, name, to), err);
+}
+
+kith_snapshot_file *kith_snapshot_open(kith_db *db, const char *collection, const char *name, kith_err *err)
+{
+    struct snapshot_file *file = NULL;
+    struct ctx c;
+
+    ctx_init(&c, db_of(db)->os);
+    (void)finish(&c, snapshot_open(&c, db_of(db), collection, name, &file), err);
+    return (kith_snapshot_file *)(void *)file;
+}
+
+uint64_t kith_snapshot_size(const kith_snapshot_file *file)
+{
+    return snapshot_size((const struct snapshot_file *)(const void *)file);
+}
+
+size_t kith_snapshot_read(kith_snapshot_file *file, uint64_t offset, void *to, size_t most)
+{
+    return snapshot_read((struct snapshot_file *)(void *)file, offset, to, most);
+}
+
+void kith_snapshot_close(kith_snapshot_file *file)
+{
+    snapshot_close((struct snapshot_file *)(void *)file);
+}
+
+int kith_snapshot_import(kith_db *db, const void *data, size_t size, const char *to, kith_err *err)
+{
+    struct ctx c;
+
+    ctx_init(&c, db_of(db)->os);
+    return finish(&c, snapshot_import(&c, db_of(db), (struct bytes){data, size}, to), err);
+}
