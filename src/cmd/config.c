@@ -38,6 +38,7 @@ static const struct setting settings[] = {
      "metrics and health without a key; 0: off"},
     {"service.api_key", NULL, TEXT, SETTING(api_key), 0, 0, NULL, ""},
     {"service.read_only_api_key", NULL, TEXT, SETTING(read_only_api_key), 0, 0, NULL, ""},
+    {"service.enable_snapshot_url_recovery", NULL, FLAG, SETTING(url_recovery), 0, 0, NULL, ""},
     {"log.format", "log-format", TEXT, SETTING(log_format), 0, 0, "auto|text|json", "auto: text on a terminal"},
     {"log.access", "access-log", FLAG, SETTING(access_log), 0, 0, NULL, "a line for every request: true or false"},
 };
@@ -55,6 +56,7 @@ void config_defaults(struct config *config)
     config->metrics_port = 9091;
     config->growing_rows_max = 50000;
     config->log_file_mb = 64;
+    config->url_recovery = true;
 }
 
 static bool is_choice(const char *choices, const char *value)

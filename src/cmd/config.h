@@ -13,7 +13,7 @@ struct config {
     char durability[16]; /* group, none */
     uint64_t memory_mb, growing_rows_max, log_file_mb;
     char log_format[16]; /* auto, text, json */
-    bool access_log;
+    bool access_log, url_recovery;
 };
 
 void config_defaults(struct config *config);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cmd/cmd.h"
 #include "net/http.h"
+#include "net/spill.h"
 #include "os/os.h"
 #include "qdrant/dialect.h"
 #include "qdrant/rpc.h"
@@ -104,7 +105,9 @@ static void *run_listener(void *arg)
 static int listen_on(struct ctx *c, const struct config *config, struct server *server, uint64_t port,
                      uint32_t threads, struct running *r)
 {
-    struct http_options o = {config->listen, (uint16_t)port, 64 << 20, 4096, threads, serve_handle, server};
+    struct http_options o = {.address = config->listen, .port = (uint16_t)port, .body_max = 64 << 20,
+                             .connections_max = 4096, .threads = threads, .handle = serve_handle, .arg = server,
+                             .spill_dir = server->spill_dir, .may_spill = serve_may_spill};
 
     TRY(http_start(c, &o, &r->servers[r->count]));
     r->count++;
@@ -128,13 +131,17 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     pthread_t signals, listeners[4];
     struct running r = {{0}, 0};
     struct pb_schema schema;
+    char *spill_dir = os_path(&c->arena, config->data, "uploads");
     int rc = 0;
 
     if (!server)
         return err_nomem(c);
-    rc = qdrant_rpc_schema(c, &schema);
+    rc = spill_dir ? qdrant_rpc_schema(c, &schema) : err_nomem(c);
+    if (spill_dir)
+        spill_clean(spill_dir);
     *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count, .api_key = key,
-                              .rpc = &qdrant_rpc_form, .rpc_schema = &schema,
+                              .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
+                              .url_recovery = config->url_recovery,
                               .read_only_key = read_key, .version = QDRANT_VERSION, .access_log = config->access_log,
                               .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
     *metrics = *server;

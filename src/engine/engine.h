@@ -184,7 +184,10 @@ int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema 
 int db_drop(struct ctx *c, struct db *db, const char *name);
 /* Puts the restored shard `s`, in memory and named by nobody, in the place of what has its name. */
 int db_replace(struct ctx *c, struct db *db, struct shard *s, struct bytes pointer);
+int db_not_found(struct ctx *c, const char *name);
+/* alias.c */
 int db_alias(struct ctx *c, struct db *db, const kith_alias_change *changes, size_t count);
+void alias_release_all(struct strmap *aliases);
 int db_change_schema(struct ctx *c, struct db *db, const char *name, const struct schema_change *change);
 bool db_has_name(struct db *db, const char *name);
 /* NULL if it is not in memory; view_unpin. Does not count as use. */

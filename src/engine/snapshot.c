@@ -1,8 +1,8 @@
-/* snapshot.c - states with names. A snapshot is what a manifest's pointer says, kept under another name: its blobs are
- * immutable, so nothing is copied, and they stay as long as somebody names them (docs/format/snapshot.md).
+/* snapshot.c - states with names. A snapshot is what a manifest's pointer says, kept under another name: its blobs
+ * are immutable, so nothing is copied, and they stay as long as somebody names them (docs/format/snapshot.md).
  *
- * A restored state becomes a new shard: records of the old one no longer concern it. LSNs to come must lie above all that
- * it holds, also if it comes from a database whose log was longer: they belong to a new era. */
+ * A restored state becomes a new shard: records of the old one no longer concern it. LSNs to come must lie above all
+ * that it holds, also if it comes from a database whose log was longer: they belong to a new era. */
 #include "engine/engine.h"
 #include "store/pack.h"
 
@@ -36,7 +36,7 @@ struct kept_set {
     struct strmap blobs;
 };
 
-/* ---- records ---------------------------------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------------------------- */
 
 static int read_kept(struct ctx *c, struct reader *r, struct kept *to, struct strmap *blobs)
 {
@@ -138,7 +138,7 @@ int snapshot_hold_all(struct ctx *c, struct db *db)
     return rc < 0 && !c->text[0] ? err_set(c, rc, "a snapshot's record cannot be read") : rc;
 }
 
-/* ---- making them --------------------------------------------------------------------------------------------- */
+/* ---- making them --------------------------------------------------------------------------- */
 
 struct making {
     struct ctx *c;
@@ -336,7 +336,7 @@ int snapshot_create(struct ctx *c, struct db *db, const char *collection, struct
     return rc;
 }
 
-/* ---- listing and dropping --------------------------------------------------------------------------------------- */
+/* ---- listing and dropping ------------------------------------------------------------------ */
 
 struct listing {
     int (*each)(void *arg, const struct snapshot_info *info);
@@ -387,7 +387,7 @@ int snapshot_drop(struct ctx *c, struct db *db, const char *collection, const ch
     return rc == KITH_NOT_FOUND || rc == KITH_BUSY ? 0 : rc < 0 ? rc : 1;
 }
 
-/* ---- restoring ----------------------------------------------------------------------------------------------------- */
+/* ---- restoring ----------------------------------------------------------------------------- */
 
 /* The state of the shard, and what its pointer in meta is to be. */
 static int take_state(struct ctx *c, struct shard *s, const struct kept *from, struct buf *pointer)
@@ -482,7 +482,7 @@ int snapshot_restore(struct ctx *c, struct db *db, const char *collection, const
     return rc;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------- */
 
 struct snapshot_file {
     struct db *db;
@@ -566,7 +566,7 @@ int snapshot_open(struct ctx *c, struct db *db, const char *collection, const ch
     return rc;
 }
 
-/* ---- and back ---------------------------------------------------------------------------------------------------- */
+/* ---- and back ------------------------------------------------------------------------------ */
 
 static bool is_key(const char *text)
 {

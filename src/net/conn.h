@@ -2,6 +2,9 @@
 #ifndef NET_CONN_H
 #define NET_CONN_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* libuv needs the full pthread types */
+#endif
 #include "net/http.h"
 #include "os/sync.h"
 

@@ -21,6 +21,15 @@ struct answer {
     const char *extra;    /* whole header lines, or NULL */
     const char *trailers; /* whole lines that follow the body, or NULL; HTTP/2 only */
     struct buf *body;     /* its bytes are taken over, and it is emptied */
+    const struct source *source; /* not NULL: the body instead, part by part */
+};
+
+/* A body that is made while it is sent, on whichever thread sends. */
+struct source {
+    uint64_t size;
+    size_t (*pull)(void *arg, uint64_t offset, void *to, size_t most); /* fewer than asked for: it breaks off */
+    void (*close)(void *arg);
+    void *arg;
 };
 
 /* A request, whole. Valid until it is answered. */
@@ -50,12 +59,16 @@ struct http_options {
     /* runs on the pool; must call http_answer once, now or later, from any thread */
     void (*handle)(void *arg, struct exchange *x);
     void *arg;
+    const char *spill_dir;  /* where bodies go that may be of any size; NULL: nowhere */
+    bool (*may_spill)(void *arg, const struct exchange *x); /* on the loop, when the head has come; HTTP/1.1 only */
 };
 
 int http_start(struct ctx *c, const struct http_options *options, struct http_server **ret_server);
 uint16_t http_port(const struct http_server *s);
 /* Takes the bytes of `body` over (it is emptied). `extra` is whole header lines, or NULL. */
 void http_answer(struct exchange *x, int status, const char *type, const char *extra, struct buf *body);
+/* The same with a body that is made on the way. */
+void http_answer_source(struct exchange *x, const char *type, const char *extra, const struct source *source);
 /* Runs until http_stop. */
 void http_run(struct http_server *s);
 /* From any thread, also a signal's: stops taking requests, lets those under way finish. */

@@ -11,13 +11,14 @@
 #include "net/conn.h"
 
 #include "base/mem.h"
+#include "net/spill.h"
 #include "os/os.h"
 
 #include <stdio.h>
 
 enum { BUSY = 1, ATTENTION = 2 };
 enum stage { HANDLING, ANSWERED, LEFT };
-enum { SEND_MAX = 256 << 10, DISCARD_MAX = 256 << 20, BODY_KEPT = 4 << 20, STAY_MS = 1 };
+enum { SEND_MAX = 256 << 10, DISCARD_MAX = 256 << 20, BODY_KEPT = 4 << 20, STAY_MS = 1, PULL_SIZE = 256 << 10 };
 
 struct h1 {
     struct conn *conn;
@@ -28,27 +29,33 @@ struct h1 {
     struct buf head;    /* strings of the request */
     struct buf body;
     uint64_t body_seen;
+    struct spill *spill; /* the body, if it may be of any size */
     size_t target_at, names[HTTP_HEADERS_MAX], values[HTTP_HEADERS_MAX];
     size_t headers;
-    bool in_value, keep_alive;
+    bool in_value, keep_alive, head_done;
     atomic_uint state;  /* BUSY: a request is under way, and all but the connection's links is its thread's */
     _Atomic enum stage stage; /* of the request: who comes second, the answer or the handler's end, goes on */
     bool complete, bad; /* a request was parsed to its end; what came is no request */
     struct exchange x;
     struct buf out;     /* head and body of the answer */
     size_t sent;
+    struct source source; /* of the rest of the body; pull NULL: there is none */
+    uint64_t pulled;
 };
 
 static void parse_on(struct h1 *h);
 static void answer(struct exchange *x, const struct answer *a);
 
-/* ---- parsing ------------------------------------------------------------------------------------------- */
+/* ---- parsing ------------------------------------------------------------------------------- */
 
 static int on_begin(llhttp_t *p)
 {
     struct h1 *h = p->data;
 
     h->head.size = h->body.size = 0;
+    spill_end(h->spill);
+    h->spill = NULL;
+    h->head_done = false;
     h->target_at = h->headers = 0;
     h->body_seen = 0;
     h->in_value = false;
@@ -70,6 +77,8 @@ static int on_field(llhttp_t *p, const char *at, size_t size)
 {
     struct h1 *h = p->data;
 
+    if (h->head_done) /* trailers: nobody asks for them */
+        return 0;
     if (h->headers == 0 || h->in_value) {
         if (h->headers == HTTP_HEADERS_MAX)
             return -1;
@@ -86,6 +95,8 @@ static int on_value(llhttp_t *p, const char *at, size_t size)
 {
     struct h1 *h = p->data;
 
+    if (h->head_done)
+        return 0;
     if (!h->in_value) {
         buf_u8(&h->head, 0);
         h->values[h->headers - 1] = h->head.size;
@@ -99,22 +110,44 @@ static void write_plain(struct h1 *h, const char *text)
     (void)os_send(h->conn->fd, text, strlen(text)); /* a hint: if it does not fit, so be it */
 }
 
+static void make_exchange(struct h1 *h, llhttp_t *p)
+{
+    char *head = (char *)h->head.data;
+
+    memset(&h->x, 0, offsetof(struct exchange, peer));
+    h->x.answer = answer;
+    h->x.method = llhttp_method_name((llhttp_method_t)llhttp_get_method(p));
+    h->x.target = head + h->target_at;
+    h->x.headers_count = h->headers;
+    for (size_t i = 0; i < h->headers; i++) {
+        h->x.headers[i].name = head + h->names[i];
+        h->x.headers[i].value = h->in_value || i + 1 < h->headers ? head + h->values[i] : "";
+    }
+}
+
 static int on_headers(llhttp_t *p)
 {
     struct h1 *h = p->data;
+    const struct http_options *o = &h->conn->server->options;
 
     buf_u8(&h->head, 0);
-    for (size_t i = 0; i < h->headers; i++) {
-        if (strcmp((char *)h->head.data + h->names[i], "expect") == 0)
-            write_plain(h, "HTTP/1.1 100 Continue\r\n\r\n");
-    }
-    return h->head.failed ? -1 : 0;
+    if (h->head.failed)
+        return -1;
+    h->head_done = true;
+    make_exchange(h, p);
+    if (o->spill_dir && o->may_spill(o->arg, &h->x) && !(h->spill = spill_new(o->spill_dir)))
+        return -1;
+    if (http_header(&h->x, "expect"))
+        write_plain(h, "HTTP/1.1 100 Continue\r\n\r\n");
+    return 0;
 }
 
 static int on_body(llhttp_t *p, const char *at, size_t size)
 {
     struct h1 *h = p->data;
 
+    if (h->spill)
+        return spill_put(h->spill, at, size) ? 0 : -1;
     h->body_seen += size;
     if (h->body_seen > DISCARD_MAX)
         return -1;
@@ -128,20 +161,12 @@ static int on_body(llhttp_t *p, const char *at, size_t size)
 static int on_complete(llhttp_t *p)
 {
     struct h1 *h = p->data;
-    char *head = (char *)h->head.data;
 
-    memset(&h->x, 0, offsetof(struct exchange, peer));
-    h->x.answer = answer;
-    h->x.method = llhttp_method_name((llhttp_method_t)llhttp_get_method(p));
-    h->x.target = head + h->target_at;
-    h->x.headers_count = h->headers;
-    for (size_t i = 0; i < h->headers; i++) {
-        h->x.headers[i].name = head + h->names[i];
-        h->x.headers[i].value = h->in_value || i + 1 < h->headers ? head + h->values[i] : "";
-    }
     h->x.too_large = h->body_seen > h->conn->server->options.body_max;
     h->x.body.data = h->body.data;
     h->x.body.size = h->x.too_large ? 0 : h->body.size;
+    if (h->spill && !spill_map(h->spill, &h->x.body))
+        return -1;
     h->x.start_ns = os_linux()->mono_ns(os_linux());
     h->keep_alive = llhttp_should_keep_alive(p);
     h->sent = 0;
@@ -202,7 +227,7 @@ static void feed(struct conn *n, const void *data, size_t size)
         parse_on(h);
 }
 
-/* ---- answering ------------------------------------------------------------------------------------------ */
+/* ---- answering ----------------------------------------------------------------------------- */
 
 static const char *reason(int status)
 {
@@ -227,14 +252,25 @@ static const char *reason(int status)
     }
 }
 
+static void end_source(struct h1 *h)
+{
+    if (h->source.pull)
+        h->source.close(h->source.arg);
+    h->source = (struct source){0};
+}
+
 static void answer(struct exchange *x, const struct answer *a)
 {
     struct h1 *h = container_of(x, struct h1, x);
     enum stage handling = HANDLING;
+    unsigned long long size;
     int sent = 0;
 
     h->out.size = 0;
-    buf_printf(&h->out, "HTTP/1.1 %d %s\r\ncontent-length: %zu\r\n", a->status, reason(a->status), a->body->size);
+    h->source = a->source ? *a->source : (struct source){0};
+    h->pulled = 0;
+    size = a->source ? a->source->size : a->body->size;
+    buf_printf(&h->out, "HTTP/1.1 %d %s\r\ncontent-length: %llu\r\n", a->status, reason(a->status), size);
     if (a->type)
         buf_printf(&h->out, "content-type: %s\r\n", a->type);
     if (a->extra)
@@ -242,6 +278,8 @@ static void answer(struct exchange *x, const struct answer *a)
     buf_text(&h->out, h->keep_alive ? "\r\n" : "connection: close\r\n\r\n");
     if (strcmp(x->method, "HEAD") != 0)
         buf_put(&h->out, a->body->data, a->body->size);
+    else
+        end_source(h);
     buf_release(a->body);
     if (!h->out.failed && h->out.size <= SEND_MAX)
         sent = os_send(h->conn->fd, h->out.data, h->out.size);
@@ -250,17 +288,44 @@ static void answer(struct exchange *x, const struct answer *a)
         conn_give_back(h->conn);
 }
 
+static void written(uv_write_t *write, int status);
+
+/* The next part of a body that is made on the way. True: it is being written. */
+static bool write_more(struct h1 *h)
+{
+    uint64_t left = h->source.size - h->pulled;
+    size_t size;
+    uv_buf_t data;
+
+    if (!h->source.pull || !left)
+        return false;
+    h->out.size = 0;
+    if (buf_reserve(&h->out, PULL_SIZE) < 0)
+        return false;
+    size = h->source.pull(h->source.arg, h->pulled, h->out.data, (size_t)MIN(left, (uint64_t)PULL_SIZE));
+    h->pulled += size;
+    data = uv_buf_init((char *)h->out.data, (unsigned)size);
+    return size > 0 && uv_write(&h->conn->write, (uv_stream_t *)&h->conn->tcp, &data, 1, written) == 0;
+}
+
 static void answered(struct h1 *h, int status)
 {
     struct conn *n = h->conn;
+    bool whole;
 
+    if (status >= 0 && !n->closing && write_more(h))
+        return;
+    whole = h->pulled == h->source.size;
+    end_source(h);
+    spill_end(h->spill);
+    h->spill = NULL;
     atomic_store(&h->state, 0);
     n->active_ms = uv_now(&n->server->loop);
     if (h->bad) {
         write_error(h);
         return;
     }
-    if (status < 0 || !h->keep_alive || n->closing || n->server->stopping) {
+    if (status < 0 || !whole || !h->keep_alive || n->closing || n->server->stopping) {
         conn_close(n);
         return;
     }
@@ -291,14 +356,14 @@ static void attend(struct conn *n)
         answered(h, UV_EIO);
 }
 
-/* ---- on the pool ---------------------------------------------------------------------------------------------- */
+/* ---- on the pool --------------------------------------------------------------------------- */
 
 /* The next request of a connection whose last one was answered here; false: the loop's business. */
 static bool stay(struct h1 *h)
 {
     struct http_server *s = h->conn->server;
-    bool plain = h->keep_alive && !h->out.failed && h->sent == h->out.size && h->out.capacity <= SEND_MAX &&
-                 h->body.capacity <= BODY_KEPT;
+    bool plain = h->keep_alive && !h->out.failed && !h->source.pull && !h->spill && h->sent == h->out.size &&
+                 h->out.capacity <= SEND_MAX && h->body.capacity <= BODY_KEPT;
 
     while (plain && !(atomic_load(&h->state) & ATTENTION)) {
         int rc = h->parsed < h->input.size ? take_request(h) : 0;
@@ -333,7 +398,7 @@ static void work(struct job *job)
     conn_give_back(h->conn);
 }
 
-/* ---- the protocol ---------------------------------------------------------------------------------------------- */
+/* ---- the protocol -------------------------------------------------------------------------- */
 
 /* If a request is under way, its end will wake the loop. */
 static bool busy(struct conn *n)
@@ -363,6 +428,8 @@ static void free_state(struct conn *n)
 {
     struct h1 *h = n->state;
 
+    end_source(h);
+    spill_end(h->spill);
     buf_release(&h->input);
     buf_release(&h->head);
     buf_release(&h->body);

@@ -35,7 +35,8 @@ struct stream {
     bool handed; /* a handler has it */
     bool gone;   /* the peer does not want an answer any more */
     struct buf out;
-    size_t out_at;
+    uint64_t out_at;
+    struct source source; /* the body instead; pull NULL: none */
     char *trailers;
 };
 
@@ -69,6 +70,8 @@ static void stream_free(struct stream *s)
     buf_release(&s->head);
     buf_release(&s->body);
     buf_release(&s->out);
+    if (s->source.pull)
+        s->source.close(s->source.arg);
     mem_free(s->trailers);
     mem_free(s);
 }
@@ -253,14 +256,17 @@ static ssize_t read_out(nghttp2_session *session, int32_t id, uint8_t *to, size_
                         nghttp2_data_source *source, void *arg)
 {
     struct stream *s = source->ptr;
-    size_t size = MIN(most, s->out.size - s->out_at);
+    uint64_t whole = s->source.pull ? s->source.size : s->out.size;
+    size_t size = (size_t)MIN(most, whole - s->out_at);
     nghttp2_nv trailers[EXTRA_MAX];
 
     UNUSED(arg);
-    if (size)
+    if (s->source.pull && s->source.pull(s->source.arg, s->out_at, to, size) < size)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (!s->source.pull && size)
         memcpy(to, s->out.data + s->out_at, size);
     s->out_at += size;
-    if (s->out_at < s->out.size)
+    if (s->out_at < whole)
         return (ssize_t)size;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (s->trailers) {
@@ -275,20 +281,23 @@ static void submit(struct stream *s, const struct answer *a)
     nghttp2_nv head[EXTRA_MAX * 2 + 3];
     nghttp2_data_provider provider = {.source.ptr = s, .read_callback = read_out};
     char status[16], length[24];
-    size_t n = 0, size = a->body->size;
+    size_t n = 0;
+    uint64_t size = a->source ? a->source->size : a->body->size;
     bool headless = strcmp(s->x.method, "HEAD") == 0, bare = (!size || headless);
 
     head[n++] = field(":status", 7, status, (size_t)snprintf(status, sizeof status, "%d", a->status));
     if (a->type)
         head[n++] = field("content-type", 12, a->type, strlen(a->type));
     if (!a->trailers)
-        head[n++] = field("content-length", 14, length, (size_t)snprintf(length, sizeof length, "%zu", size));
+        head[n++] = field("content-length", 14, length, (size_t)snprintf(length, sizeof length, "%llu",
+                                                                            (unsigned long long)size));
     n += fields_of(a->extra, head + n, EXTRA_MAX);
     if (bare) /* what would follow the body comes at once */
         n += fields_of(a->trailers, head + n, EXTRA_MAX);
     else
         s->trailers = a->trailers ? mem_strdup(a->trailers) : NULL;
     s->out = *a->body;
+    s->source = a->source ? *a->source : (struct source){0};
     buf_init(a->body);
     if (nghttp2_submit_response(s->h2->session, s->id, head, n, bare ? NULL : &provider) != 0)
         (void)nghttp2_submit_rst_stream(s->h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
@@ -304,6 +313,8 @@ static void answer(struct exchange *x, const struct answer *a)
     s->handed = false;
     if (s->gone || h2->failed) {
         buf_release(a->body);
+        if (a->source)
+            a->source->close(a->source->arg);
         if (s->gone)
             stream_free(s); /* else with its session */
         rest = false;

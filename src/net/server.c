@@ -27,6 +27,14 @@ void http_answer(struct exchange *x, int status, const char *type, const char *e
     x->answer(x, &a);
 }
 
+void http_answer_source(struct exchange *x, const char *type, const char *extra, const struct source *source)
+{
+    struct buf none = {0};
+    struct answer a = {.status = 200, .type = type, .extra = extra, .body = &none, .source = source};
+
+    x->answer(x, &a);
+}
+
 /* ---- connections ------------------------------------------------------------------------------------- */
 
 /* The loop ends when the last connection is gone. */

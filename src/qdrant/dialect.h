@@ -117,6 +117,13 @@ void recommend_groups_call(struct call *call);
 void facets_call(struct call *call);
 void matrix_pairs_call(struct call *call);
 void matrix_offsets_call(struct call *call);
+void snapshots_create(struct call *call);
+void snapshots_list(struct call *call);
+void snapshots_delete(struct call *call);
+void snapshots_download(struct call *call);
+void snapshots_stream(struct call *call);
+void snapshots_recover(struct call *call);
+void snapshots_upload(struct call *call);
 void not_yet(struct call *call);
 
 #endif

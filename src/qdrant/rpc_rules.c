@@ -120,6 +120,8 @@ const struct pb_rule rpc_rules[] = {
     NAMED("PayloadIndexParams", "uuid_index_params", "uuid"),
     /* answers */
     NAMED("ScoredPoint", "vectors", "vector"), NAMED("RetrievedPoint", "vectors", "vector"),
+    NAMED("CreateSnapshotResponse", "snapshot_description", "result"),
+    NAMED("ListSnapshotsResponse", "snapshot_descriptions", "result"),
     VALUE("OrderValue", "int"), VALUE("OrderValue", "float"),
     VALUE("GroupId", "unsigned_value"), VALUE("GroupId", "integer_value"), VALUE("GroupId", "string_value"),
     VALUE("FacetValue", "string_value"), VALUE("FacetValue", "integer_value"), VALUE("FacetValue", "bool_value"),

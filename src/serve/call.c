@@ -308,6 +308,16 @@ void call_answer(struct call *call, int status, const char *type)
     http_answer(x, body.failed ? 500 : status, type, extra, &body);
 }
 
+void call_answer_source(struct call *call, const char *type, const char *extra, const struct source *source)
+{
+    struct exchange *x;
+    struct buf body;
+
+    x = end_call(call, 200, &body);
+    buf_release(&body);
+    http_answer_source(x, type, extra, source);
+}
+
 void call_fail(struct call *call, int status, const char *format, ...)
 {
     char text[512];
@@ -339,7 +349,7 @@ static bool read_body(struct call *call)
                   call->route->body_max);
         return false;
     }
-    if (!x->body.size)
+    if (!x->body.size || call->route->body_max == BODY_ANY)
         return true;
     if (!type || strncmp(type, "application/json", 16) != 0) {
         call_fail(call, 400, "Content type error: expected application/json");
@@ -399,6 +409,17 @@ static void handle_rpc(struct call *call)
         call_fail(call, rc == KITH_LIMIT ? 429 : rc == KITH_UNSUPPORTED ? 501 : 400, "%s", call->c.text);
     else if (call->server->rpc->read(call, message))
         call->route->handle(call);
+}
+
+bool serve_may_spill(void *server, const struct exchange *x)
+{
+    struct call call = {.server = server, .x = (struct exchange *)(uintptr_t)x};
+    bool may;
+
+    ctx_init(&call.c, os_linux());
+    may = find_route(&call) == 0 && call.route->body_max == BODY_ANY && authorise(&call) == 0;
+    ctx_release(&call.c);
+    return may;
 }
 
 void serve_handle(void *server, struct exchange *x)

@@ -17,10 +17,11 @@ struct route {
     const char *method; /* "RPC": a method of a gRPC service */
     const char *path;   /* /collections/{}/points: each {} is one decoded segment; /package.Service/Method */
     enum privilege privilege;
-    uint32_t body_max; /* bytes; 0: a body is not read */
+    uint32_t body_max; /* bytes; 0: a body is not read; BODY_ANY: not JSON, of any size, in a file */
     void (*handle)(struct call *call);
 };
 
+#define BODY_ANY UINT32_MAX
 enum { PARAMS_MAX = 4, QUERY_MAX = 16, ROUTES_MAX = 192, LATENCY_BUCKETS = 12 };
 
 /* How a dialect's gRPC messages become what its handlers read, and what they wrote becomes messages. */
@@ -41,6 +42,8 @@ struct server {
     size_t routes_count;
     const struct rpc_form *rpc; /* NULL: no gRPC here */
     const void *rpc_schema;     /* the dialect's */
+    const char *spill_dir;      /* where large bodies go while they are here */
+    bool url_recovery;          /* snapshots may be fetched from elsewhere */
     struct route_stats stats[ROUTES_MAX];
     const char *api_key, *read_only_key; /* NULL: none */
     const char *version;
@@ -72,9 +75,13 @@ struct call {
 
 /* The http_options.handle of a server. */
 void serve_handle(void *server, struct exchange *x);
+/* The http_options.may_spill of a server: its route wants it, and its key allows it. */
+bool serve_may_spill(void *server, const struct exchange *x);
 const char *call_query(const struct call *call, const char *name); /* NULL if absent */
 /* Answers with what `call->out` holds and frees the call. */
 void call_answer(struct call *call, int status, const char *type);
+/* The same with a body that is made while it is sent. */
+void call_answer_source(struct call *call, const char *type, const char *extra, const struct source *source);
 /* How the dialect says what went wrong. */
 void call_fail(struct call *call, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 double call_seconds(const struct call *call);

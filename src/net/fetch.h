@@ -1,0 +1,10 @@
+/* fetch.h - a file by its http or https address, by libcurl. */
+#ifndef NET_FETCH_H
+#define NET_FETCH_H
+
+#include "net/spill.h"
+
+/* Into `to`. `api_key` may be NULL. KITH_INVALID, KITH_NOT_FOUND, KITH_IO: the context says what went wrong. */
+int fetch(struct ctx *c, const char *url, const char *api_key, struct spill *to);
+
+#endif
