@@ -608,6 +608,11 @@ KITH_API int kith_configure(kith_db *db, const char *name, const char *config, k
  * Under KITH_METHOD_FLAT indexes are no longer used. */
 KITH_API int kith_configure_vector(kith_db *db, const char *name, const kith_vector_params *params, kith_err *err);
 
+/* Another vector, which no point has yet. KITH_EXISTS. */
+KITH_API int kith_vector_add(kith_db *db, const char *name, const kith_vector_params *params, kith_err *err);
+/* Takes it from all points at once; its place in files comes free as they are merged. KITH_NOT_FOUND. */
+KITH_API int kith_vector_drop(kith_db *db, const char *name, const char *vector, kith_err *err);
+
 typedef struct kith_alias_change {
     const char *alias;
     const char *target;  /* a collection; NULL: remove the alias */

@@ -178,6 +178,20 @@ int kith_configure(kith_db *db, const char *name, const char *config, kith_err *
     return change(db, name, &what, err);
 }
 
+int kith_vector_add(kith_db *db, const char *name, const kith_vector_params *params, kith_err *err)
+{
+    struct schema_change what = {.add_vector = params};
+
+    return change(db, name, &what, err);
+}
+
+int kith_vector_drop(kith_db *db, const char *name, const char *vector, kith_err *err)
+{
+    struct schema_change what = {.drop_vector = vector};
+
+    return change(db, name, &what, err);
+}
+
 int kith_configure_vector(kith_db *db, const char *name, const kith_vector_params *params, kith_err *err)
 {
     struct schema_change what = {.vector = params};

@@ -311,9 +311,25 @@ static int move_row(struct applying *a, const kith_id *given, const struct place
     return rc;
 }
 
+/* Of vectors that were dropped since, nothing is left: nor does a point change by what happens to them. */
 static int change_vectors(struct applying *a, const kith_id *id, const struct place *at, const struct vector_change *w)
 {
-    return may_revise(a, at, w) ? revise(a, at, w) : move_row(a, id, at, w);
+    const struct schema *schema = a->s->schema;
+    struct rec_vector set[VECTORS_MAX];
+    uint32_t drop[VECTORS_MAX];
+    struct vector_change known = {.set = set, .drop = drop};
+
+    for (uint32_t i = 0; i < w->set_count && known.set_count < VECTORS_MAX; i++) {
+        if (schema_vector_by_id(schema, w->set[i].id))
+            set[known.set_count++] = w->set[i];
+    }
+    for (uint32_t i = 0; i < w->drop_count && known.drop_count < VECTORS_MAX; i++) {
+        if (schema_vector_by_id(schema, w->drop[i]))
+            drop[known.drop_count++] = w->drop[i];
+    }
+    if (!known.set_count && !known.drop_count) /* wherever its row is: nothing changes */
+        return 0;
+    return may_revise(a, at, &known) ? revise(a, at, &known) : move_row(a, id, at, &known);
 }
 
 static int update_vectors(struct applying *a, const struct rec_op *op)

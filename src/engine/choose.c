@@ -21,17 +21,45 @@ bool choose_graph(const struct shard *s, const struct segment *seg, const struct
     return *ret_vector != NULL;
 }
 
+/* Rows whose documents are folded in at V. */
+static uint32_t overlaid_at(const struct segment *seg, lsn v)
+{
+    uint32_t rows = seg->ops->rows(seg), n = 0;
+
+    for (row_id row = 0; row < rows; row++)
+        n += seg->ops->overlaid(seg, row, v);
+    return n;
+}
+
+static bool much_overlaid(struct segment *seg)
+{
+    return atomic_load(&seg->overlaid_count) > seg->ops->rows(seg) / 4 + 16 ||
+           atomic_load(&seg->overlay_bytes) > (16u << 20);
+}
+
+bool choose_freeze(const struct shard *s)
+{
+    for (size_t i = 0; i < s->sealed_count; i++) {
+        struct segment *seg = s->sealed[i];
+        if (atomic_load(&seg->revised_count) >= s->db->revised_many)
+            return true;
+        if (much_overlaid(seg) && overlaid_at(seg, s->covers) * 2ull < atomic_load(&seg->overlaid_count))
+            return true;
+    }
+    return false;
+}
+
 bool choose_docs(const struct shard *s, struct segment *seg, bool all)
 {
-    uint32_t rows = seg->ops->rows(seg), overlaid = atomic_load(&seg->overlaid_count);
+    uint32_t overlaid = atomic_load(&seg->overlaid_count);
 
     for (size_t i = 0; i < s->schema->fields_count; i++) {
         if (s->schema->fields[i].def.index != KITH_INDEX_NONE && !seg->ops->field(seg, s->schema->fields[i].id))
             return true;
     }
-    if (all)
-        return overlaid > 0;
-    return overlaid > rows / 4 + 16 || atomic_load(&seg->overlay_bytes) > (16u << 20);
+    if (!overlaid || (!all && !much_overlaid(seg)))
+        return false;
+    return overlaid_at(seg, s->covers) * 2ull >= (all ? 1 : overlaid); /* else it would be the same again */
 }
 
 static int by_rows(const void *a, const void *b)

@@ -378,30 +378,74 @@ static void configure_growing(struct ctx *c, struct shard *s)
     link_post(s);
 }
 
+/* Segments know the vectors that there were when they were made or opened: files are opened anew, and what grows makes
+ * room for one that knows the new ones. With s->lock held, and no job at work on the shard. */
+struct reopening {
+    struct segment *opened[256];
+    size_t count;
+};
+
+static int reopen_all(struct ctx *c, struct shard *s, const struct schema *schema, struct reopening *r)
+{
+    for (r->count = 0; r->count < s->sealed_count; r->count++) {
+        const struct segment *old = s->sealed[r->count];
+        TRY(sealed_reopen(c, s->db->blobs, schema, old, sealed_files(old), &r->opened[r->count]));
+    }
+    return s->growing.segment ? optimize_freeze(c, s) : 0;
+}
+
+static void take_reopened(struct shard *s, struct reopening *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        segment_unref(s->sealed[i]);
+        s->sealed[i] = r->opened[i];
+    }
+    r->count = 0;
+}
+
+/* With s->lock held, and the catalogue's. */
+static int change_held(struct ctx *c, struct db *db, struct shard *s, const char *name,
+                       const struct schema_change *change)
+{
+    struct reopening r = {.count = 0};
+    struct schema *schema = NULL;
+    int rc = s->dropped ? db_not_found(c, name) : schema_change(c, s->schema, change, &schema);
+
+    if (rc >= 0 && (change->add_vector || change->drop_vector))
+        rc = reopen_all(c, s, schema, &r);
+    if (rc >= 0)
+        rc = put_collection(c, db, s, s->id, s->created_ms, s->name, schema, false);
+    if (rc >= 0)
+        rc = keep_old(c, s);
+    if (rc >= 0) {
+        s->schema = schema;
+        take_reopened(s, &r);
+        configure_growing(c, s);
+        rc = shard_publish(c, s);
+    } else {
+        schema_unref(schema);
+    }
+    for (size_t i = 0; i < r.count; i++)
+        segment_unref(r.opened[i]);
+    return rc;
+}
+
 int db_change_schema(struct ctx *c, struct db *db, const char *name, const struct schema_change *change)
 {
+    bool vectors = change->add_vector || change->drop_vector;
     struct shard *s;
-    struct schema *schema;
     int rc;
 
     TRY(db_shard(c, db, name, &s));
+    if (vectors)
+        optimize_hold(s);
     os_mutex_lock(&db->catalog);
     os_mutex_lock(&s->lock);
-    rc = s->dropped ? db_not_found(c, name) : schema_change(c, s->schema, change, &schema);
-    if (rc >= 0) {
-        rc = put_collection(c, db, s, s->id, s->created_ms, s->name, schema, false);
-        if (rc >= 0)
-            rc = keep_old(c, s);
-        if (rc >= 0) {
-            s->schema = schema;
-            configure_growing(c, s);
-            rc = shard_publish(c, s);
-        } else {
-            schema_unref(schema);
-        }
-    }
+    rc = change_held(c, db, s, name, change);
     os_mutex_unlock(&s->lock);
     os_mutex_unlock(&db->catalog);
+    if (vectors)
+        optimize_give_back(s);
     if (rc >= 0)
         sched_post(&db->sched, &s->maintain, false);
     shard_unref(s);
@@ -481,7 +525,6 @@ static int load_next(void *arg, const struct meta_item *item)
 {
     struct opening *o = arg;
     struct reader r = reader_of(item->value.data, item->value.size);
-
     uint64_t next = read_u64(&r);
 
     o->db->next_shard = MAX(o->db->next_shard, MUTANT(MUTANT_REUSE_SHARD_IDS) ? 1 : next);

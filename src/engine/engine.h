@@ -270,6 +270,9 @@ void optimize_hold(struct shard *s);
 /* Segments to merge, at most 256: how many. One alone is rewritten without what is dead, changes folded in. */
 size_t choose_merge(struct shard *s, bool all, struct segment **out);
 bool choose_docs(const struct shard *s, struct segment *seg, bool all);
+/* Much was laid over sealed rows, too little of it at a state that is in files: only a later one lets it be folded
+ * in. */
+bool choose_freeze(const struct shard *s);
 bool choose_graph(const struct shard *s, const struct segment *seg, const struct schema_vector **ret_vector);
 
 /* ---- snapshot.c: states with names ---- */

@@ -456,16 +456,6 @@ static int optimize_once(struct ctx *c, struct shard *s, bool all, bool only_che
     return 0;
 }
 
-static bool overlays_above_covers(const struct shard *s)
-{
-    for (size_t i = 0; i < s->sealed_count; i++) {
-        struct segment *seg = s->sealed[i];
-        if (atomic_load(&seg->overlay_bytes) > (16u << 20) || atomic_load(&seg->revised_count) >= s->db->revised_many)
-            return s->applied > s->covers;
-    }
-    return false;
-}
-
 void optimize_step(struct job *job)
 {
     struct shard *s = container_of(job, struct shard, maintain);
@@ -480,7 +470,7 @@ void optimize_step(struct job *job)
     if (s->problem[0])
         rc = KITH_CORRUPT;
     else if (!s->frozen_count && s->applied > s->covers &&
-             (s->want_checkpoint || s->want_all || overlays_above_covers(s)))
+             (s->want_checkpoint || s->want_all || choose_freeze(s)))
         rc = optimize_freeze(&c, s);
     if (rc >= 0 && !s->want_all && !s->link_failed && s->frozen_count && s->frozen_count < FROZEN_MAX / 2 &&
         growing_unlinked(s->frozen[0].segment)) {

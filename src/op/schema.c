@@ -171,9 +171,15 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
     s->version = from->version + 1;
     s->next_id = from->next_id;
     s->config = keep(s, change->config ? change->config : from->config);
-    TRY(make_room(c, s, from->vectors_count, from->fields_count + 1));
+    TRY(make_room(c, s, from->vectors_count + (change->add_vector != NULL), from->fields_count + 1));
+    if (change->add_vector && change->add_vector->name && schema_vector(from, change->add_vector->name))
+        return err_set(c, KITH_EXISTS, "vector \"%.80s\" exists already", change->add_vector->name);
+    if (change->drop_vector && !schema_vector(from, change->drop_vector))
+        return err_set(c, KITH_NOT_FOUND, "Not existing vector name error: %.80s", change->drop_vector);
     for (size_t i = 0; i < from->vectors_count; i++) {
         const struct schema_vector *v = &from->vectors[i];
+        if (change->drop_vector && strcmp(change->drop_vector, v->name) == 0)
+            continue;
         const kith_vector_params *to = change->vector;
         kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->index, v->element, v->idf};
         if (to && strcmp(to->name, v->name) == 0) {
@@ -186,6 +192,8 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
         }
         TRY(add_vector(c, s, &p, v->id));
     }
+    if (change->add_vector)
+        TRY(add_vector(c, s, change->add_vector, s->next_id++));
     for (size_t i = 0; i < from->fields_count; i++) {
         const struct schema_field *f = &from->fields[i];
         if (f == same || (change->drop_path && strcmp(change->drop_path, f->def.path) == 0))

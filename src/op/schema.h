@@ -48,12 +48,15 @@ struct schema {
 
 /* Checks and copies; KITH_INVALID names what is wrong. */
 int schema_new(struct ctx *c, const kith_schema *from, struct schema **ret_schema);
-/* A changed copy with the next version; `field` replaces one of the same path, `drop` removes one. */
+/* A changed copy with the next version; `field` replaces one of the same path, `drop_path` removes one. KITH_EXISTS,
+ * KITH_NOT_FOUND: of vectors. */
 struct schema_change {
     const kith_field *field;
     const char *drop_path;
     const char *config;
-    const kith_vector_params *vector;
+    const kith_vector_params *vector; /* how it is searched; it is there */
+    const kith_vector_params *add_vector;
+    const char *drop_vector;
 };
 int schema_change(struct ctx *c, const struct schema *from, const struct schema_change *change,
                   struct schema **ret_schema);

@@ -86,6 +86,11 @@ void collections_cluster(struct call *call);
 void aliases_all(struct call *call);
 void aliases_of(struct call *call);
 void aliases_change(struct call *call);
+/* vectors.c: what collections are made with; dense and sparse ones by name, or one without. */
+bool vectors_read(struct call *call, yyjson_val *dense, yyjson_val *sparse, kith_schema *to);
+void answer_update(struct call *call, const char *status); /* with the log's position */
+void vectors_create(struct call *call);
+void vectors_drop(struct call *call);
 void index_create(struct call *call);
 void index_delete(struct call *call);
 

@@ -55,6 +55,9 @@ const struct route qdrant_routes[] = {
     {"POST", "/collections/{}/points/discover", READ, BODY, discover_one},
     {"POST", "/collections/{}/points/discover/batch", READ, BODY, discover_batch},
     {"POST", "/collections/{}/facet", READ, BODY, facets_call},
+    /* vectors.c */
+    {"PUT", "/collections/{}/vectors/{}", MANAGE, SMALL, vectors_create},
+    {"DELETE", "/collections/{}/vectors/{}", MANAGE, 0, vectors_drop},
     /* snapshots.c */
     {"GET", "/collections/{}/snapshots", READ, 0, snapshots_list},
     {"POST", "/collections/{}/snapshots", WRITE, SMALL, snapshots_create},
@@ -74,8 +77,6 @@ const struct route qdrant_routes[] = {
     {"GET", "/snapshots/{}", MANAGE, 0, snapshots_download},
     {"DELETE", "/snapshots/{}", MANAGE, 0, snapshots_delete},
     /* known to clients, not here yet: a clear answer instead of an empty 404 */
-    {"PUT", "/collections/{}/vectors/{}", MANAGE, SMALL, not_yet},
-    {"DELETE", "/collections/{}/vectors/{}", MANAGE, 0, not_yet},
     {"GET", "/collections/{}/cluster", READ, 0, collections_cluster},
     {"PUT", "/collections/{}/shards", MANAGE, SMALL, not_yet},
     /* gRPC: the same handlers (rpc.c) */
@@ -92,8 +93,8 @@ const struct route qdrant_routes[] = {
     {"RPC", "/qdrant.Points/ClearPayload", WRITE, MESSAGE, payload_clear},
     {"RPC", "/qdrant.Points/CreateFieldIndex", WRITE, SMALL, index_create},
     {"RPC", "/qdrant.Points/DeleteFieldIndex", WRITE, SMALL, index_delete},
-    {"RPC", "/qdrant.Points/CreateVectorName", MANAGE, SMALL, not_yet},
-    {"RPC", "/qdrant.Points/DeleteVectorName", MANAGE, SMALL, not_yet},
+    {"RPC", "/qdrant.Points/CreateVectorName", MANAGE, SMALL, vectors_create},
+    {"RPC", "/qdrant.Points/DeleteVectorName", MANAGE, SMALL, vectors_drop},
     {"RPC", "/qdrant.Points/SearchBatch", READ, MESSAGE, search_batch},
     {"RPC", "/qdrant.Points/SearchGroups", READ, MESSAGE, search_groups_call},
     {"RPC", "/qdrant.Points/Scroll", READ, MESSAGE, points_scroll},

@@ -106,6 +106,8 @@ const struct pb_rule rpc_rules[] = {
     {"ChangeAliases", "actions", PB_NAMED, NULL, PB_ALWAYS},
     NAMED("Distance", "cosine", "Cosine"), NAMED("Distance", "euclid", "Euclid"), NAMED("Distance", "dot", "Dot"),
     NAMED("Distance", "manhattan", "Manhattan"),
+    NAMED("CreateVectorNameRequest", "dense_config", "dense"),
+    NAMED("CreateVectorNameRequest", "sparse_config", "sparse"),
     /* payload indexes */
     NAMED("CreateFieldIndexCollection", "field_index_params", "field_schema"),
     NAMED("FieldType", "field_type_keyword", "keyword"), NAMED("FieldType", "field_type_integer", "integer"),

@@ -19,13 +19,14 @@ struct sim {
     struct db *db;
     struct model model;
     bool failed;
-    uint64_t interludes, unloads, index_changes, restores;
+    uint64_t interludes, unloads, index_changes, restores, renewals;
     /* a snapshot, if `kept_name` is not empty: what it holds, and its digest */
     uint64_t snapshot_rng;
     char kept_name[300];
     struct model_state kept;
     uint64_t kept_digest[2];
-    bool restoring; /* a crash came amid it: either state is right */
+    bool maybe; /* a crash came amid a restoration or a renewal: this state is right too */
+    struct model_state other;
 };
 
 static void fail(struct sim *s, const char *what)
@@ -155,10 +156,15 @@ static void change_index(struct sim *s)
     s->index_changes++;
 }
 
+static kith_vector_params second_vector(const struct sim *s)
+{
+    return second_is_sparse(s) ? (kith_vector_params){.name = "second", .metric = KITH_DOT, .element = KITH_SPARSE}
+                               : (kith_vector_params){.name = "second", .dim = MODEL_DIM, .metric = KITH_EUCLID};
+}
+
 static void create(struct sim *s)
 {
-    kith_vector_params vectors[] = {{.name = "", .dim = MODEL_DIM, .metric = KITH_DOT},
-                                    {.name = "second", .dim = MODEL_DIM, .metric = KITH_EUCLID}};
+    kith_vector_params vectors[] = {{.name = "", .dim = MODEL_DIM, .metric = KITH_DOT}, second_vector(s)};
     kith_field fields[] = {{.path = "a", .index = KITH_INDEX_INTEGER}, {.path = "s", .index = KITH_INDEX_KEYWORD}};
     kith_schema schema = {vectors, 2, fields, dice(s, 3), NULL};
     kith_err err;
@@ -167,7 +173,7 @@ static void create(struct sim *s)
     vectors[0].index = random_index(s);
     vectors[1].index = random_index(s);
     if (second_is_sparse(s))
-        vectors[1] = (kith_vector_params){.name = "second", .metric = KITH_DOT, .element = KITH_SPARSE};
+        vectors[1].index = (kith_vector_index){0};
     if (kith_create(handle(s), "c", &schema, &err) < 0 && !sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
         fail(s, err.text);
 }
@@ -431,7 +437,8 @@ static void restore_snapshot(struct sim *s)
         free(copy);
         return;
     }
-    s->restoring = true;
+    s->maybe = true;
+    s->other = s->kept;
     rc = toss(s, 2) ? restore_file(s, &err)
                     : kith_snapshot_restore(handle(s), kept_of(s), s->kept_name, toss(s, 2) ? "c" : NULL, &err);
     if (rc < 0 && !sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
@@ -440,7 +447,7 @@ static void restore_snapshot(struct sim *s)
         free(copy);
         return;
     }
-    s->restoring = false;
+    s->maybe = false;
     s->restores++;
     model_rebase(&s->model, copy);
     if (digest(s, now) && memcmp(now, s->kept_digest, sizeof now) != 0)
@@ -449,11 +456,48 @@ static void restore_snapshot(struct sim *s)
         check_live(s);
 }
 
+/* The second vector goes from all points, and another one comes under its name. */
+static void renew_vector(struct sim *s)
+{
+    kith_vector_params p = second_vector(s);
+    struct model_state *now;
+    kith_err err = {0};
+    int rc;
+
+    settle(s);
+    if (!undisturbed(s))
+        return;
+    now = model_applied(&s->model);
+    for (int i = 0; i < MODEL_IDS; i++)
+        now->points[i].has[1] = false;
+    s->other = *now;
+    s->maybe = true;
+    rc = kith_vector_drop(handle(s), "c", "second", &err);
+    if (rc >= 0)
+        rc = kith_vector_add(handle(s), "c", &p, &err);
+    if (rc < 0 && !sim_world_dead(s->world)) { /* what is on the disk is not known before it is opened again */
+        if (err.code != KITH_IO && err.code != KITH_FULL)
+            fail(s, err.text);
+        sim_world_crash_after(s->world, 1);
+        (void)sim_world_os(s->world)->mkdir(sim_world_os(s->world), "crash");
+    }
+    if (rc < 0) {
+        model_state_free(now);
+        return;
+    }
+    s->maybe = false;
+    s->renewals++;
+    model_rebase(&s->model, now);
+    check_live(s);
+}
+
 static void snapshots(struct sim *s)
 {
     kith_err err;
 
-    if (!s->kept_name[0] || toss(s, 4) == 0) {
+    if (toss(s, 5) == 0)
+        renew_vector(s);
+    else if (!s->kept_name[0] || toss(s, 4) == 0) {
         take_snapshot(s);
     } else if (toss(s, 6) == 0) {
         if (kith_snapshot_drop(handle(s), kept_of(s), s->kept_name, &err) == 0)
@@ -475,6 +519,10 @@ static void check_recovered(struct sim *s)
             fail(s, "the collection is lost");
         return;
     }
+    if (s->maybe) { /* it may have been dropped and not come back */
+        kith_vector_params p = second_vector(s);
+        (void)kith_vector_add(handle(s), "c", &p, NULL);
+    }
     for (size_t i = 0; !found && i < model_candidates(&s->model); i++) {
         struct model_state *want = model_candidate(&s->model, i);
         if (same_points(s, want, why, sizeof why))
@@ -482,11 +530,11 @@ static void check_recovered(struct sim *s)
         else
             model_state_free(want);
     }
-    if (!found && s->restoring && same_points(s, &s->kept, why, sizeof why)) {
+    if (!found && s->maybe && same_points(s, &s->other, why, sizeof why)) {
         found = malloc(sizeof *found);
-        *found = s->kept;
+        *found = s->other;
     }
-    s->restoring = false;
+    s->maybe = false;
     if (!found) {
         struct shard *shard = s->db->shards[0];
         if (getenv("SIM_TRACE"))
@@ -623,7 +671,7 @@ int main(int argc, char **argv)
 {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
     uint64_t injected[INJECT_KINDS] = {0}, failures = 0, writes = 0, interludes = 0, unloads = 0;
-    uint64_t index_changes = 0, restores = 0;
+    uint64_t index_changes = 0, restores = 0, renewals = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         struct sim s = {.seed = first + i, .rng = first + i, .snapshot_rng = first + i};
@@ -636,6 +684,7 @@ int main(int argc, char **argv)
         unloads += s.unloads;
         index_changes += s.index_changes;
         restores += s.restores;
+        renewals += s.renewals;
         for (int k = 0; k < INJECT_KINDS; k++)
             injected[k] += sim_world_injected(s.world)[k];
         model_release(&s.model);
@@ -656,7 +705,8 @@ int main(int argc, char **argv)
     printf("    %-16s %llu\n", "unloaded", (unsigned long long)unloads);
     printf("    %-16s %llu\n", "index changed", (unsigned long long)index_changes);
     printf("    %-16s %llu\n", "restored", (unsigned long long)restores);
-    if (count >= 200 && (!interludes || !unloads || !index_changes || !restores)) {
+    printf("    %-16s %llu\n", "vector renewed", (unsigned long long)renewals);
+    if (count >= 200 && (!interludes || !unloads || !index_changes || !restores || !renewals)) {
         printf("FAILED: no write came amid background work, or nothing was ever unloaded, changed, or restored\n");
         failures++;
     }

@@ -1,0 +1,94 @@
+"""Vectors that come to a collection and go from it, while it is used and when it is opened again."""
+import random
+
+import numpy as np
+import pytest
+from qdrant_client import models as m
+
+from conftest import TRANSPORTS, Server
+
+DIM = 8
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def server(tmp_path_factory, request):
+    s = Server(tmp_path_factory.mktemp("names") / "kith", {"KITH_STORAGE_GROWING_ROWS_MAX": "150"}).start()
+    s.transport = request.param
+    yield s
+    s.stop()
+
+
+def dense(size=DIM, distance=m.Distance.EUCLID, **more):
+    return m.DenseVectorNameConfig(dense=m.DenseVectorConfig(size=size, distance=distance, **more))
+
+
+def nearest(vectors, query, n=5):
+    order = sorted(vectors, key=lambda i: (float(np.sum((vectors[i] - query) ** 2)), i))
+    return order[:n]
+
+
+def test_coming_and_going(server):
+    client, rng, r = server.client(server.transport), np.random.default_rng(5), random.Random(5)
+    client.create_collection("c", {"first": m.VectorParams(size=DIM, distance=m.Distance.EUCLID)})
+    draw = lambda: rng.random(DIM).astype(np.float32)
+    first = {i: draw() for i in range(400)}
+    client.upsert("c", [m.PointStruct(id=i, vector={"first": v.tolist()}, payload={"n": i}) for i, v in first.items()])
+    for round in range(3):
+        second, words = {}, {}
+        assert client.create_vector_name("c", "second", dense()).status == "completed"
+        assert client.create_vector_name("c", "words", m.SparseVectorNameConfig(
+            sparse=m.SparseVectorConfig(modifier=m.Modifier.IDF))).status == "completed"
+        info = client.get_collection("c").config.params
+        assert set(info.vectors) == {"first", "second"} and info.vectors["second"].size == DIM
+        assert info.sparse_vectors["words"].modifier == m.Modifier.IDF
+        assert client.query_points("c", query=draw().tolist(), using="second").points == []
+        for ids in (r.sample(range(400), 120), r.sample(range(400), 60)):
+            second.update({i: draw() for i in ids})
+            client.update_vectors("c", [m.PointVectors(id=i, vector={"second": second[i].tolist()}) for i in ids])
+        for i in range(400, 450): # new points, some of them over old ones' places
+            first[i], second[i] = draw(), draw()
+            words[i] = i % 7
+            client.upsert("c", [m.PointStruct(id=i, vector={"first": first[i].tolist(), "second": second[i].tolist(),
+                                                            "words": m.SparseVector(indices=[i % 7], values=[1.0 + i])})])
+        if round == 1:
+            server.stop()
+            server.start()
+            client = server.client(server.transport)
+        for vectors, name in ((first, "first"), (second, "second")):
+            query = draw()
+            got = client.query_points("c", query=query.tolist(), using=name, limit=5,
+                                      search_params=m.SearchParams(exact=True)).points
+            assert [p.id for p in got] == nearest(vectors, query)
+        got = client.query_points("c", query=m.SparseVector(indices=[3], values=[1.0]), using="words", limit=50).points
+        assert {p.id for p in got} == {i for i, w in words.items() if w == 3}
+        has = m.Filter(must=[m.HasVectorCondition(has_vector="second")])
+        assert client.count("c", count_filter=has).count == len(second)
+        assert client.delete_vector_name("c", "second").status == "completed"
+        assert client.delete_vector_name("c", "words").status == "completed"
+        with pytest.raises(Exception, match="Not existing vector name"):
+            client.query_points("c", query=draw().tolist(), using="second")
+        point = client.retrieve("c", [405], with_vectors=True)[0]
+        assert list(point.vector) == ["first"] and client.count("c").count == 450
+    client.delete_collection("c")
+
+
+def test_what_is_refused(server):
+    client = server.client(server.transport)
+    client.create_collection("c", {"first": m.VectorParams(size=DIM, distance=m.Distance.DOT)})
+    client.create_collection("d", m.VectorParams(size=DIM, distance=m.Distance.DOT))
+    assert client.create_vector_name("c", "first", dense(distance=m.Distance.DOT)).status == "completed"
+    for wrong in (dense(), dense(DIM + 1, m.Distance.DOT), m.SparseVectorNameConfig(sparse=m.SparseVectorConfig())):
+        with pytest.raises(Exception, match="exists already"):
+            client.create_vector_name("c", "first", wrong)
+    with pytest.raises(Exception, match="size"):
+        client.create_vector_name("c", "x", dense(70000))
+    with pytest.raises(Exception, match="unnamed"):
+        client.create_vector_name("d", "x", dense())
+    client.create_vector_name("d", "x", m.SparseVectorNameConfig(sparse=m.SparseVectorConfig()))
+    with pytest.raises(Exception, match="Not existing vector name"):
+        client.delete_vector_name("c", "nothing")
+    for call in (lambda: client.create_vector_name("none", "x", dense()), lambda: client.delete_vector_name("none", "x")):
+        with pytest.raises(Exception, match="Collection .none. doesn"):
+            call()
+    for name in "cd":
+        client.delete_collection(name)
