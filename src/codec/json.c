@@ -129,6 +129,32 @@ void json_put_f32(struct buf *b, float v)
         buf_text(b, ".0");
 }
 
+/* Few digits after the point, as most numbers have that people wrote: n and 10^k are exact, so n / 10^k is the number
+ * next to the decimal one, as reading it would find. */
+static bool put_short(struct buf *b, double v)
+{
+    static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+    double size = fabs(v);
+
+    for (size_t k = 0; k < ARRAY_SIZE(powers) && size < 1e9; k++) {
+        uint64_t n = (uint64_t)(size * powers[k] + 0.5), whole;
+        char text[8] = "000000";
+        if ((double)n / powers[k] != size)
+            continue;
+        whole = k ? n / (uint64_t)powers[k] : n;
+        n -= whole * (uint64_t)powers[k];
+        for (size_t i = k; i > 0; i--, n /= 10)
+            text[i - 1] = (char)('0' + n % 10);
+        if (signbit(v))
+            buf_u8(b, '-');
+        json_put_u64(b, whole);
+        buf_u8(b, '.');
+        buf_put(b, text, MAX(k, (size_t)1));
+        return true;
+    }
+    return false;
+}
+
 void json_put_f64(struct buf *b, double v)
 {
     char text[40];
@@ -137,6 +163,8 @@ void json_put_f64(struct buf *b, double v)
         buf_text(b, "null");
         return;
     }
+    if (put_short(b, v))
+        return;
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v)

@@ -133,7 +133,9 @@ uint64_t search_version(const struct search *s, const kith_hit *h)
 
 void search_put(struct buf *out, const struct search *s, const kith_hit *h)
 {
-    buf_printf(out, "{\"version\":%llu,\"score\":", (unsigned long long)search_version(s, h));
+    buf_text(out, "{\"version\":");
+    json_put_u64(out, search_version(s, h));
+    buf_text(out, ",\"score\":");
     json_put_f32(out, search_score(s, h));
     buf_u8(out, ',');
     put_point(out, h, s->q.select.doc != 0, s->q.select.vectors != 0);
