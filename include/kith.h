@@ -186,12 +186,16 @@ typedef struct kith_vector_params {
 typedef enum kith_tokens {
     KITH_TOKENS_WORDS = 0, /* runs of letters and digits */
     KITH_TOKENS_SPACES,    /* what stands between spaces */
-    KITH_TOKENS_PREFIXES   /* all beginnings of words; who asks names one */
+    KITH_TOKENS_PREFIXES,  /* all beginnings of words; who asks names one */
+    KITH_TOKENS_SCRIPTS    /* by the rules and dictionaries of each script, also those without spaces */
 } kith_tokens;
 typedef struct kith_text {
     kith_tokens tokens;
     bool keep_case;
     uint32_t least, most; /* characters of a word, others are left out; of a beginning; 0: 1, and any number */
+    bool fold;            /* letters lose their marks: cafe for café */
+    const char *stem;     /* the language whose endings are cut off (Snowball's name: "english", ...); NULL: none */
+    const char *stops;    /* words that are left out, between spaces, as they are after folding and in small letters */
 } kith_text;
 
 /* A field of the document: declared (its type is checked on every write), indexed, or both. */

@@ -41,6 +41,7 @@ struct column {
 int column_new(struct ctx *c, const struct schema_field *f, struct column **ret_column)
 {
     struct column *x = mem_zalloc(sizeof *x);
+    const char *stem = "", *stops = "";
     char *path;
 
     if (!x)
@@ -49,8 +50,12 @@ int column_new(struct ctx *c, const struct schema_field *f, struct column **ret_
     x->f.id = f->id;
     x->f.def.index = f->def.index;
     x->f.def.text = f->def.text;
+    if (f->def.text.stem)
+        x->f.def.text.stem = stem = arena_str(&x->own.arena, f->def.text.stem, strlen(f->def.text.stem));
+    if (f->def.text.stops)
+        x->f.def.text.stops = stops = arena_str(&x->own.arena, f->def.text.stops, strlen(f->def.text.stops));
     path = arena_str(&x->own.arena, f->def.path, strlen(f->def.path));
-    if (!path || path_parse(&x->own, path, &x->f.path) < 0) {
+    if (!path || !stem || !stops || path_parse(&x->own, path, &x->f.path) < 0) {
         column_free(x);
         return err_nomem(c);
     }

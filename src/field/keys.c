@@ -79,6 +79,7 @@ static void add_words(struct finding *a, struct val v)
     a->flags |= ROW_INDEXED;
     for (words_of(&w, val_str(v), &a->f->def.text, false); words_next(&w, &key.text);)
         a->take(a->arg, &key);
+    words_end(&w);
 }
 
 static void add_one(struct finding *a, struct val v)

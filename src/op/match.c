@@ -99,25 +99,12 @@ static int compile_phrase(struct ctx *c, struct pred *p)
     return 0;
 }
 
-static bool same_text(const kith_text *a, const kith_text *b)
+/* Each once but for phrases. */
+static int take_words(struct ctx *c, const kith_filter *f, struct pred *p, struct words *w)
 {
-    return a->tokens == b->tokens && a->keep_case == b->keep_case && a->least == b->least && a->most == b->most;
-}
+    struct bytes word;
 
-/* The words of a text condition, each once but for phrases. */
-static int compile_words(struct ctx *c, const kith_filter *f, struct pred *p)
-{
-    static const kith_text usual;
-    struct bytes text = {(const uint8_t *)f->values[0].str, f->values[0].size}, word;
-    struct words w;
-    bool indexed = p->field && p->field->def.index == KITH_INDEX_TEXT;
-
-    p->text = f->how ? f->how : indexed ? &p->field->def.text : &usual;
-    p->as_indexed = indexed && same_text(p->text, &p->field->def.text);
-    p->words = arena_alloc(&c->arena, (WORDS_MAX + 1) * sizeof *p->words);
-    if (!p->words)
-        return err_nomem(c);
-    for (words_of(&w, text, p->text, true); words_next(&w, &word);) {
+    while (words_next(w, &word)) {
         bool known = false;
         for (uint32_t i = 0; i < p->words_count && f->kind != KITH_COND_PHRASE; i++)
             known = known || same_word(p->words[i], word);
@@ -131,7 +118,29 @@ static int compile_words(struct ctx *c, const kith_filter *f, struct pred *p)
         p->words[p->words_count++].size = word.size;
     }
     p->words[p->words_count] = (struct bytes){0};
-    return f->kind == KITH_COND_PHRASE ? compile_phrase(c, p) : 0;
+    return 0;
+}
+
+/* The words of a text condition. */
+static int compile_words(struct ctx *c, const kith_filter *f, struct pred *p)
+{
+    static const kith_text usual;
+    struct bytes text = {(const uint8_t *)f->values[0].str, f->values[0].size};
+    bool indexed = p->field && p->field->def.index == KITH_INDEX_TEXT;
+    struct words w;
+    int rc;
+
+    p->text = f->how ? f->how : indexed ? &p->field->def.text : &usual;
+    p->as_indexed = indexed && text_same(p->text, &p->field->def.text);
+    p->words = arena_alloc(&c->arena, (WORDS_MAX + 1) * sizeof *p->words);
+    if (!p->words)
+        return err_nomem(c);
+    if (text_problem(p->text))
+        return err_set(c, KITH_INVALID, "filter on \"%s\": %s", f->path, text_problem(p->text));
+    words_of(&w, text, p->text, true);
+    rc = take_words(c, f, p, &w);
+    words_end(&w);
+    return rc >= 0 && f->kind == KITH_COND_PHRASE ? compile_phrase(c, p) : rc;
 }
 
 static int compile(struct compiling *k, const kith_filter *f, struct pred *p, int depth, bool nested)
@@ -244,15 +253,13 @@ static uint32_t phrase_step(const struct pred *p, uint32_t at, struct bytes word
     return same_word(p->words[at], word) ? at + 1 : 0;
 }
 
-static bool has_words(const struct pred *p, struct bytes text)
+static bool finds_words(const struct pred *p, struct words *w)
 {
     uint8_t seen[WORDS_MAX / 8] = {0};
     uint32_t found = 0, at = 0;
-    struct words w;
     struct bytes word;
 
-    words_of(&w, text, p->text, false);
-    while (p->words_count && words_next(&w, &word)) {
+    while (p->words_count && words_next(w, &word)) {
         if (p->f->kind == KITH_COND_PHRASE && p->text->tokens != KITH_TOKENS_PREFIXES) {
             at = phrase_step(p, at, word);
             if (at == p->words_count)
@@ -273,6 +280,17 @@ static bool has_words(const struct pred *p, struct bytes text)
             return true;
     }
     return false;
+}
+
+static bool has_words(const struct pred *p, struct bytes text)
+{
+    struct words w;
+    bool found;
+
+    words_of(&w, text, p->text, false);
+    found = finds_words(p, &w);
+    words_end(&w);
+    return found;
 }
 
 static bool geo_matches(const kith_filter *f, struct val x)

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "codec/date.h"
 #include "codec/json.h"
+#include "doc/text.h"
 #include "op/match.h"
 
 #include <math.h>
@@ -257,10 +258,7 @@ static size_t places_of(const kith_filter *f)
 static void put_filter_more(struct buf *b, const kith_filter *f, const struct pred *p)
 {
     if (p->text) {
-        buf_u8(b, (uint8_t)p->text->tokens);
-        buf_u8(b, p->text->keep_case);
-        buf_varint(b, p->text->least);
-        buf_varint(b, p->text->most);
+        text_encode(p->text, b);
     }
     buf_varint(b, f->slice);
     buf_put(b, &f->radius, sizeof f->radius);
@@ -461,12 +459,8 @@ static void read_filter_more(struct decoder *d, kith_filter *f)
     const uint8_t *p;
 
     if (how) {
-        how->tokens = (kith_tokens)read_u8(&d->r);
-        how->keep_case = read_u8(&d->r);
-        how->least = (uint32_t)read_varint(&d->r);
-        how->most = (uint32_t)read_varint(&d->r);
         f->how = how;
-        d->r.failed = d->r.failed || how->tokens > KITH_TOKENS_PREFIXES;
+        d->r.failed = !text_decode(&d->r, d->arena, how) || text_problem(how);
     }
     f->slice = read_varint(&d->r);
     if ((p = read_bytes(&d->r, sizeof f->radius)))

@@ -4,6 +4,7 @@
 #include "base/ctx.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "doc/text.h"
 
 enum { LINKS_MIN = 16, LINKS_MAX = 64, WIDTH_MIN = 16, WIDTH_MAX = 1024, FORM = 4, LISTS_MAX = 65536 };
 
@@ -111,9 +112,8 @@ static int add_field(struct ctx *c, struct schema *s, const kith_field *f, uint3
         return err_set(c, KITH_INVALID, "field: expected a path");
     if (f->type > KITH_TYPE_UUID || f->index > KITH_INDEX_GEO)
         return err_set(c, KITH_INVALID, "field \"%s\": unknown type or index", f->path);
-    if (f->text.tokens > KITH_TOKENS_PREFIXES || (f->text.most && f->text.most < f->text.least))
-        return err_set(c, KITH_INVALID, "field \"%s\": words of %u to %u characters, or unknown tokens", f->path,
-                       f->text.least, f->text.most);
+    if (text_problem(&f->text))
+        return err_set(c, KITH_INVALID, "field \"%s\": %s", f->path, text_problem(&f->text));
     if (f->initial) {
         yyjson_doc *doc;
         TRY(json_parse(c, f->initial, strlen(f->initial), &doc));
@@ -124,7 +124,9 @@ static int add_field(struct ctx *c, struct schema *s, const kith_field *f, uint3
     to->def.path = keep(s, f->path);
     to->def.initial = keep(s, f->initial);
     to->def.config = keep(s, f->config);
-    if (!to->def.path)
+    to->def.text.stem = keep(s, f->text.stem);
+    to->def.text.stops = keep(s, f->text.stops);
+    if (!to->def.path || (f->text.stem && !to->def.text.stem) || (f->text.stops && !to->def.text.stops))
         return err_nomem(c);
     TRY(path_parse(c, to->def.path, &to->path));
     if (schema_field(s, f->path))
@@ -267,10 +269,7 @@ void schema_encode(const struct schema *s, struct buf *out)
         buf_varint(out, f->size_max);
         put_text(out, f->initial);
         put_text(out, f->config);
-        buf_u8(out, (uint8_t)f->text.tokens);
-        buf_u8(out, f->text.keep_case);
-        buf_varint(out, f->text.least);
-        buf_varint(out, f->text.most);
+        text_encode(&f->text, out);
     }
 }
 
@@ -319,12 +318,8 @@ static int decode_into(struct ctx *c, struct reader *r, struct schema *s)
         f.size_max = (uint32_t)read_varint(r);
         f.initial = read_text(r, &s->arena);
         f.config = read_text(r, &s->arena);
-        if (form >= 4) {
-            f.text.tokens = (kith_tokens)read_u8(r);
-            f.text.keep_case = read_u8(r);
-            f.text.least = (uint32_t)read_varint(r);
-            f.text.most = (uint32_t)read_varint(r);
-        }
+        if (form >= 4 && !text_decode(r, &s->arena, &f.text))
+            break;
         if (!r->failed)
             TRY(add_field(c, s, &f, id));
     }
@@ -420,7 +415,8 @@ int schema_export(struct ctx *c, const struct schema *s, kith_schema *ret_schema
         size += text_size(s->vectors[i].name) + text_size(s->vectors[i].config);
     for (size_t i = 0; i < s->fields_count; i++) {
         const kith_field *f = &s->fields[i].def;
-        size += text_size(f->path) + text_size(f->initial) + text_size(f->config);
+        size += text_size(f->path) + text_size(f->initial) + text_size(f->config) + text_size(f->text.stem) +
+                text_size(f->text.stops);
     }
     vectors = mem_alloc(size);
     if (!vectors)
@@ -442,6 +438,8 @@ int schema_export(struct ctx *c, const struct schema *s, kith_schema *ret_schema
         fields[i].path = export_text(&e, fields[i].path);
         fields[i].initial = export_text(&e, fields[i].initial);
         fields[i].config = export_text(&e, fields[i].config);
+        fields[i].text.stem = export_text(&e, fields[i].text.stem);
+        fields[i].text.stops = export_text(&e, fields[i].text.stops);
     }
     ret_schema->config = export_text(&e, s->config);
     ret_schema->vectors = vectors;

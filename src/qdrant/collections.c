@@ -405,48 +405,6 @@ void aliases_change(struct call *call)
 
 /* ---- payload indexes ------------------------------------------------------------------------------------------ */
 
-static bool read_tokens(struct call *call, yyjson_val *v, kith_tokens *to)
-{
-    static const char *const names[] = {"word", "whitespace", "prefix"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (v && yyjson_equals_str(v, names[i])) {
-            *to = (kith_tokens)i;
-            return true;
-        }
-    }
-    if (v)
-        call_fail(call, 400, "Bad request: text index: tokenizers other than word, whitespace and prefix are not "
-                             "supported yet");
-    return !v;
-}
-
-/* How words are made; what changes them further is refused. */
-static bool read_text_index(struct call *call, yyjson_val *v, kith_text *to)
-{
-    yyjson_val *stemmer = field_of(v, "stemmer", NULL), *stopwords = field_of(v, "stopwords", NULL);
-    uint64_t least, most;
-    bool lower, folding, unused;
-
-    if (!read_tokens(call, field_of(v, "tokenizer", NULL), &to->tokens) ||
-        !read_bool(call, field_of(v, "lowercase", NULL), "lowercase", true, &lower) ||
-        !read_bool(call, field_of(v, "ascii_folding", NULL), "ascii_folding", false, &folding) ||
-        !read_bool(call, field_of(v, "phrase_matching", NULL), "phrase_matching", false, &unused) ||
-        !read_count(call, field_of(v, "min_token_len", NULL), "min_token_len", 0, 0, &least) ||
-        !read_count(call, field_of(v, "max_token_len", NULL), "max_token_len", 0, 0, &most))
-        return false;
-    to->keep_case = !lower;
-    to->least = (uint32_t)MIN(least, (uint64_t)UINT32_MAX);
-    to->most = (uint32_t)MIN(most, (uint64_t)UINT32_MAX);
-    if (folding || stopwords || field_of(v, "scoring", NULL) ||
-        (stemmer && !yyjson_equals_str(yyjson_obj_get(stemmer, "type"), "none"))) {
-        call_fail(call, 400, "Bad request: text index: ascii_folding, stopwords, stemmer and scoring are not supported "
-                             "yet");
-        return false;
-    }
-    return true;
-}
-
 static bool read_index(struct call *call, yyjson_val *v, kith_field *to)
 {
     static const kith_index_kind kinds[] = {KITH_INDEX_KEYWORD, KITH_INDEX_INTEGER, KITH_INDEX_FLOAT,
@@ -470,7 +428,7 @@ static bool read_index(struct call *call, yyjson_val *v, kith_field *to)
     }
     if (!yyjson_is_obj(v))
         return true;
-    if (to->index == KITH_INDEX_TEXT && !read_text_index(call, v, &to->text))
+    if (to->index == KITH_INDEX_TEXT && !text_read(call, v, false, &to->text))
         return false;
     buf_init(&text);
     json_put_val(&text, v);

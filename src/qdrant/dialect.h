@@ -30,6 +30,11 @@ bool read_sparse(struct call *call, yyjson_val *v, kith_vector *to); /* {indices
 bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector *to); /* of either kind */
 /* bare list: the vector ""; object: by name */
 bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count);
+/* text.c: how words are made, of a text index or (of_model) of a model's options. */
+bool text_read(struct call *call, yyjson_val *v, bool of_model, kith_text *to);
+/* {"text", "model", "options"?}: what a model makes of it; of texts that are kept, or (asked) of a question. */
+bool is_inference(yyjson_val *v);
+bool text_infer(struct call *call, yyjson_val *v, bool asked, kith_vector *to);
 bool read_payload(struct call *call, yyjson_val *v, kith_doc *ret);
 bool read_with_payload(struct call *call, yyjson_val *v, uint8_t otherwise, kith_select *ret);
 bool read_with_vector(struct call *call, yyjson_val *v, kith_select *ret);

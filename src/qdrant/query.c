@@ -124,8 +124,10 @@ static bool read_example(struct call *call, yyjson_val *v, const struct lookup *
     }
     if (yyjson_is_obj(v) && (yyjson_obj_get(v, "indices") || yyjson_obj_get(v, "values")))
         return read_sparse(call, v, &to->vector);
+    if (is_inference(v))
+        return text_infer(call, v, true, &to->vector);
     if (yyjson_is_obj(v))
-        return read_fail(call, "query: inference is not supported yet");
+        return read_fail(call, "query: expected a vector, a point id, or {text, model}");
     id = arena_zalloc(&call->c.arena, sizeof *id);
     if (!id || !read_id(call, v, id))
         return id != NULL ? false : read_fail(call, "out of memory");
@@ -378,7 +380,8 @@ static const struct {
 
 static bool read_kind(struct call *call, yyjson_val *query, const struct lookup *lookup, kith_query *q)
 {
-    if (!yyjson_is_obj(query) || yyjson_obj_get(query, "indices") || yyjson_obj_get(query, "values")) {
+    if (!yyjson_is_obj(query) || yyjson_obj_get(query, "indices") || yyjson_obj_get(query, "values") ||
+        is_inference(query)) {
         q->kind = KITH_QUERY_NEAREST;
         return read_target_example(call, query, lookup, q);
     }

@@ -322,8 +322,10 @@ bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector
     to->name = name;
     if (yyjson_is_obj(v) && (yyjson_obj_get(v, "indices") || yyjson_obj_get(v, "values")))
         return read_sparse(call, v, to);
+    if (is_inference(v))
+        return text_infer(call, v, false, to);
     if (yyjson_is_obj(v))
-        return read_fail(call, "vector \"%s\": inference is not supported yet; send the numbers", name);
+        return read_fail(call, "vector \"%s\": expected numbers, {indices, values}, or {text, model}", name);
     if (!is_list(v))
         return read_fail(call, "vector \"%s\": invalid type, expected a list of numbers", name);
     if (is_list(yyjson_arr_get_first(v)))
@@ -340,12 +342,10 @@ bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, siz
     out = arena_zalloc(&call->c.arena, MAX(yyjson_is_obj(v) ? yyjson_obj_size(v) : 1, (size_t)1) * sizeof *out);
     if (!out)
         return read_fail(call, "out of memory");
-    if (is_list(v)) {
+    if (is_list(v) || is_inference(v)) {
         if (!read_vector(call, "", v, &out[n++]))
             return false;
     } else if (yyjson_is_obj(v)) {
-        if (yyjson_is_str(yyjson_obj_get(v, "text")) || yyjson_is_str(yyjson_obj_get(v, "model"))) /* not names */
-            return read_vector(call, "", v, out);
         yyjson_obj_foreach(v, i, count, key, item) {
             if (!read_vector(call, yyjson_get_str(key), item, &out[n++]))
                 return false;

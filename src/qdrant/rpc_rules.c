@@ -268,7 +268,51 @@ static void unshape_optimizer(struct buf *out, const struct pb_message *m, yyjso
         pb_put_varint(out, 1, 1);
 }
 
+/* {"snowball": {"language"}} or {"disabled": {}} is {"type", "language"} in bodies. */
+static yyjson_mut_val *shape_stemmer(struct pb_reading *r, yyjson_mut_val *tree)
+{
+    yyjson_mut_val *snowball = yyjson_mut_obj_get(tree, "snowball");
+
+    if (!yyjson_mut_is_obj(snowball)) {
+        snowball = yyjson_mut_obj(r->doc);
+        yyjson_mut_obj_add_str(r->doc, snowball, "type", "none");
+        return snowball;
+    }
+    yyjson_mut_obj_add_str(r->doc, snowball, "type", "snowball");
+    return snowball;
+}
+
+static void unshape_stemmer(struct buf *out, const struct pb_message *m, yyjson_val *tree)
+{
+    yyjson_val *language = yyjson_obj_get(tree, "language");
+    size_t mark = pb_begin(out, language ? 1 : 2);
+
+    UNUSED(m);
+    if (language)
+        pb_put_bytes(out, 1, yyjson_get_str(language), yyjson_get_len(language));
+    pb_end(out, mark);
+}
+
+/* A language alone, or lists. */
+static void unshape_stopwords(struct buf *out, const struct pb_message *m, yyjson_val *tree)
+{
+    static const char *const lists[] = {"languages", "custom"};
+    yyjson_val *item;
+    size_t i, count;
+
+    UNUSED(m);
+    if (yyjson_is_str(tree))
+        pb_put_bytes(out, 1, yyjson_get_str(tree), yyjson_get_len(tree));
+    for (uint32_t k = 0; k < ARRAY_SIZE(lists); k++) {
+        yyjson_val *list = yyjson_obj_get(tree, lists[k]);
+        yyjson_arr_foreach(list, i, count, item)
+            pb_put_bytes(out, k + 1, yyjson_get_str(item), yyjson_get_len(item));
+    }
+}
+
 const struct rpc_shape rpc_shapes[] = {
+    {"qdrant.StemmingAlgorithm", shape_stemmer, unshape_stemmer},
+    {"qdrant.StopwordsSet", NULL, unshape_stopwords},
     {"google.protobuf.Timestamp", shape_timestamp, unshape_timestamp},
     {"qdrant.Vector", shape_vector, NULL},
     {"qdrant.SearchPoints", shape_search, NULL},
