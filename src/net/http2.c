@@ -48,6 +48,7 @@ struct h2 {
     size_t sent;
     bool writing;         /* the loop sends what is in `out` */
     bool failed;          /* the peer is gone, or speaks nonsense */
+    bool waited;          /* the loop wants to know when nothing is in hand any more */
     uint64_t held;        /* bytes of bodies */
     uint32_t in_hand;
     struct stream *streams;
@@ -322,9 +323,9 @@ static void answer(struct exchange *x, const struct answer *a)
         submit(s, a);
         rest = pump(h2);
     }
-    if (--h2->in_hand == 0 || rest) /* the loop may wait for this: to write, or to close */
-        if (rest || h2->conn->closing || h2->conn->server->stopping || h2->failed)
-            conn_give_back(h2->conn);
+    h2->in_hand--;
+    if (rest || (!h2->in_hand && (h2->waited || h2->failed)))
+        conn_give_back(h2->conn);
     os_mutex_unlock(&h2->mutex);
 }
 
@@ -406,6 +407,7 @@ static bool busy(struct conn *n)
 
     os_mutex_lock(&h2->mutex);
     yes = h2->in_hand || h2->writing;
+    h2->waited = true;
     os_mutex_unlock(&h2->mutex);
     os_mutex_lock(&n->server->mutex);
     yes = yes || n->given;
@@ -425,6 +427,7 @@ static void stopping(struct conn *n)
     struct h2 *h2 = n->state;
 
     os_mutex_lock(&h2->mutex);
+    h2->waited = true;
     (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
                                 NGHTTP2_NO_ERROR, NULL, 0);
     os_mutex_unlock(&h2->mutex);
