@@ -199,17 +199,24 @@ int manifest_load(struct ctx *c, struct shard *s)
 
 /* ---- who names which blob ------------------------------------------------------------------------------- */
 
+/* All or none: who failed to hold them lets nothing go. */
 int blobs_hold(struct ctx *c, struct db *db, const struct strmap *keys)
 {
+    size_t i = 0;
     int rc = 0;
 
     os_mutex_lock(&db->blobs_lock);
-    for (size_t i = 0; i < keys->capacity && rc >= 0; i++) {
+    for (; i < keys->capacity && rc >= 0; i++) {
         uint64_t *n = keys->entries[i].key ? strmap_put(&db->blob_refs, keys->entries[i].key) : NULL;
         if (n)
             ++*n;
         else if (keys->entries[i].key)
             rc = err_nomem(c);
+    }
+    for (size_t j = 0; rc < 0 && j + 1 < i; j++) {
+        uint64_t *n = keys->entries[j].key ? strmap_get(&db->blob_refs, keys->entries[j].key) : NULL;
+        if (n && --*n == 0)
+            strmap_remove(&db->blob_refs, keys->entries[j].key);
     }
     os_mutex_unlock(&db->blobs_lock);
     return rc;

@@ -161,6 +161,10 @@ static int hold_more(struct making *m, const struct strmap *blobs)
     }
     if (rc >= 0 && !MUTANT(MUTANT_SNAPSHOT_HOLDS_NOTHING))
         rc = blobs_hold(m->c, m->db, &fresh);
+    for (size_t i = 0; i < fresh.capacity && rc < 0; i++) { /* what is not held must not be let go */
+        if (fresh.entries[i].key)
+            strmap_remove(&m->blobs, fresh.entries[i].key);
+    }
     strmap_release(&fresh);
     return rc;
 }
@@ -282,6 +286,7 @@ static void encode_record(const struct making *m, const struct snapshot_info *in
     buf_varint(out, m->count);
     buf_put(out, m->kept.data, m->kept.size);
     buf_put(out, aliases->data, aliases->size);
+    out->failed = out->failed || m->kept.failed || aliases->failed;
 }
 
 /* Under the first name that is free. */

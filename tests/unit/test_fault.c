@@ -68,6 +68,26 @@ static struct db *open_db(struct sim_world *w)
     return db;
 }
 
+/* A state is kept, comes back in the place of what is there, goes elsewhere as a file, and is forgotten. */
+static void snapshots(kith_db *db)
+{
+    static uint8_t file[4 << 20];
+    kith_snapshot_file *f;
+    kith_snapshots made;
+    const char *name;
+
+    if (kith_snapshot_create(db, "c", &made, NULL) < 0)
+        return;
+    name = made.snapshots[0].name;
+    (void)kith_snapshot_restore(db, "c", name, "c", NULL);
+    f = kith_snapshot_open(db, "c", name, NULL);
+    if (f && kith_snapshot_size(f) <= sizeof file)
+        (void)kith_snapshot_import(db, file, kith_snapshot_read(f, 0, file, sizeof file), "d", NULL);
+    kith_snapshot_close(f);
+    (void)kith_snapshot_drop(db, "c", name, NULL);
+    kith_snapshots_free(&made);
+}
+
 /* Everything a first hour does; each step may fail, and what succeeded is noted. */
 static void scenario(struct sim_world *w, struct outcome *out)
 {
@@ -97,6 +117,8 @@ static void scenario(struct sim_world *w, struct outcome *out)
     }
     (void)kith_alias(db, &(kith_alias_change){"other", "c", NULL}, 1, NULL);
     (void)kith_optimize(db, "c", NULL);
+    (void)kith_vector_add(db, "c", &(kith_vector_params){.name = "w", .dim = 2, .metric = KITH_DOT}, NULL);
+    snapshots(db);
     used = allocations;
     failing(0, 0);
     kith_close(db);
