@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "kith_calls.h"
 #include "kith_lookup.h"
 #include "segment/segment.h"
 
@@ -15,18 +16,6 @@ struct kith_view {
     struct db *db;
     lsn v;
 };
-
-static struct db *db_of(kith_db *db)
-{
-    return (struct db *)(void *)db;
-}
-
-static int finish(struct ctx *c, int rc, kith_err *err)
-{
-    err_give(c, rc < 0 ? rc : 0, err);
-    ctx_release(c);
-    return rc;
-}
 
 const char *kith_version(void)
 {

@@ -1,19 +1,7 @@
 /* kith_snapshot.c - states with names, and their files. */
-#include "base/ctx.h"
 #include "base/mem.h"
 #include "engine/engine.h"
-
-static struct db *db_of(kith_db *db)
-{
-    return (struct db *)(void *)db;
-}
-
-static int finish(struct ctx *c, int rc, kith_err *err)
-{
-    err_give(c, rc < 0 ? rc : 0, err);
-    ctx_release(c);
-    return rc;
-}
+#include "kith_calls.h"
 
 struct adding {
     kith_snapshots *to;

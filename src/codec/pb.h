@@ -15,6 +15,8 @@
 
 enum { PB_FIELDS_MAX = 48, PB_DEPTH_MAX = 100 };
 
+enum pb_wire { PB_VARINT = 0, PB_EIGHT = 1, PB_SIZED = 2, PB_FOUR = 5 }; /* bytes, or how many are told */
+
 enum pb_type { /* as descriptors number them */
     PB_DOUBLE = 1, PB_FLOAT = 2, PB_INT64 = 3, PB_UINT64 = 4, PB_INT32 = 5, PB_FIXED64 = 6, PB_FIXED32 = 7,
     PB_BOOL = 8, PB_STRING = 9, PB_GROUP = 10, PB_MESSAGE = 11, PB_BYTES = 12, PB_UINT32 = 13, PB_ENUM = 14,
@@ -94,6 +96,18 @@ struct pb_schema {
     struct pb_file *files;
     size_t messages_count, enums_count, methods_count, files_count;
 };
+
+static inline enum pb_wire pb_wire(enum pb_type type)
+{
+    switch (type) {
+    case PB_DOUBLE: case PB_FIXED64: case PB_SFIXED64: return PB_EIGHT;
+    case PB_FLOAT: case PB_FIXED32: case PB_SFIXED32: return PB_FOUR;
+    case PB_STRING: case PB_BYTES: case PB_MESSAGE: return PB_SIZED;
+    case PB_INT64: case PB_UINT64: case PB_INT32: case PB_BOOL: case PB_UINT32: case PB_ENUM: case PB_SINT32:
+    case PB_SINT64: case PB_GROUP: break;
+    }
+    return PB_VARINT;
+}
 
 /* Where a field and its place in the tree differ; or the name of an enum's value (`field`: in snake case). */
 struct pb_rule {

@@ -5,8 +5,6 @@
 #include "base/ctx.h"
 #include "codec/utf8.h"
 
-enum { VARINT = 0, EIGHT = 1, SIZED = 2, FOUR = 5 };
-
 static yyjson_mut_val *read_message(struct pb_reading *r, const struct pb_message *m, struct bytes wire);
 
 static yyjson_mut_val *fail(struct pb_reading *r, const struct pb_message *m, const struct pb_field *f, const char *what)
@@ -15,25 +13,13 @@ static yyjson_mut_val *fail(struct pb_reading *r, const struct pb_message *m, co
     return NULL;
 }
 
-static unsigned wire_type(enum pb_type type)
-{
-    switch (type) {
-    case PB_DOUBLE: case PB_FIXED64: case PB_SFIXED64: return EIGHT;
-    case PB_FLOAT: case PB_FIXED32: case PB_SFIXED32: return FOUR;
-    case PB_STRING: case PB_BYTES: case PB_MESSAGE: return SIZED;
-    case PB_INT64: case PB_UINT64: case PB_INT32: case PB_BOOL: case PB_UINT32: case PB_ENUM: case PB_SINT32:
-    case PB_SINT64: case PB_GROUP: break;
-    }
-    return VARINT;
-}
-
 static bool skip(struct reader *r, unsigned type)
 {
     switch (type) {
-    case VARINT: (void)read_varint(r); break;
-    case EIGHT: (void)read_bytes(r, 8); break;
-    case SIZED: (void)read_blob(r); break;
-    case FOUR: (void)read_bytes(r, 4); break;
+    case PB_VARINT: (void)read_varint(r); break;
+    case PB_EIGHT: (void)read_bytes(r, 8); break;
+    case PB_SIZED: (void)read_blob(r); break;
+    case PB_FOUR: (void)read_bytes(r, 4); break;
     default: return false; /* groups are of another age */
     }
     return !r->failed;
@@ -58,10 +44,10 @@ static yyjson_mut_val *read_number(struct pb_reading *r, const struct pb_message
     double d;
     float x;
 
-    switch (wire_type(f->type)) {
-    case EIGHT: n = read_u64(in); break;
-    case FOUR: n = read_u32(in); break;
-    default: n = read_varint(in);
+    switch (pb_wire(f->type)) {
+    case PB_EIGHT: n = read_u64(in); break;
+    case PB_FOUR: n = read_u32(in); break;
+    case PB_VARINT: case PB_SIZED: n = read_varint(in); break;
     }
     n4 = (uint32_t)n;
     memcpy(&d, &n, sizeof d);
@@ -94,7 +80,7 @@ static yyjson_mut_val *read_sized(struct pb_reading *r, const struct pb_message 
 static yyjson_mut_val *read_one(struct pb_reading *r, const struct pb_message *m, const struct pb_field *f,
                                 struct reader *in)
 {
-    if (wire_type(f->type) != SIZED)
+    if (pb_wire(f->type) != PB_SIZED)
         return read_number(r, m, f, in);
     return read_sized(r, m, f, read_blob(in));
 }
@@ -126,9 +112,9 @@ static yyjson_mut_val *read_entry(struct pb_reading *r, const struct pb_message 
 
     while (in.at < in.end && !in.failed) {
         uint64_t tag = read_varint(&in);
-        if (tag == (1 << 3 | SIZED)) {
+        if (tag == (1 << 3 | PB_SIZED)) {
             key = read_sized(r, f->message, &f->message->fields[0], read_blob(&in));
-        } else if (tag >> 3 == 2 && (tag & 7) == wire_type(f->message->fields[1].type)) {
+        } else if (tag >> 3 == 2 && (tag & 7) == pb_wire(f->message->fields[1].type)) {
             value = read_one(r, f->message, &f->message->fields[1], &in);
             if (!value)
                 return NULL;
@@ -161,7 +147,7 @@ static yyjson_mut_val *read_repeated(struct pb_reading *r, const struct pb_messa
         return fail(r, m, f, "out of memory");
     if (map)
         return read_entry(r, m, f, read_blob(in), list);
-    if (type == SIZED && wire_type(f->type) != SIZED)
+    if (type == PB_SIZED && pb_wire(f->type) != PB_SIZED)
         return read_packed(r, m, f, read_blob(in), list);
     if (f->raw)
         return fail(r, m, f, "expected packed floats");
@@ -188,7 +174,7 @@ static bool read_fields(struct pb_reading *r, const struct pb_message *m, struct
         const struct pb_field *f = field_numbered(m, tag >> 3);
         unsigned type = tag & 7;
         yyjson_mut_val **to = f ? &seen[f - m->fields] : NULL;
-        if (!f || (type != wire_type(f->type) && !(f->repeated && type == SIZED))) {
+        if (!f || (type != pb_wire(f->type) && !(f->repeated && type == PB_SIZED))) {
             if (!skip(&in, type))
                 break;
             continue;
@@ -208,7 +194,7 @@ static yyjson_mut_val *zero_of(struct pb_reading *r, const struct pb_message *m,
 {
     struct reader none = reader_of("\0\0\0\0\0\0\0", 8);
 
-    return wire_type(f->type) == SIZED ? yyjson_mut_str(r->doc, "") : read_number(r, m, f, &none);
+    return pb_wire(f->type) == PB_SIZED ? yyjson_mut_str(r->doc, "") : read_number(r, m, f, &none);
 }
 
 static bool spread(struct pb_reading *r, yyjson_mut_val *from, yyjson_mut_val *to)

@@ -2,8 +2,6 @@
  * for it, and what was written moves if that does not do. */
 #include "codec/pb.h"
 
-enum { VARINT = 0, EIGHT = 1, SIZED = 2, FOUR = 5 };
-
 static void put_tag(struct buf *out, uint32_t number, unsigned type)
 {
     buf_varint(out, (uint64_t)number << 3 | type);
@@ -11,31 +9,31 @@ static void put_tag(struct buf *out, uint32_t number, unsigned type)
 
 void pb_put_varint(struct buf *out, uint32_t number, uint64_t v)
 {
-    put_tag(out, number, VARINT);
+    put_tag(out, number, PB_VARINT);
     buf_varint(out, v);
 }
 
 void pb_put_float(struct buf *out, uint32_t number, float v)
 {
-    put_tag(out, number, FOUR);
+    put_tag(out, number, PB_FOUR);
     buf_put(out, &v, sizeof v);
 }
 
 void pb_put_double(struct buf *out, uint32_t number, double v)
 {
-    put_tag(out, number, EIGHT);
+    put_tag(out, number, PB_EIGHT);
     buf_f64(out, v);
 }
 
 void pb_put_bytes(struct buf *out, uint32_t number, const void *data, size_t size)
 {
-    put_tag(out, number, SIZED);
+    put_tag(out, number, PB_SIZED);
     buf_blob(out, data, size);
 }
 
 size_t pb_begin(struct buf *out, uint32_t number)
 {
-    put_tag(out, number, SIZED);
+    put_tag(out, number, PB_SIZED);
     buf_u8(out, 0);
     return out->size;
 }
@@ -144,13 +142,6 @@ static void put_number(struct buf *out, const struct pb_field *f, yyjson_val *v)
     }
 }
 
-static unsigned wire_of(enum pb_type type)
-{
-    return type == PB_DOUBLE || type == PB_FIXED64 || type == PB_SFIXED64 ? EIGHT
-           : type == PB_FLOAT || type == PB_FIXED32 || type == PB_SFIXED32 ? FOUR
-           : type == PB_STRING || type == PB_BYTES || type == PB_MESSAGE ? SIZED : VARINT;
-}
-
 static void put_element(struct buf *out, const struct pb_field *f, yyjson_val *v)
 {
     size_t mark;
@@ -159,18 +150,18 @@ static void put_element(struct buf *out, const struct pb_field *f, yyjson_val *v
         mark = pb_begin(out, f->number);
         pb_from_tree(out, f->message, v);
         pb_end(out, mark);
-    } else if (wire_of(f->type) == SIZED) {
+    } else if (pb_wire(f->type) == PB_SIZED) {
         if (yyjson_is_str(v))
             pb_put_bytes(out, f->number, yyjson_get_str(v), yyjson_get_len(v));
     } else {
-        put_tag(out, f->number, wire_of(f->type));
+        put_tag(out, f->number, pb_wire(f->type));
         put_number(out, f, v);
     }
 }
 
 static void put_list(struct buf *out, const struct pb_field *f, yyjson_val *list)
 {
-    bool packed = wire_of(f->type) != SIZED;
+    bool packed = pb_wire(f->type) != PB_SIZED;
     size_t i, count, mark = packed && yyjson_arr_size(list) ? pb_begin(out, f->number) : 0;
     yyjson_val *item;
 
