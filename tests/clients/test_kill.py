@@ -5,6 +5,7 @@ import os
 import random
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from conftest import Server
@@ -16,8 +17,11 @@ WRITERS, BATCH, DIM = 3, 4, 8
 def call(server, method, path, body=None, timeout=20):
     request = urllib.request.Request(server.url + path, json.dumps(body).encode() if body is not None else None,
                                      {"content-type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
-        return json.load(answer)["result"]
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return json.load(answer)["result"]
+    except urllib.error.HTTPError as e:
+        raise OSError(f"{e.code}: {e.read()}") from e
 
 
 def vector(stamp):
