@@ -115,7 +115,7 @@ static bool is_busy(struct shard *s)
 size_t choose_merge(struct shard *s, bool all, struct segment **out)
 {
     uint64_t row_size = row_bytes(s->schema), sum = 0;
-    struct segment *sorted[256];
+    struct segment *sorted[SEALED_MAX];
     size_t n = 0;
 
     if (!all && s->sealed_count <= SEGMENTS_SOFT && is_busy(s))
@@ -137,7 +137,7 @@ size_t choose_merge(struct shard *s, bool all, struct segment **out)
     }
     memcpy(sorted, s->sealed, s->sealed_count * sizeof *sorted);
     qsort(sorted, s->sealed_count, sizeof *sorted, by_rows);
-    for (size_t i = 0; i < s->sealed_count; i++) {
+    for (size_t i = 0; i < s->sealed_count && n < MERGED_MAX; i++) {
         uint64_t rows = sorted[i]->ops->rows(sorted[i]);
         if ((sum + rows) * row_size > SEGMENT_BYTES_MAX)
             break;

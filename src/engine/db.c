@@ -381,7 +381,7 @@ static void configure_growing(struct ctx *c, struct shard *s)
 /* Segments know the vectors that there were when they were made or opened: files are opened anew, and what grows makes
  * room for one that knows the new ones. With s->lock held, and no job at work on the shard. */
 struct reopening {
-    struct segment *opened[256];
+    struct segment *opened[SEALED_MAX];
     size_t count;
 };
 

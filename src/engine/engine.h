@@ -52,7 +52,8 @@ struct unsealed {
     uint64_t first_offset;   /* of its first record; 0: none yet */
 };
 
-enum { FROZEN_MAX = 16 };
+/* Segments of a shard: from SEALED_MANY on they are merged before another one is sealed. */
+enum { FROZEN_MAX = 16, SEALED_MANY = 128, SEALED_MAX = 1024, MERGED_MAX = 256 };
 
 /* What searches really found (monitor.c). */
 struct gauge {
@@ -90,7 +91,7 @@ struct shard {
     struct schema **old_schemas; /* a job may still be reading them */
     size_t old_schemas_count;
     struct view *_Atomic view;
-    struct segment *sealed[256];
+    struct segment *sealed[SEALED_MAX];
     size_t sealed_count;
     struct unsealed frozen[FROZEN_MAX];
     _Atomic size_t frozen_count; /* appended under the lock; taken away only by the maintaining job */
@@ -267,7 +268,7 @@ int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset);
 void optimize_hold(struct shard *s);
 
 /* ---- choose.c: what is worth doing; `all`: whatever can be done ---- */
-/* Segments to merge, at most 256: how many. One alone is rewritten without what is dead, changes folded in. */
+/* Segments to merge, at most MERGED_MAX: how many. One alone is rewritten without what is dead, changes folded in. */
 size_t choose_merge(struct shard *s, bool all, struct segment **out);
 bool choose_docs(const struct shard *s, struct segment *seg, bool all);
 /* Much was laid over sealed rows, too little of it at a state that is in files: only a later one lets it be folded

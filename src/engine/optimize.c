@@ -38,7 +38,7 @@ int optimize_freeze(struct ctx *c, struct shard *s)
 struct change {
     struct shard *s;
     lsn covers;
-    struct segment *remove[256];
+    struct segment *remove[MERGED_MAX];
     size_t remove_count;
     bool unfreeze;               /* the oldest frozen one is among what `add` replaces */
     struct {
@@ -80,7 +80,7 @@ static size_t list_segments(const struct change *ch, struct manifest_segment *ou
  * from the sources, through the opened segment. */
 static int put_manifest(struct ctx *c, struct pack_writer *w, struct change *ch)
 {
-    struct manifest_segment segments[258];
+    struct manifest_segment segments[SEALED_MAX + 2];
     size_t n = list_segments(ch, segments);
 
     return manifest_write(c, w, ch->s, ch->covers, segments, n);
@@ -89,7 +89,7 @@ static int put_manifest(struct ctx *c, struct pack_writer *w, struct change *ch)
 static int pointer_change(struct ctx *c, struct change *ch, const char *key, struct meta_compare *compare,
                           struct meta_change *change)
 {
-    struct manifest_segment segments[258];
+    struct manifest_segment segments[SEALED_MAX + 2];
     size_t n = list_segments(ch, segments);
     char *name = arena_alloc(&c->arena, 40);
     struct manifest_pointer unused;
@@ -251,7 +251,7 @@ static bool give_way(void *arg)
     bool urgent;
 
     os_mutex_lock(&s->lock);
-    urgent = s->frozen_count >= FROZEN_MAX / 2;
+    urgent = s->frozen_count >= FROZEN_MAX / 2 && s->sealed_count < SEALED_MANY;
     os_mutex_unlock(&s->lock);
     return urgent || atomic_load(&s->db->closing) || atomic_load(&s->leaving);
 }
@@ -271,6 +271,8 @@ static int write_checkpoint(struct ctx *c, struct pack_writer *w, struct change 
     struct sealed_graphs graphs;
     uint32_t rows = 0;
 
+    if (s->sealed_count + 2 > SEALED_MAX)
+        return err_set(c, KITH_LIMIT, "%zu segments, and none can be merged", s->sealed_count);
     ch->covers = f->upto;
     ch->unfreeze = true;
     ch->add.id = s->id << 24 | ++s->segment_seq;
@@ -427,10 +429,14 @@ static int merge(struct ctx *c, struct shard *s, struct segment **which, size_t 
 /* One unit of work. 1: something was done; 0: nothing to do. */
 static int optimize_once(struct ctx *c, struct shard *s, bool all, bool only_checkpoint)
 {
-    struct segment *which[256];
+    struct segment *which[MERGED_MAX];
     const struct schema_vector *v;
     size_t n;
 
+    if (s->sealed_count >= SEALED_MANY && (n = choose_merge(s, false, which)) > 0) {
+        TRY(merge(c, s, which, n)); /* whatever waits: a process that never lives long must not collect them */
+        return 1;
+    }
     if (s->frozen_count) {
         TRY(checkpoint(c, &s, 1));
         return 1;
@@ -589,7 +595,7 @@ int optimize_bundle(struct ctx *c, struct db *db, uint64_t before_offset)
         bool take = false;
         os_mutex_lock(&s->lock);
         from = shard_dirty_from(s);
-        if (from && from < before_offset && !s->problem[0] && s->loaded && !s->dropped)
+        if (from && from < before_offset && !s->problem[0] && s->loaded && !s->dropped && s->sealed_count < SEALED_MANY)
             take = optimize_claim(s);
         if (take && (s->frozen_count || optimize_freeze(c, s) >= 0)) {
             atomic_fetch_add(&s->refs, 1);

@@ -64,6 +64,30 @@ static void many_collections(void)
     sim_world_free(w);
 }
 
+/* A process that is killed again and again has time to seal, and none to merge: segments do not gather for ever. */
+static void short_lives(void)
+{
+    struct sim_world *w = sim_world_new(12);
+    kith_db *db = open_sim(w, 1000, 64 << 10);
+    kith_collection_info info;
+    kith_err err;
+
+    CHECK(kith_create(db, "c", &plain, &err) == 0);
+    for (uint64_t life = 0; life < 300; life++) {
+        for (uint64_t i = 0; i < 3; i++)
+            CHECK(put(db, "c", kith_id_num(life * 3 + i), (float)i, NULL, &err) == 0);
+        CHECK(kith_checkpoint(db, "c", &err) == 0);
+        kith_close(db);
+        sim_world_restart(w);
+        db = open_sim(w, 1000, 64 << 10);
+    }
+    CHECK(kith_count(db, "c", NULL, true, 0, &err) == 900);
+    CHECK(kith_info(db, "c", &info, &err) == 0 && !info.problem && info.segments < 140);
+    kith_info_free(&info);
+    kith_close(db);
+    sim_world_free(w);
+}
+
 /* ---- corruption (T6): sectors of every file, one at a time ------------------------------------------------ */
 
 struct sector_list {
@@ -842,6 +866,7 @@ static void too_late(void)
 
 static const struct test tests[] = {
     {"engine: 2,000 collections, and the log stays bounded", many_collections},
+    {"many short lives", short_lives},
     {"engine: corrupted sectors are found or have no effect", every_sector},
     {"engine: one damaged shard does not stop the others", quarantine},
     {"engine: string ids", string_ids},
