@@ -134,11 +134,12 @@ static void append(struct words *w, UChar32 c)
     UChar parts[20];
     int32_t n, at = 0;
 
-    if (!w->how->fold || c < 0x80 || append_odd(w, c)) {
-        if (!w->how->fold || c < 0x80)
-            append_one(w, c);
+    if (!w->how->fold || c < 0x80) {
+        append_one(w, c);
         return;
     }
+    if (append_odd(w, c))
+        return;
     n = unorm2_getDecomposition(unorm2_getNFKDInstance(&rc), c, parts, (int32_t)ARRAY_SIZE(parts), &rc);
     if (U_FAILURE(rc) || n <= 0) {
         append_one(w, c);

@@ -109,28 +109,30 @@ static void catalog_remove(struct db *db, struct shard *s)
     }
 }
 
-/* The fact "collection/<name>": id, time of creation, schema. */
-static int put_collection(struct ctx *c, struct db *db, const struct shard *s, uint64_t id, uint64_t created_ms,
-                          const char *name, const struct schema *schema, bool fresh)
+/* The fact "collection/<name>". */
+static void encode_collection(uint64_t id, uint64_t created_ms, const struct schema *schema, struct buf *out)
 {
-    struct meta_compare compare = {0};
+    buf_u64(out, id);
+    buf_u64(out, created_ms);
+    schema_encode(schema, out);
+}
+
+static int put_collection(struct ctx *c, struct db *db, const struct shard *s, const struct schema *schema, bool fresh)
+{
     struct meta_change changes[2] = {{0}};
     struct buf out, next;
-    char *key = os_path(&c->arena, "collection", name);
+    char *key = os_path(&c->arena, "collection", s->name);
+    struct meta_compare compare = {.key = key};
     int rc;
 
-    UNUSED(s);
     if (!key)
         return err_nomem(c);
     buf_init(&out);
     buf_init(&next);
-    buf_u64(&out, id);
-    buf_u64(&out, created_ms);
-    schema_encode(schema, &out);
-    buf_u64(&next, id + 1);
+    encode_collection(s->id, s->created_ms, schema, &out);
+    buf_u64(&next, s->id + 1);
     changes[0] = (struct meta_change){key, {out.data, out.size}, false};
     changes[1] = (struct meta_change){"next-shard", {next.data, next.size}, false};
-    compare.key = key;
     rc = out.failed || next.failed ? err_nomem(c)
                                    : db->meta->ops->swap(c, db->meta, &compare, fresh, changes, fresh ? 2 : 1);
     buf_release(&out);
@@ -170,7 +172,7 @@ int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema 
         rc = shard_publish(c, s);
     }
     if (rc >= 0)
-        rc = put_collection(c, db, s, s->id, s->created_ms, name, schema, true);
+        rc = put_collection(c, db, s, schema, true);
     if (rc >= 0) {
         db->next_shard++;
         rc = catalog_add(c, db, s);
@@ -309,9 +311,7 @@ static int replace_facts(struct ctx *c, struct db *db, const struct shard *s, co
         return err_nomem(c);
     buf_init(&fact);
     buf_init(&next);
-    buf_u64(&fact, s->id);
-    buf_u64(&fact, s->created_ms);
-    schema_encode(s->schema, &fact);
+    encode_collection(s->id, s->created_ms, s->schema, &fact);
     buf_u64(&next, db->next_shard);
     shard_key(s, keys);
     changes[n++] = (struct meta_change){os_path(&c->arena, "collection", s->name), {fact.data, fact.size}, false};
@@ -414,7 +414,7 @@ static int change_held(struct ctx *c, struct db *db, struct shard *s, const char
     if (rc >= 0 && (change->add_vector || change->drop_vector))
         rc = reopen_all(c, s, schema, &r);
     if (rc >= 0)
-        rc = put_collection(c, db, s, s->id, s->created_ms, s->name, schema, false);
+        rc = put_collection(c, db, s, schema, false);
     if (rc >= 0)
         rc = keep_old(c, s);
     if (rc >= 0) {

@@ -115,27 +115,28 @@ static int get_set(struct ctx *c, struct db *db, const char *collection, const c
     return read_set(c, item->value, to);
 }
 
+struct holding {
+    struct ctx *c;
+    struct db *db;
+};
+
 static int hold_one(void *arg, const struct meta_item *item)
 {
-    struct db *db = arg;
+    const struct holding *h = arg;
     struct kept_set set;
-    struct ctx c;
-    int rc;
+    int rc = read_set(h->c, item->value, &set);
 
-    ctx_init(&c, db->os);
-    rc = read_set(&c, item->value, &set);
     if (rc >= 0)
-        rc = blobs_hold(&c, db, &set.blobs);
+        rc = blobs_hold(h->c, h->db, &set.blobs);
     strmap_release(&set.blobs);
-    ctx_release(&c);
     return rc;
 }
 
 int snapshot_hold_all(struct ctx *c, struct db *db)
 {
-    int rc = db->meta->ops->scan(c, db->meta, "snapshot/", hold_one, db);
+    struct holding h = {c, db};
 
-    return rc < 0 && !c->text[0] ? err_set(c, rc, "a snapshot's record cannot be read") : rc;
+    return db->meta->ops->scan(c, db->meta, "snapshot/", hold_one, &h);
 }
 
 /* ---- making them --------------------------------------------------------------------------- */

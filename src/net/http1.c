@@ -7,7 +7,6 @@
  * or if it left word (ATTENTION) that it has something to do on this connection. And while others of
  * the pool are idle, the thread that handled a request waits a moment for the next one on the same
  * connection: a client that asks again and again costs one wake a request, not three. */
-#define _GNU_SOURCE
 #include "net/conn.h"
 
 #include "base/mem.h"

@@ -3,7 +3,6 @@
  * The loop reads and feeds the session; threads of the pool answer. All of them hold the connection's mutex while they
  * touch the session. Who answers also sends; what does not fit the socket is left to the loop. A connection lives
  * until the last of its streams is out of the handlers' hands. */
-#define _GNU_SOURCE
 #include "net/conn.h"
 
 #include "base/mem.h"

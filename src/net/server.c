@@ -1,5 +1,4 @@
 /* server.c - the loop that accepts and reads, the pool that works, and the end of both. */
-#define _GNU_SOURCE /* libuv needs the full pthread types */
 #include "net/conn.h"
 
 #include "base/ctx.h"

@@ -39,6 +39,7 @@ bool read_payload(struct call *call, yyjson_val *v, kith_doc *ret);
 bool read_with_payload(struct call *call, yyjson_val *v, uint8_t otherwise, kith_select *ret);
 bool read_with_vector(struct call *call, yyjson_val *v, kith_select *ret);
 bool read_strings(struct call *call, yyjson_val *v, const char *what, const char *const **ret, size_t *ret_count);
+bool refuse_shard_key(struct call *call, yyjson_val *body); /* points.c: there are none */
 bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret); /* filter.c */
 bool read_one_condition(struct call *call, yyjson_val *v, kith_filter *to);
 bool read_place(struct call *call, yyjson_val *v, const char *what, kith_geo_point *to); /* {lon, lat} */

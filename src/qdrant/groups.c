@@ -161,7 +161,8 @@ void facets_call(struct call *call)
         (void)read_fail(call, "missing field `key`");
         return;
     }
-    if (!read_options(call, &ms) || !read_filter(call, field_of(body, "filter", NULL), &filter) ||
+    if (!refuse_shard_key(call, body) || !read_options(call, &ms) ||
+        !read_filter(call, field_of(body, "filter", NULL), &filter) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 10, &limit) ||
         !read_bool(call, field_of(body, "exact", NULL), "exact", false, &exact))
         return;

@@ -21,7 +21,7 @@ static bool read_mode(struct call *call, yyjson_val *body, kith_op *op)
     return read_filter(call, field_of(body, "update_filter", NULL), &op->only_if);
 }
 
-static bool refuse_shard_key(struct call *call, yyjson_val *body)
+bool refuse_shard_key(struct call *call, yyjson_val *body)
 {
     if (!field_of(body, "shard_key", NULL))
         return true;
@@ -453,7 +453,8 @@ void points_get(struct call *call)
     kith_err err;
     uint32_t ms;
 
-    if (!body || !read_options(call, &ms) || !read_ids(call, yyjson_obj_get(body, "ids"), "ids", &ids, &count) ||
+    if (!body || !refuse_shard_key(call, body) || !read_options(call, &ms) ||
+        !read_ids(call, yyjson_obj_get(body, "ids"), "ids", &ids, &count) ||
         !read_with_payload(call, field_of(body, "with_payload", NULL), !call->rpc, &select) ||
         !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &select))
         return;
@@ -509,7 +510,7 @@ void points_scroll(struct call *call)
     kith_result *r;
     kith_err err;
 
-    if (!body)
+    if (!body || !refuse_shard_key(call, body))
         return;
     offset = field_of(body, "offset", NULL);
     order = field_of(body, "order_by", NULL);
@@ -547,7 +548,8 @@ void points_count(struct call *call)
     bool exact;
     int64_t n;
 
-    if (!body || !read_options(call, &ms) || !read_filter(call, field_of(body, "filter", NULL), &filter) ||
+    if (!body || !refuse_shard_key(call, body) || !read_options(call, &ms) ||
+        !read_filter(call, field_of(body, "filter", NULL), &filter) ||
         !read_bool(call, field_of(body, "exact", NULL), "exact", true, &exact))
         return;
     n = kith_count(call->server->db, call->params[0], filter, exact, ms, &err);

@@ -453,11 +453,7 @@ bool query_read_filter_and_params(struct call *call, yyjson_val *body, kith_quer
 {
     yyjson_val *threshold = field_of(body, "score_threshold", NULL);
 
-    if (field_of(body, "shard_key", NULL)) {
-        call_fail(call, 400, "Wrong input: Shard key is not supported for collections without custom sharding");
-        return false;
-    }
-    if (!read_filter(call, field_of(body, "filter", NULL), &q->filter) ||
+    if (!refuse_shard_key(call, body) || !read_filter(call, field_of(body, "filter", NULL), &q->filter) ||
         !read_params(call, field_of(body, "params", NULL), q))
         return false;
     if (threshold && !yyjson_is_num(threshold))

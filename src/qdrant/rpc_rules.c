@@ -11,7 +11,19 @@
 #define SPREAD(message, field) {message, field, PB_SPREAD, NULL, 0}
 #define FLOATS(message, field, how) {message, field, how, NULL, PB_RAW | PB_ALWAYS}
 
+#define KEYED(message) SPREAD(message, "shard_key_selector")
+
 const struct pb_rule rpc_rules[] = {
+    /* shard keys stand beside the rest */
+    KEYED("UpsertPoints"), KEYED("DeletePoints"), KEYED("GetPoints"), KEYED("UpdatePointVectors"),
+    KEYED("DeletePointVectors"), KEYED("SetPayloadPoints"), KEYED("DeletePayloadPoints"), KEYED("ClearPayloadPoints"),
+    KEYED("SearchPoints"), KEYED("SearchPointGroups"), KEYED("ScrollPoints"), KEYED("RecommendPoints"),
+    KEYED("RecommendPointGroups"), KEYED("DiscoverPoints"), KEYED("CountPoints"), KEYED("QueryPoints"),
+    KEYED("QueryPointGroups"), KEYED("FacetCounts"), KEYED("SearchMatrixPoints"),
+    KEYED("PointsUpdateOperation.PointStructList"), KEYED("PointsUpdateOperation.SetPayload"),
+    KEYED("PointsUpdateOperation.OverwritePayload"), KEYED("PointsUpdateOperation.DeletePayload"),
+    KEYED("PointsUpdateOperation.UpdateVectors"), KEYED("PointsUpdateOperation.DeleteVectors"),
+    KEYED("PointsUpdateOperation.DeletePoints"), KEYED("PointsUpdateOperation.ClearPayload"),
     /* values */
     VALUE("Value", "null_value"), VALUE("Value", "double_value"), VALUE("Value", "integer_value"),
     VALUE("Value", "string_value"), VALUE("Value", "bool_value"), VALUE("Value", "struct_value"),

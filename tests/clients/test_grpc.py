@@ -134,6 +134,20 @@ def test_values_that_are_wrong(channel):
         == CODE.INVALID_ARGUMENT
 
 
+def test_shard_keys_are_refused(channel):
+    points, keys = g.PointsStub(channel), g.ShardKeySelector(shard_keys=[g.ShardKey(keyword="k")])
+    query = g.Query(nearest=g.VectorInput(dense=g.DenseVector(data=[1, 0, 0, 0])))
+    for call, message in ((points.Query, g.QueryPoints(query=query)), (points.Scroll, g.ScrollPoints()), (points.Count, g.CountPoints()),
+                          (points.Get, g.GetPoints(ids=[g.PointId(num=1)])), (points.Facet, g.FacetCounts(key="n")),
+                          (points.Search, g.SearchPoints(vector=[1, 0, 0, 0], limit=1)),
+                          (points.Delete, g.DeletePoints(points=g.PointsSelector(points=g.PointsIdsList(ids=[g.PointId(num=1)]))))):
+        message.collection_name = "c"
+        message.shard_key_selector.CopyFrom(keys)
+        with pytest.raises(grpc.RpcError, match="[Ss]hard key"):
+            call(message)
+    assert points.Count(g.CountPoints(collection_name="c", exact=True)).result.count == 10
+
+
 def test_values_survive(channel):
     """what JSON finds hard: zeros, large integers, NUL, empty containers; and vectors as older clients send them"""
     points = g.PointsStub(channel)
