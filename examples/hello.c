@@ -9,7 +9,7 @@ int main(int argc, char **argv)
     kith_vector_params params = {.name = "", .dim = 3, .metric = KITH_COSINE};
     kith_schema schema = {&params, 1, NULL, 0, NULL};
     float data[] = {0.9f, 0.1f, 0.2f}, asked[] = {1.0f, 0.0f, 0.1f};
-    kith_vector vector = {"", 3, data, KITH_F32};
+    kith_vector vector = {"", 3, data, KITH_F32, 0};
     kith_point point = {kith_id_num(42), {KITH_DOC_JSON, 16, "{\"name\":\"kith\"} "}, &vector, 1};
     kith_op op = {.kind = KITH_UPSERT, .points = &point, .points_count = 1};
     kith_query query = {.kind = KITH_QUERY_NEAREST};

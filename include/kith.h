@@ -102,6 +102,7 @@ typedef struct kith_vector {
     uint32_t dim; /* elements */
     const void *data;
     kith_element element;
+    uint32_t count; /* of a multi-vector: how many, of `dim` elements each, one right after the other; 0: one */
 } kith_vector;
 
 typedef enum kith_doc_form {
@@ -180,6 +181,8 @@ typedef struct kith_vector_params {
     kith_element element; /* bits: dim is a multiple of 8; sparse: dim is 0 */
     bool idf;             /* sparse: a query's weight is multiplied by ln(1 + (n - df + 0.5) / (df + 0.5)), n points
                              with the vector, df of them with the index */
+    bool multi;           /* a point has a list of such vectors (dense ones), and from a list of queries to it each query
+                             counts as far as it is from the nearest of them */
 } kith_vector_params;
 
 /* How an index makes words of text, which its conditions then compare. */
@@ -745,7 +748,7 @@ KITH_API void kith_free(void *p);
 KITH_API const char *kith_metric_name(kith_metric metric);
 KITH_API const char *kith_element_name(kith_element element);
 KITH_API size_t kith_vector_size(const kith_vector *v); /* bytes of its data */
-/* The elements as f32, a bit as 0 or 1; `to` has room for v->dim. Not for sparse vectors. */
+/* The elements as f32, a bit as 0 or 1; `to` has room for all of them. Not for sparse vectors. */
 KITH_API void kith_vector_f32(const kith_vector *v, float *to);
 KITH_API kith_id kith_id_num(uint64_t num);
 /* Reads 36-character, 32-digit, urn: and braced forms. Returns 0 or KITH_INVALID. */

@@ -40,12 +40,12 @@ const char *kith_element_name(kith_element element)
 
 size_t kith_vector_size(const kith_vector *v)
 {
-    return element_size(v->element, v->dim);
+    return element_size(v->element, v->dim) * MAX(v->count, 1u);
 }
 
 void kith_vector_f32(const kith_vector *v, float *to)
 {
-    element_widen(v->element, v->data, to, v->dim);
+    element_widen(v->element, v->data, to, v->dim * MAX(v->count, 1u));
 }
 
 void kith_free(void *p)

@@ -37,10 +37,8 @@ static int read_vector(struct ctx *c, const struct snapshot *snap, const kith_ex
     TRY(snap->segments[segment]->ops->vector(c, snap->segments[segment], row, snap->v, v->id, &kept));
     if (!kept)
         return err_set(c, KITH_NOT_FOUND, "Vector with name %s for point %s not found", name, text);
-    *ret = (kith_vector){"", v->dim, kept, v->element};
-    if (v->element == KITH_SPARSE)
-        *ret = (kith_vector){"", sparse_of(kept).count, sparse_of(kept).indices, KITH_SPARSE};
-    ret->data = arena_copy(&c->arena, ret->data, v->element == KITH_SPARSE ? (size_t)ret->dim * 8 : v->size);
+    *ret = vector_show(v, kept);
+    ret->data = arena_copy(&c->arena, ret->data, kith_vector_size(ret));
     return ret->data ? 0 : err_nomem(c);
 }
 

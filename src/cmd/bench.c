@@ -57,7 +57,7 @@ static int put_batch(struct bench *x, uint64_t from, uint64_t count, kith_err *e
     kith_op op = {.kind = KITH_UPSERT, .points = points, .points_count = (size_t)count};
 
     for (uint64_t i = 0; i < count; i++) {
-        vectors[i] = (kith_vector){"", x->b.columns, x->b.data + (from + i) * x->b.columns, KITH_F32};
+        vectors[i] = (kith_vector){"", x->b.columns, x->b.data + (from + i) * x->b.columns, KITH_F32, 0};
         points[i] = (kith_point){kith_id_num(from + i), {KITH_DOC_NONE, 0, NULL}, &vectors[i], 1};
     }
     return kith_write(x->db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, err);
@@ -155,7 +155,7 @@ static int single_inserts(struct bench *x, size_t count, kith_err *err)
     double start = bench_now();
 
     for (size_t i = 0; i < count; i++) {
-        kith_vector v = {"", x->b.columns, x->b.data + (i % x->b.rows) * x->b.columns, KITH_F32};
+        kith_vector v = {"", x->b.columns, x->b.data + (i % x->b.rows) * x->b.columns, KITH_F32, 0};
         kith_point p = {kith_id_num(10000000 + i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         if (kith_write(x->db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, err) < 0)
@@ -176,7 +176,7 @@ static void insert_some(void *arg)
     struct inserter *w = arg;
 
     for (size_t i = 0; i < w->count && w->rc >= 0; i++) {
-        kith_vector v = {"", w->x->b.columns, w->x->b.data + ((w->from + i) % w->x->b.rows) * w->x->b.columns, KITH_F32};
+        kith_vector v = {"", w->x->b.columns, w->x->b.data + ((w->from + i) % w->x->b.rows) * w->x->b.columns, KITH_F32, 0};
         kith_point p = {kith_id_num(20000000 + w->from + i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         w->rc = kith_write(w->x->db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);

@@ -70,7 +70,7 @@ int bench_load_documents(kith_db *db, const struct matrix *base, const struct ma
             size = snprintf(docs[n], sizeof docs[n], "{\"random\":%llu,\"near\":%llu}",
                             (unsigned long long)splitmix(&seed) % 1000000,
                             (unsigned long long)(place[i] * 1000000ull / base->rows));
-            vectors[n] = (kith_vector){"", base->columns, base->data + i * base->columns, KITH_F32};
+            vectors[n] = (kith_vector){"", base->columns, base->data + i * base->columns, KITH_F32, 0};
             points[n] = (kith_point){kith_id_num(i), {KITH_DOC_JSON, (uint32_t)size, docs[n]}, &vectors[n], 1};
         }
         rc = kith_write(db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, err);
@@ -94,7 +94,7 @@ static kith_result *search(const struct filtered *x, uint64_t i, uint32_t ef, bo
 {
     kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .filter = x->filter, .ef = ef, .exact = exact};
 
-    q.vector = (kith_vector){"", x->query->columns, x->query->data + i * x->query->columns, KITH_F32};
+    q.vector = (kith_vector){"", x->query->columns, x->query->data + i * x->query->columns, KITH_F32, 0};
     return kith_query_run(x->db, "bench", &q, err);
 }
 

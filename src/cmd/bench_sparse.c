@@ -52,7 +52,7 @@ static bool csr_vector(struct arena *a, const struct csr *m, int64_t i, kith_vec
         return false;
     memcpy(blob, m->indices + from, n * 4);
     memcpy(blob + n, m->values + from, n * 4);
-    *ret = (kith_vector){"", (uint32_t)n, blob, KITH_SPARSE};
+    *ret = (kith_vector){"", (uint32_t)n, blob, KITH_SPARSE, 0};
     return true;
 }
 

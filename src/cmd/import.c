@@ -99,7 +99,7 @@ static int load(kith_db *db, const struct import *im, const struct lines *docs, 
         for (size_t i = 0; i < op.points_count; i++) {
             points[i].id = kith_id_num(at + i);
             points[i].doc = (kith_doc){KITH_DOC_JSON, (uint32_t)docs->at[at + i].size, docs->at[at + i].data};
-            vectors[i] = (kith_vector){"", m->columns, m->data + (at + i) * m->columns, KITH_F32};
+            vectors[i] = (kith_vector){"", m->columns, m->data + (at + i) * m->columns, KITH_F32, 0};
             points[i].vectors = &vectors[i];
             points[i].vectors_count = m->rows ? 1 : 0;
         }

@@ -295,9 +295,10 @@ static int move_row(struct applying *a, const kith_id *given, const struct place
         for (uint32_t j = 0; j < w->drop_count; j++)
             data = w->drop[j] == v->id ? NULL : data;
         for (uint32_t j = 0; j < w->set_count; j++)
-            data = w->set[j].id == v->id && w->set[j].element == v->element ? w->set[j].data : data;
+            data = w->set[j].id == v->id && w->set[j].element == v->element && w->set[j].multi == v->multi ? w->set[j].data
+                                                                                                       : data;
         if (data)
-            vectors[count++] = (struct rec_vector){v->id, v->dim, v->element, vector_size(v, data), data};
+            vectors[count++] = (struct rec_vector){v->id, v->dim, v->element, vector_size(v, data), data, v->multi};
     }
     if (rc >= 0)
         rc = growing_reserve(&one, a->s->growing.segment, 1);

@@ -58,7 +58,8 @@ static bool is_telling(const struct schema_vector *v, const kith_query *q, const
     bool whole = !q->prefetch_count && !q->mmr;
     bool plain = whole && !q->exact && !q->ef && !q->probes && !q->like && !q->filter && !q->has_threshold && !q->offset;
 
-    return plain && r->count && r->count <= 100 && (v->element != KITH_SPARSE || q->target_recall > 0);
+    return plain && r->count && r->count <= 100 && !v->multi &&
+           (v->element != KITH_SPARSE || q->target_recall > 0);
 }
 
 void monitor_note(struct shard *s, const struct schema_vector *v, uint32_t effort, const kith_query *q,

@@ -203,6 +203,8 @@ static int check_id(struct encoder *e, const kith_id *id)
     return 0;
 }
 
+enum { MULTI = 0x80 }; /* beside the element */
+
 static int make_room(struct encoder *e, uint32_t dim)
 {
     if (e->room_dim >= dim)
@@ -224,7 +226,9 @@ static int put_vector(struct encoder *e, const kith_vector *v)
         TRY(make_room(e, s->dim));
     buf_varint(e->out, s->id);
     buf_varint(e->out, s->element == KITH_SPARSE ? v->dim : s->dim);
-    buf_u8(e->out, (uint8_t)s->element);
+    buf_u8(e->out, (uint8_t)(s->element | (s->multi ? MULTI : 0)));
+    if (s->multi)
+        buf_varint(e->out, MAX(v->count, 1u));
     buf_align(e->out, 4);
     at = e->out->size;
     if (buf_reserve(e->out, vector_size_of(s, v)) < 0)
@@ -406,6 +410,32 @@ static void *take(struct decoder *d, uint64_t count, size_t size)
     return p;
 }
 
+static void read_vector(struct decoder *d, struct rec_vector *v)
+{
+    uint64_t many;
+    uint8_t kind;
+    size_t at, one;
+
+    v->id = (uint32_t)read_varint(&d->r);
+    v->dim = (uint32_t)read_varint(&d->r);
+    kind = d->form == RECORD_OF_FLOATS ? KITH_F32 : read_u8(&d->r);
+    v->multi = kind & MULTI;
+    v->element = (kith_element)(kind & ~MULTI);
+    many = v->multi ? read_varint(&d->r) : 1;
+    if (v->element > (v->multi ? KITH_BIT : KITH_SPARSE) || v->dim > BITS_MAX || many < 1 || many > MANY_ELEMENTS) {
+        d->r.failed = true;
+        return;
+    }
+    at = (size_t)(d->r.at - d->start);
+    (void)read_bytes(&d->r, align_up(at, 4) - at);
+    one = element_size(v->element, v->dim);
+    v->size = v->multi ? many_size(one, (uint32_t)many) : v->element == KITH_SPARSE ? sparse_size(v->dim) : one;
+    v->data = read_bytes(&d->r, v->size);
+    if (!d->r.failed && ((v->element == KITH_SPARSE && sparse_of(v->data).count != v->dim) ||
+                         (v->multi && many_of(v->data).count != many)))
+        d->r.failed = true;
+}
+
 static void read_point(struct decoder *d, struct rec_point *p)
 {
     struct rec_vector *vectors;
@@ -418,23 +448,8 @@ static void read_point(struct decoder *d, struct rec_point *p)
     }
     count = read_varint(&d->r);
     vectors = take(d, count, sizeof *vectors);
-    for (uint64_t i = 0; i < count && !d->r.failed; i++) {
-        size_t at;
-        vectors[i].id = (uint32_t)read_varint(&d->r);
-        vectors[i].dim = (uint32_t)read_varint(&d->r);
-        vectors[i].element = d->form == RECORD_OF_FLOATS ? KITH_F32 : (kith_element)read_u8(&d->r);
-        if (vectors[i].element > KITH_SPARSE || vectors[i].dim > BITS_MAX) {
-            d->r.failed = true;
-            break;
-        }
-        at = (size_t)(d->r.at - d->start);
-        (void)read_bytes(&d->r, align_up(at, 4) - at);
-        vectors[i].size = vectors[i].element == KITH_SPARSE ? sparse_size(vectors[i].dim)
-                                                            : element_size(vectors[i].element, vectors[i].dim);
-        vectors[i].data = read_bytes(&d->r, vectors[i].size);
-        if (!d->r.failed && vectors[i].element == KITH_SPARSE && sparse_of(vectors[i].data).count != vectors[i].dim)
-            d->r.failed = true;
-    }
+    for (uint64_t i = 0; i < count && !d->r.failed; i++)
+        read_vector(d, &vectors[i]);
     p->vectors = vectors;
     p->vectors_count = (uint32_t)count;
     d->record->points++;

@@ -10,6 +10,7 @@ struct rec_vector {
     kith_element element;
     size_t size; /* bytes */
     const void *data;
+    bool multi;
 };
 
 struct rec_point {

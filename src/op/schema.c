@@ -6,7 +6,7 @@
 #include "codec/json.h"
 #include "doc/text.h"
 
-enum { LINKS_MIN = 16, LINKS_MAX = 64, WIDTH_MIN = 16, WIDTH_MAX = 1024, FORM = 4, LISTS_MAX = 65536 };
+enum { LINKS_MIN = 16, LINKS_MAX = 64, WIDTH_MIN = 16, WIDTH_MAX = 1024, FORM = 5, LISTS_MAX = 65536 };
 
 static bool name_allowed(const char *name, size_t max)
 {
@@ -45,6 +45,8 @@ static int check_elements(struct ctx *c, const kith_vector_params *v)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown element %d", v->name, (int)v->element);
     if (v->element != KITH_SPARSE && v->idf)
         return err_set(c, KITH_INVALID, "vector \"%s\": idf is for sparse ones", v->name);
+    if (v->element == KITH_SPARSE && v->multi)
+        return err_set(c, KITH_INVALID, "vector \"%s\": there are no lists of sparse ones", v->name);
     if (v->element == KITH_SPARSE && (v->dim || v->metric != KITH_DOT))
         return err_set(c, KITH_INVALID, "vector \"%s\": sparse ones have no size, and are compared by dot", v->name);
     if (v->element == KITH_SPARSE)
@@ -98,7 +100,7 @@ static int add_vector(struct ctx *c, struct schema *s, const kith_vector_params 
         return err_set(c, KITH_INVALID, "vector \"%s\": named twice", v->name);
     *to = (struct schema_vector){.id = id, .dim = v->dim, .metric = v->metric, .name = keep(s, v->name),
                                  .config = keep(s, v->config), .index = v->index, .element = v->element,
-                                 .idf = v->idf,
+                                 .idf = v->idf, .multi = v->multi,
                                  .size = v->element == KITH_SPARSE ? 0 : element_size(v->element, v->dim)};
     s->vectors_count++;
     return to->name ? 0 : err_nomem(c);
@@ -183,13 +185,14 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
         if (change->drop_vector && strcmp(change->drop_vector, v->name) == 0)
             continue;
         const kith_vector_params *to = change->vector;
-        kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->index, v->element, v->idf};
+        kith_vector_params p = {v->name, v->dim, v->metric, v->config, v->index, v->element, v->idf, v->multi};
         if (to && strcmp(to->name, v->name) == 0) {
             p = *to;
             p.dim = v->dim;
             p.metric = v->metric;
             p.element = v->element;
             p.idf = v->idf;
+            p.multi = v->multi;
             p.config = to->config ? to->config : v->config;
         }
         TRY(add_vector(c, s, &p, v->id));
@@ -256,6 +259,7 @@ void schema_encode(const struct schema *s, struct buf *out)
         buf_u8(out, v->index.spill);
         buf_u8(out, (uint8_t)v->index.codes);
         buf_varint(out, v->index.code_bytes);
+        buf_u8(out, v->multi);
     }
     buf_varint(out, s->fields_count);
     for (size_t i = 0; i < s->fields_count; i++) {
@@ -303,6 +307,8 @@ static int decode_into(struct ctx *c, struct reader *r, struct schema *s)
             p.index.codes = (kith_codes)read_u8(r);
             p.index.code_bytes = (uint32_t)read_varint(r);
         }
+        if (form >= 5)
+            p.multi = read_u8(r);
         if (r->failed)
             break;
         TRY(add_vector(c, s, &p, id));
@@ -432,6 +438,7 @@ int schema_export(struct ctx *c, const struct schema *s, kith_schema *ret_schema
         vectors[i].index = v->index;
         vectors[i].element = v->element;
         vectors[i].idf = v->idf;
+        vectors[i].multi = v->multi;
     }
     for (size_t i = 0; i < s->fields_count; i++) {
         fields[i] = s->fields[i].def;

@@ -18,14 +18,19 @@ struct schema_vector {
     const char *config; /* NULL: none */
     kith_vector_index index;
     kith_element element;
-    bool idf;
-    size_t size; /* bytes of one; sparse: 0, they differ */
+    bool idf, multi;
+    size_t size; /* bytes of one, of a multi-vector of each; sparse: 0, they differ */
 };
+/* Whether those of different points may differ in size. */
+static inline bool schema_varies(const struct schema_vector *v)
+{
+    return v->multi || v->element == KITH_SPARSE;
+}
 
 /* Whether segments large enough shall have an index of it. */
 static inline bool schema_wants_index(const struct schema_vector *v)
 {
-    return v->index.method != KITH_METHOD_FLAT && v->element != KITH_SPARSE;
+    return v->index.method != KITH_METHOD_FLAT && !schema_varies(v);
 }
 
 struct schema_field {

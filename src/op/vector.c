@@ -74,6 +74,10 @@ static int take_sparse(struct ctx *c, const struct schema_vector *v, const kith_
 
 int vector_check(struct ctx *c, const struct schema_vector *v, const kith_vector *from)
 {
+    if (from->count && !v->multi && v->element != KITH_SPARSE)
+        return err_set(c, KITH_INVALID, "Conversion between multi and regular vectors failed");
+    if (from->count && from->element == KITH_SPARSE)
+        return err_set(c, KITH_INVALID, "vector \"%s\": there are no lists of sparse ones", v->name);
     if (from->element <= KITH_SPARSE && (from->element == KITH_SPARSE) != (v->element == KITH_SPARSE))
         return err_set(c, KITH_INVALID, "Conversion between sparse and regular vectors failed");
     if (from->element > KITH_SPARSE || !is_welcome(from->element, v->element))
@@ -83,6 +87,35 @@ int vector_check(struct ctx *c, const struct schema_vector *v, const kith_vector
         return err_set(c, KITH_INVALID, "vector \"%s\": %u values, at most %d", v->name, from->dim, BITS_MAX);
     if (v->element != KITH_SPARSE && from->dim != v->dim)
         return err_set(c, KITH_INVALID, "Vector dimension error: expected dim: %u, got %u", v->dim, from->dim);
+    if ((uint64_t)from->dim * from->count >= MANY_ELEMENTS && v->multi)
+        return err_set(c, KITH_INVALID, "vector \"%s\": %u vectors of %u elements, expected less than %d elements",
+                       v->name, from->count, from->dim, MANY_ELEMENTS);
+    return 0;
+}
+
+static int take_dense(struct ctx *c, const struct schema_vector *v, const struct kernels *k, const kith_vector *from,
+                      float *room, void *to)
+{
+    if (v->element != KITH_BIT && !element_is_int(from->element))
+        return take_floats(c, v, k, from->element, from->data, room, to);
+    memcpy(to, from->data, v->size);
+    return 0;
+}
+
+static int take_many(struct ctx *c, const struct schema_vector *v, const struct kernels *k, const kith_vector *from,
+                     float *room, void *to)
+{
+    uint32_t n = MAX(from->count, 1u);
+    kith_vector each = *from;
+    uint8_t *at = (uint8_t *)to + 4;
+
+    memcpy(to, &n, sizeof n);
+    memset((uint8_t *)to + 4 + v->size * n, 0, many_size(v->size, n) - 4 - v->size * n);
+    for (uint32_t i = 0; i < n; i++) {
+        TRY(take_dense(c, v, k, &each, room, at));
+        each.data = (const uint8_t *)each.data + element_size(from->element, from->dim);
+        at += v->size;
+    }
     return 0;
 }
 
@@ -91,8 +124,34 @@ int vector_take(struct ctx *c, const struct schema_vector *v, const struct kerne
 {
     if (v->element == KITH_SPARSE)
         return take_sparse(c, v, from, to);
-    if (v->element != KITH_BIT && !element_is_int(from->element))
-        return take_floats(c, v, k, from->element, from->data, room, to);
-    memcpy(to, from->data, v->size);
-    return 0;
+    return v->multi ? take_many(c, v, k, from, room, to) : take_dense(c, v, k, from, room, to);
+}
+
+kith_vector vector_show(const struct schema_vector *v, const void *kept)
+{
+    if (v->element == KITH_SPARSE)
+        return (kith_vector){"", sparse_of(kept).count, sparse_of(kept).indices, KITH_SPARSE, 0};
+    if (v->multi)
+        return (kith_vector){"", v->dim, many_of(kept).data, v->element, many_of(kept).count};
+    return (kith_vector){"", v->dim, kept, v->element, 0};
+}
+
+float vector_distance(const struct kernels *k, const struct schema_vector *v, const void *query, const void *kept,
+                      bool *ret_common)
+{
+    uint32_t common = 1;
+    float d;
+
+    if (v->element == KITH_SPARSE) {
+        struct sparse a = sparse_of(query), b = sparse_of(kept);
+        d = -sparse_dot(&a, &b, &common);
+    } else if (v->multi) {
+        struct many a = many_of(query), b = many_of(kept);
+        d = many_distance(k, v->metric, v->element, &a, &b, v->dim);
+    } else {
+        d = vec_distance(k, v->metric, v->element, query, kept, v->dim);
+    }
+    if (ret_common)
+        *ret_common = common > 0;
+    return d;
 }

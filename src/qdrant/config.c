@@ -203,7 +203,7 @@ const char *config_of(struct call *call, const kith_vector_params *v)
 /* Of one vector: only what is given changes. */
 const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 {
-    static const char *const plain[] = {"size", "distance", "on_disk", "memory", "datatype"};
+    static const char *const plain[] = {"size", "distance", "multivector_config", "on_disk", "memory", "datatype"};
     struct kept_config k;
 
     if (!config_open(&k, call, old ? old : "{}"))
@@ -213,7 +213,7 @@ const char *config_vector(struct call *call, const char *old, yyjson_val *given)
         yyjson_mut_doc_free(k.doc);
         return NULL;
     }
-    for (size_t i = old ? 2 : 0; i < ARRAY_SIZE(plain); i++) { /* size and distance stay */
+    for (size_t i = old ? 3 : 0; i < ARRAY_SIZE(plain); i++) { /* these stay */
         yyjson_val *v = field_of(given, plain[i], NULL);
         if (v)
             yyjson_mut_obj_put(k.root, yyjson_mut_str(k.doc, plain[i]), yyjson_val_mut_copy(k.doc, v));

@@ -27,6 +27,8 @@ bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id 
 bool is_list(yyjson_val *v); /* of numbers: an array, or floats as a message has them (codec/pb.h) */
 bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *ret_dim); /* f32 */
 bool read_sparse(struct call *call, yyjson_val *v, kith_vector *to); /* {indices, values}; the name stays */
+bool read_dense(struct call *call, yyjson_val *v, kith_vector *to); /* numbers, or a list of such lists */
+kith_vector vector_at(const kith_vector *v, uint32_t i); /* of a multi-vector */
 bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector *to); /* of either kind */
 /* bare list: the vector ""; object: by name */
 bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count);

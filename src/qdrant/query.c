@@ -117,11 +117,8 @@ static bool read_example(struct call *call, yyjson_val *v, const struct lookup *
     kith_id *id;
 
     *to = (kith_example){0};
-    if (is_list(v)) {
-        if (is_list(yyjson_arr_get_first(v)))
-            return read_fail(call, "query: multivectors are not supported yet");
-        return read_floats(call, v, &to->vector.data, &to->vector.dim);
-    }
+    if (is_list(v))
+        return read_dense(call, v, &to->vector);
     if (yyjson_is_obj(v) && (yyjson_obj_get(v, "indices") || yyjson_obj_get(v, "values")))
         return read_sparse(call, v, &to->vector);
     if (is_inference(v))

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { MULTI_MAX = 1 << 20 }; /* elements of a multi-vector */
+
 /* ---- failing ------------------------------------------------------------------------------------------ */
 
 bool read_fail(struct call *call, const char *format, ...)
@@ -268,6 +270,41 @@ bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *r
     return true;
 }
 
+/* All lists have as many numbers as the first one. */
+static bool read_many(struct call *call, yyjson_val *v, kith_vector *to)
+{
+    size_t i, count, rows = yyjson_arr_size(v), dim = list_size(yyjson_arr_get_first(v));
+    float *all = rows * dim < MULTI_MAX ? arena_alloc(&call->c.arena, MAX(rows * dim, (size_t)1) * sizeof *all) : NULL;
+    yyjson_val *item;
+
+    if (!dim)
+        return read_invalid(call, "multivector: all vectors must be non-empty");
+    if (!all)
+        return read_invalid(call, "multivector: %zu vectors of %zu elements, expected less than %d elements", rows, dim,
+                            MULTI_MAX);
+    yyjson_arr_foreach(v, i, count, item) {
+        const void *floats;
+        uint32_t n;
+        if (!is_list(item))
+            return read_fail(call, "multivector: vector %zu is not a list of numbers", i);
+        if (list_size(item) != dim)
+            return read_invalid(call, "multivector: all vectors must have the same dimension, found vector with "
+                                      "dimension %zu", list_size(item));
+        if (!read_floats(call, item, &floats, &n))
+            return false;
+        memcpy(all + i * dim, floats, dim * sizeof *all);
+    }
+    to->data = all;
+    to->dim = (uint32_t)dim;
+    to->count = (uint32_t)rows;
+    return true;
+}
+
+bool read_dense(struct call *call, yyjson_val *v, kith_vector *to)
+{
+    return is_list(yyjson_arr_get_first(v)) ? read_many(call, v, to) : read_floats(call, v, &to->data, &to->dim);
+}
+
 static int by_index(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -328,9 +365,7 @@ bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector
         return read_fail(call, "vector \"%s\": expected numbers, {indices, values}, or {text, model}", name);
     if (!is_list(v))
         return read_fail(call, "vector \"%s\": invalid type, expected a list of numbers", name);
-    if (is_list(yyjson_arr_get_first(v)))
-        return read_fail(call, "vector \"%s\": multivectors are not supported yet", name);
-    return read_floats(call, v, &to->data, &to->dim);
+    return read_dense(call, v, to);
 }
 
 bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count)
@@ -446,6 +481,14 @@ bool read_with_vector(struct call *call, yyjson_val *v, kith_select *ret)
     return read_strings(call, v, "with_vector", &ret->names, &ret->names_count);
 }
 
+kith_vector vector_at(const kith_vector *v, uint32_t i)
+{
+    kith_vector one = {NULL, v->dim, v->data, v->element, 0};
+
+    one.data = (const uint8_t *)v->data + i * kith_vector_size(&one);
+    return one;
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
 void put_id(struct buf *out, const kith_id *id)
@@ -465,14 +508,14 @@ void put_id(struct buf *out, const kith_id *id)
 static void put_floats(struct buf *out, const kith_vector *v)
 {
     enum { PART = 256 };
-    kith_vector one = {NULL, PART, NULL, v->element};
+    kith_vector one = {NULL, PART, NULL, v->element, 0};
     size_t part = kith_vector_size(&one);
     float some[PART];
 
     buf_u8(out, '[');
     for (uint32_t i = 0; i < v->dim; i++) {
         kith_vector rest = {NULL, MIN(v->dim - i, (uint32_t)PART), (const uint8_t *)v->data + i / PART * part,
-                            v->element};
+                            v->element, 0};
         if (i % PART == 0)
             kith_vector_f32(&rest, some);
         if (i)
@@ -485,7 +528,7 @@ static void put_floats(struct buf *out, const kith_vector *v)
 static void put_sparse(struct buf *out, const kith_vector *v)
 {
     const uint32_t *indices = v->data;
-    kith_vector values = {NULL, v->dim, indices + v->dim, KITH_F32};
+    kith_vector values = {NULL, v->dim, indices + v->dim, KITH_F32, 0};
 
     buf_text(out, "{\"indices\":[");
     for (uint32_t i = 0; i < v->dim; i++)
@@ -495,10 +538,22 @@ static void put_sparse(struct buf *out, const kith_vector *v)
     buf_u8(out, '}');
 }
 
+static void put_many(struct buf *out, const kith_vector *v)
+{
+    for (uint32_t i = 0; i < v->count; i++) {
+        buf_u8(out, i ? ',' : '[');
+        kith_vector each = vector_at(v, i);
+        put_floats(out, &each);
+    }
+    buf_u8(out, ']');
+}
+
 static void put_vector(struct buf *out, const kith_vector *v)
 {
     if (v->element == KITH_SPARSE)
         put_sparse(out, v);
+    else if (v->count)
+        put_many(out, v);
     else
         put_floats(out, v);
 }

@@ -115,7 +115,7 @@ static void put_floats(struct buf *out, uint32_t number, const kith_vector *v)
         } else { /* one after the other */
             size_t one = kith_vector_size(v) / v->dim;
             for (uint32_t i = 0; i < v->dim; i++) {
-                const kith_vector part = {NULL, 1, (const uint8_t *)v->data + i * one, v->element};
+                const kith_vector part = {NULL, 1, (const uint8_t *)v->data + i * one, v->element, 0};
                 float f;
                 kith_vector_f32(&part, &f);
                 memcpy(out->data + out->size + i * sizeof f, &f, sizeof f);
@@ -131,8 +131,20 @@ static void put_vector(struct buf *out, uint32_t number, const kith_vector *v)
     size_t mark = pb_begin(out, number), inner, list;
     const uint32_t *indices = v->data;
     const kith_vector values = {NULL, v->dim, v->element == KITH_SPARSE ? indices + v->dim : v->data,
-                                v->element == KITH_SPARSE ? KITH_F32 : v->element};
+                                v->element == KITH_SPARSE ? KITH_F32 : v->element, 0};
 
+    if (v->count) {
+        inner = pb_begin(out, 103);
+        for (uint32_t i = 0; i < v->count; i++) {
+            const kith_vector each = vector_at(v, i);
+            list = pb_begin(out, 1);
+            put_floats(out, 1, &each);
+            pb_end(out, list);
+        }
+        pb_end(out, inner);
+        pb_end(out, mark);
+        return;
+    }
     inner = pb_begin(out, v->element == KITH_SPARSE ? 102 : 101);
     put_floats(out, 1, &values);
     if (v->element == KITH_SPARSE) {

@@ -253,7 +253,7 @@ static bool weigh(struct call *call, const struct bm25 *m, bool asked, const uin
         values[n++] = asked ? 1 : (float)((double)(next - i) * (m->k + 1) / ((double)(next - i) + rest));
     }
     memcpy(blob + n, values, n * sizeof *values);
-    *to = (kith_vector){to->name, n, blob, KITH_SPARSE};
+    *to = (kith_vector){to->name, n, blob, KITH_SPARSE, 0};
     return true;
 }
 

@@ -38,6 +38,14 @@ static bool read_datatype(struct call *call, yyjson_val *v, kith_element *ret)
                      yyjson_is_str(v) ? yyjson_get_str(v) : "");
 }
 
+static bool read_multi(struct call *call, yyjson_val *v, kith_vector_params *to)
+{
+    if (v && !yyjson_equals_str(yyjson_obj_get(v, "comparator"), "max_sim"))
+        return read_fail(call, "multivector_config: expected {\"comparator\": \"max_sim\"}");
+    to->multi = v != NULL;
+    return true;
+}
+
 static bool read_vector_params(struct call *call, const char *name, yyjson_val *v, kith_vector_params *to)
 {
     yyjson_val *size = yyjson_obj_get(v, "size"), *datatype = field_of(v, "datatype", NULL);
@@ -50,7 +58,7 @@ static bool read_vector_params(struct call *call, const char *name, yyjson_val *
                             (unsigned long long)yyjson_get_uint(size));
     if (!read_metric(call, yyjson_obj_get(v, "distance"), &to->metric))
         return false;
-    if (!config_refuse(call, v, "multivector_config"))
+    if (!read_multi(call, field_of(v, "multivector_config", NULL), to))
         return false;
     if (datatype && !read_datatype(call, datatype, &to->element))
         return false;
@@ -180,7 +188,7 @@ static int compare_there(struct call *call, const kith_schema *now, const kith_v
         const kith_vector_params *there = &now->vectors[i];
         if (strcmp(there->name, v->name) == 0) {
             if (there->dim == v->dim && there->metric == v->metric && there->element == v->element &&
-                there->idf == v->idf)
+                there->idf == v->idf && there->multi == v->multi)
                 return 1;
             call_fail(call, 400, "Bad request: vector %.80s exists already, with another configuration", v->name);
             return -1;

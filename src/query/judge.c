@@ -29,22 +29,7 @@ struct judge {
 
 static double similarity(const struct judge *j, const struct target *to, const void *kept)
 {
-    uint32_t common;
-
-    if (j->v->element == KITH_SPARSE) {
-        struct sparse a = sparse_of(to->kept), b = sparse_of(kept);
-        return (double)sparse_dot(&a, &b, &common);
-    }
-    return -(double)vec_distance(j->t->r->kernels, j->v->metric, j->v->element, to->kept, kept, j->v->dim);
-}
-
-static bool has_common(const struct target *to, const void *kept)
-{
-    struct sparse a = sparse_of(to->kept), b = sparse_of(kept);
-    uint32_t common;
-
-    (void)sparse_dot(&a, &b, &common);
-    return common > 0;
+    return -(double)vector_distance(j->t->r->kernels, j->v, to->kept, kept, NULL);
 }
 
 static double fast(double x)
@@ -208,7 +193,7 @@ static int add_weighted(struct judge *j, const struct target *e, double w, struc
         b += second;
     }
     memcpy(blob + n, values, n * sizeof *values);
-    to->vector = (kith_vector){"", n, blob, KITH_SPARSE};
+    to->vector = (kith_vector){"", n, blob, KITH_SPARSE, 0};
     return 0;
 }
 
@@ -220,7 +205,7 @@ static int sum_up(struct judge *j, struct summed *to)
     if (!zeros)
         return err_nomem(j->t->c);
     *to = (struct summed){{"", j->v->element == KITH_SPARSE ? 0 : j->v->dim, zeros,
-                           j->v->element == KITH_SPARSE ? KITH_SPARSE : KITH_F32}, 0};
+                           j->v->element == KITH_SPARSE ? KITH_SPARSE : KITH_F32, 0}, 0};
     if (j->q->kind == KITH_QUERY_FEEDBACK)
         TRY(add_weighted(j, &j->target, (double)j->q->feedback.a, to));
     for (size_t i = 0; i < j->positive_count; i++)
@@ -243,7 +228,7 @@ static bool is_sum(const struct judge *j)
     bool sums = feedback || (j->q->kind == KITH_QUERY_RECOMMEND && j->q->strategy == KITH_SUM_SCORES);
     double weight = feedback ? (double)j->q->feedback.a : (double)j->positive_count - (double)j->negative_count;
 
-    if (!sums || j->v->idf)
+    if (!sums || j->v->idf || j->v->multi)
         return false;
     return (floats && (inner || (j->v->metric == KITH_EUCLID && weight > 0))) || j->v->element == KITH_SPARSE;
 }
@@ -370,25 +355,61 @@ static int add_example(struct judge *j, const kith_example *e, const struct targ
     return 0;
 }
 
+/* The middle of the examples, off those that are not wanted. */
+static int middle(struct judge *j, kith_vector *ret)
+{
+    double p_share = 1 / (double)MAX(j->positive_count, (size_t)1);
+    double n_share = 1 / (double)MAX(j->negative_count, (size_t)1);
+    const kith_query *from = j->q;
+    struct summed sum;
+
+    TRY(sum_up(&(struct judge){.t = j->t, .v = j->v, .q = &(kith_query){.kind = KITH_QUERY_RECOMMEND}}, &sum));
+    for (size_t i = 0; i < j->positive_count; i++)
+        TRY(add_example(j, &from->positive[i], &j->positive[i], j->negative_count ? 2 * p_share : p_share, &sum));
+    for (size_t i = 0; i < j->negative_count; i++)
+        TRY(add_example(j, &from->negative[i], &j->negative[i], -n_share, &sum));
+    *ret = sum.vector;
+    return 0;
+}
+
+/* Of multi-vectors: all vectors of the examples, those of the negative ones turned round. */
+static int all_of_them(struct judge *j, kith_vector *ret)
+{
+    size_t count = 0, n = 0;
+    float *all;
+
+    for (size_t i = 0; i < j->positive_count + j->negative_count; i++)
+        count += many_of((i < j->positive_count ? j->positive[i] : j->negative[i - j->positive_count]).kept).count;
+    if (count * j->v->dim >= MANY_ELEMENTS)
+        return err_set(j->t->c, KITH_INVALID, "recommend: the examples have %zu vectors of %u elements, expected less than "
+                                              "%d elements", count, j->v->dim, MANY_ELEMENTS);
+    all = arena_alloc(&j->t->c->arena, count * j->v->dim * sizeof *all);
+    if (!all)
+        return err_nomem(j->t->c);
+    for (size_t i = 0; i < j->positive_count + j->negative_count; i++) {
+        bool negative = i >= j->positive_count;
+        struct many x = many_of((negative ? j->negative[i - j->positive_count] : j->positive[i]).kept);
+        float *to = all + n * j->v->dim;
+        element_widen(j->v->element, x.data, to, x.count * j->v->dim);
+        for (size_t e = 0; negative && e < (size_t)x.count * j->v->dim; e++)
+            to[e] = -to[e];
+        n += x.count;
+    }
+    *ret = (kith_vector){"", j->v->dim, all, KITH_F32, (uint32_t)count};
+    return 0;
+}
+
 static int average(struct judge *j, const struct pred *p, const struct hit_list *given, struct hit_list *hits)
 {
     const kith_query *from = j->q;
     size_t want = (size_t)from->limit + from->offset;
-    double p_share = 1 / (double)MAX(j->positive_count, (size_t)1);
-    double n_share = 1 / (double)MAX(j->negative_count, (size_t)1);
-    struct summed sum;
     struct target target;
     kith_example e = {0};
     kith_query q = *from;
 
     if (!from->positive_count)
         return err_set(j->t->c, KITH_INVALID, "At least one positive vector ID is required with this strategy");
-    TRY(sum_up(&(struct judge){.t = j->t, .v = j->v, .q = &(kith_query){.kind = KITH_QUERY_RECOMMEND}}, &sum));
-    for (size_t i = 0; i < j->positive_count; i++)
-        TRY(add_example(j, &from->positive[i], &j->positive[i], j->negative_count ? 2 * p_share : p_share, &sum));
-    for (size_t i = 0; i < j->negative_count; i++)
-        TRY(add_example(j, &from->negative[i], &j->negative[i], -n_share, &sum));
-    e.vector = sum.vector;
+    TRY((j->v->multi ? all_of_them : middle)(j, &e.vector));
     TRY(tree_target(j->t, j->v, &e, &target));
     q.kind = KITH_QUERY_NEAREST;
     q.like = NULL;
@@ -400,13 +421,13 @@ static int average(struct judge *j, const struct pred *p, const struct hit_list 
     for (size_t i = 0; i < given->count; i++) {
         struct hit_ref hit = given->at[i];
         const void *kept;
+        bool common;
         TRY(tree_vector(j->t, &hit, j->v, &kept));
         if (!kept)
             continue;
-        if (j->v->element == KITH_SPARSE && !has_common(&target, kept))
-            continue;
-        hit.distance = (float)-similarity(j, &target, kept);
-        TRY(hits_push(j->t->c, hits, hit));
+        hit.distance = vector_distance(j->t->r->kernels, j->v, target.kept, kept, &common);
+        if (common)
+            TRY(hits_push(j->t->c, hits, hit));
     }
     return tree_settle(j->t, hits, want);
 }

@@ -10,17 +10,6 @@
 
 enum { MMR_MAX = 16384 }; /* every one chosen is compared to all that are left */
 
-static float similarity(struct tree *t, const struct schema_vector *v, const void *a, const void *b)
-{
-    uint32_t common;
-
-    if (v->element == KITH_SPARSE) {
-        struct sparse x = sparse_of(a), y = sparse_of(b);
-        return sparse_dot(&x, &y, &common);
-    }
-    return -vec_distance(t->r->kernels, v->metric, v->element, a, b, v->dim);
-}
-
 int mmr(struct tree *t, const kith_query *q, const struct schema_vector *v, struct hit_list *hits, size_t want)
 {
     const void **vectors = arena_alloc(&t->c->arena, MAX(hits->count, (size_t)1) * sizeof *vectors);
@@ -63,7 +52,7 @@ int mmr(struct tree *t, const kith_query *q, const struct schema_vector *v, stru
         vectors[chosen] = vector;
         nearest[chosen] = near;
         for (size_t i = chosen + 1; i < hits->count; i++)
-            nearest[i] = fmaxf(nearest[i], similarity(t, v, vector, vectors[i]));
+            nearest[i] = fmaxf(nearest[i], -vector_distance(t->r->kernels, v, vectors[i], vector, NULL));
     }
     hits->count = want;
     return 0;

@@ -51,7 +51,7 @@ static int score_row(struct searching *g, row_id row, float *ret_distance)
     TRY(g->s->ops->vector(g->c, g->s, row, g->r->snap->v, g->v->id, &data));
     if (!data)
         return 0;
-    d = vec_distance(g->r->kernels, g->v->metric, g->v->element, g->target->kept, data, g->v->dim);
+    d = vector_distance(g->r->kernels, g->v, g->target->kept, data, NULL);
     *ret_distance = d;
     if (isnan(d)) /* the sum left the range of f32: as far away as can be */
         d = INFINITY;

@@ -187,11 +187,9 @@ static int fetch_vectors(struct ctx *one, struct result_box *box, const struct s
         TRY(s->ops->vector(one, s, row, snap->v, v->id, &data));
         if (!data)
             continue;
+        *to = vector_show(v, data);
         to->name = arena_str(&box->arena, v->name, strlen(v->name));
-        to->dim = v->element == KITH_SPARSE ? sparse_of(data).count : v->dim;
-        to->element = v->element;
-        to->data = v->element == KITH_SPARSE ? arena_copy(&box->arena, sparse_of(data).indices, vector_size(v, data) - 4)
-                                             : arena_copy(&box->arena, data, v->size);
+        to->data = arena_copy(&box->arena, to->data, kith_vector_size(to));
         if (!to->name || !to->data)
             return err_nomem(one);
         hit->vectors_count++;

@@ -119,9 +119,7 @@ static int like_another(struct tree *t, const kith_example *e, kith_vector *ret)
     if (!from)
         return err_set(t->c, KITH_INVALID, "Not existing vector name error: %s", e->name);
     TRY(stored_vector(t, e, from, &data));
-    *ret = (kith_vector){"", from->dim, data, from->element};
-    if (from->element == KITH_SPARSE)
-        *ret = (kith_vector){"", sparse_of(data).count, sparse_of(data).indices, KITH_SPARSE};
+    *ret = vector_show(from, data);
     return 0;
 }
 
@@ -149,7 +147,8 @@ int tree_target(struct tree *t, const struct schema_vector *v, const kith_exampl
     *ret_target = (struct target){kept, NULL};
     if (v->element == KITH_SPARSE)
         return v->idf && !t->as_given ? sparse_weigh(t->c, t->r, v, t->corpus, kept) : 0;
-    ret_target->plain = vec_plain(t->r->kernels, v->metric, v->element, kept, v->dim, room);
+    if (!v->multi)
+        ret_target->plain = vec_plain(t->r->kernels, v->metric, v->element, kept, v->dim, room);
     return 0;
 }
 
@@ -304,16 +303,11 @@ static int nearest_of(struct tree *t, const kith_query *q, const struct hit_list
     for (size_t i = 0; i < candidates->count; i++) {
         struct hit_ref hit = candidates->at[i];
         const void *kept;
-        uint32_t common = 1;
+        bool common;
         TRY(tree_vector(t, &hit, v, &kept));
         if (!kept)
             continue;
-        if (v->element == KITH_SPARSE) {
-            struct sparse a = sparse_of(target.kept), b = sparse_of(kept);
-            hit.distance = -sparse_dot(&a, &b, &common);
-        } else {
-            hit.distance = vec_distance(t->r->kernels, v->metric, v->element, target.kept, kept, v->dim);
-        }
+        hit.distance = vector_distance(t->r->kernels, v, target.kept, kept, &common);
         if (common && !isnan(hit.distance) && (!q->has_threshold || hit.distance < q->threshold))
             TRY(hits_push(t->c, hits, hit));
     }

@@ -173,7 +173,7 @@ static int grow_vector(struct ctx *c, const struct segment *s, row_id row, lsn v
             continue;
         if (atomic_load_explicit(&col->present[k], memory_order_acquire)[at])
             *ret_data = atomic_load_explicit(&col->data[k], memory_order_acquire) + (size_t)at * col->v.size;
-        if (*ret_data && col->v.element == KITH_SPARSE)
+        if (*ret_data && schema_varies(&col->v))
             memcpy(ret_data, *ret_data, sizeof *ret_data);
     }
     return 0;
@@ -428,10 +428,10 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
         g->columns[i].v = schema->vectors[i];
         g->columns[i].v.name = g->columns[i].v.config = NULL;
         atomic_init(&g->columns[i].flat, !schema_wants_index(&schema->vectors[i]));
-        if (g->columns[i].v.element != KITH_SPARSE)
-            continue;
-        g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
-        rc = live_postings_new(c, &g->columns[i].postings);
+        if (schema_varies(&g->columns[i].v))
+            g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
+        if (g->columns[i].v.element == KITH_SPARSE)
+            rc = live_postings_new(c, &g->columns[i].postings);
     }
     if (rc < 0) {
         grow_free(&g->base);
@@ -496,25 +496,26 @@ static int add_postings(struct ctx *c, struct growing *g, struct grow_column *co
 
 /* The last of `vectors` that is of this column, if one is. */
 static int column_put(struct growing *g, struct grow_column *col, uint32_t k, uint32_t at,
-                      const struct rec_vector *vectors, uint32_t count, const void **ret_sparse)
+                      const struct rec_vector *vectors, uint32_t count, const void **ret_varying)
 {
     uint8_t *present = atomic_load_explicit(&col->present[k], memory_order_relaxed) + at;
     uint8_t *to = atomic_load_explicit(&col->data[k], memory_order_relaxed) + (size_t)at * col->v.size;
-    bool sparse = col->v.element == KITH_SPARSE;
+    bool varies = schema_varies(&col->v);
 
     *present = 0;
     for (uint32_t j = 0; j < count; j++) {
         const struct rec_vector *v = &vectors[j];
         const void *copy;
-        if (v->id != col->v.id || v->element != col->v.element || !v->data || (!sparse && v->size != col->v.size))
+        if (v->id != col->v.id || v->element != col->v.element || v->multi != col->v.multi || !v->data ||
+            (!varies && v->size != col->v.size))
             continue;
-        copy = sparse ? arena_copy(&g->arena, v->data, v->size) : v->data;
+        copy = varies ? arena_copy(&g->arena, v->data, v->size) : v->data;
         if (!copy)
             return KITH_NOMEM;
-        memcpy(to, sparse ? (const void *)&copy : copy, col->v.size);
+        memcpy(to, varies ? (const void *)&copy : copy, col->v.size);
         *present = 1;
-        if (sparse) {
-            *ret_sparse = copy;
+        if (varies) {
+            *ret_varying = copy;
             atomic_fetch_add(&g->bytes, v->size);
         }
         if (!atomic_load_explicit(&col->any, memory_order_relaxed))
@@ -596,9 +597,9 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
     atomic_store_explicit(&r->doc, d, memory_order_relaxed);
     r->older = atomic_load_explicit(&node->row, memory_order_relaxed);
     for (uint32_t i = 0; i < g->columns_count; i++) {
-        const void *sparse = NULL;
-        if (column_put(g, &g->columns[i], k, at, vectors, count, &sparse) < 0 ||
-            (sparse && add_postings(c, g, &g->columns[i], row, sparse) < 0)) {
+        const void *varying = NULL;
+        if (column_put(g, &g->columns[i], k, at, vectors, count, &varying) < 0 ||
+            (varying && g->columns[i].postings && add_postings(c, g, &g->columns[i], row, varying) < 0)) {
             mem_free(d);
             return err_nomem(c);
         }

@@ -196,8 +196,8 @@ static int write_postings(struct sealing *z, const struct schema_vector *v)
     return rc;
 }
 
-/* As sparse_column_read has it. */
-static int write_sparse(struct sealing *z, const struct schema_vector *v)
+/* As varying_column_read has it. */
+static int write_varying(struct sealing *z, const struct schema_vector *v)
 {
     uint32_t *offsets = arena_zalloc(&z->c->arena, ((size_t)z->count + 1) * sizeof *offsets);
     const void *data;
@@ -209,7 +209,7 @@ static int write_sparse(struct sealing *z, const struct schema_vector *v)
         TRY(picked_vector(z, i, v->id, &data));
         next = offsets[i] + (data ? vector_size(v, data) / 4 : 0);
         if (next > UINT32_MAX)
-            return err_set(z->c, KITH_LIMIT, "sparse vectors of one segment: more than 16 GiB");
+            return err_set(z->c, KITH_LIMIT, "vectors of one segment: more than 16 GiB");
         offsets[i + 1] = (uint32_t)next;
     }
     if (!offsets[z->count])
@@ -222,7 +222,7 @@ static int write_sparse(struct sealing *z, const struct schema_vector *v)
             TRY(pack_write(z->c, z->w, data, vector_size(v, data)));
     }
     TRY(pack_end(z->c, z->w));
-    return write_postings(z, v);
+    return v->element == KITH_SPARSE ? write_postings(z, v) : 0;
 }
 
 static int write_vector(struct sealing *z, const struct schema_vector *v)
@@ -414,8 +414,7 @@ int seal_write(struct ctx *c, struct pack_writer *w, uint64_t id, const struct s
         TRY(write_filter(&z));
         TRY(write_lsns(&z));
         for (size_t i = 0; i < schema->vectors_count; i++)
-            TRY(schema->vectors[i].element == KITH_SPARSE ? write_sparse(&z, &schema->vectors[i])
-                                                          : write_vector(&z, &schema->vectors[i]));
+            TRY((schema_varies(&schema->vectors[i]) ? write_varying : write_vector)(&z, &schema->vectors[i]));
         TRY(write_docs(&z));
         TRY(write_graphs(&z, from, plan, ret_graphs));
         TRY(pack_put(c, w, PACK_SEGMENT, 0, id, &head, sizeof head));

@@ -12,8 +12,8 @@
 
 struct sealed_vector {
     uint32_t id;
-    bool sparse;
-    size_t size; /* bytes, if they are all alike */
+    bool sparse, multi;
+    size_t size; /* bytes, of a multi-vector of each; not of sparse ones */
     const struct pack_section *section; /* NULL: no row has it */
     struct postings postings; /* sparse */
     const uint64_t *present;            /* NULL: every row has it */
@@ -214,8 +214,8 @@ static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn
         const uint8_t *data;
         if (v->id != vector_id || !v->section)
             continue;
-        if (v->sparse)
-            return sparse_column_read(c, z->cols->pack, v->section, z->rows, row, ret_data);
+        if (v->sparse || v->multi)
+            return varying_column_read(c, z->cols->pack, v->section, z->rows, row, v->multi ? v->size : 0, ret_data);
         if (v->present && !(v->present[row >> 6] >> (row & 63) & 1))
             return 0;
         TRY(pack_read(c, z->cols->pack, v->section, row * (uint64_t)v->size, v->size, &data));
@@ -349,6 +349,13 @@ static int sealed_put_doc(struct segment *s, row_id row, struct docver *d, struc
     return 0;
 }
 
+static bool fits(const struct sealed_vector *v, const struct vecver *d)
+{
+    if (d->size && v->multi)
+        return d->size == many_size(v->size, many_of(d->data).count);
+    return !d->size || v->sparse || d->size == v->size;
+}
+
 static int sealed_put_vector(struct segment *s, row_id row, struct vecver *d)
 {
     struct sealed *z = sealed_of(s);
@@ -356,7 +363,7 @@ static int sealed_put_vector(struct segment *s, row_id row, struct vecver *d)
 
     while (i < z->vectors_count && z->vectors[i].id != d->vector_id)
         i++;
-    if (i == z->vectors_count || (d->size && !z->vectors[i].sparse && d->size != z->vectors[i].size)) {
+    if (i == z->vectors_count || !fits(&z->vectors[i], d)) {
         mem_free(d); /* of a vector that is no more */
         return 0;
     }
@@ -533,13 +540,18 @@ static int open_columns(struct ctx *c, struct sealed *z, const struct schema *sc
         v->id = schema->vectors[i].id;
         v->size = schema->vectors[i].size;
         v->sparse = schema->vectors[i].element == KITH_SPARSE;
+        v->multi = schema->vectors[i].multi;
         v->section = pack_find(z->cols->pack, PACK_VECTORS, v->id, z->base.id);
         if (!v->section)
+            continue;
+        if ((v->sparse || v->multi) && v->section->size < ((uint64_t)z->rows + 1) * 4)
+            return malformed(c, z, "vectors of different sizes");
+        if (v->multi)
             continue;
         if (v->sparse) {
             struct bytes postings;
             TRY(pack_get(c, z->cols->pack, PACK_POSTINGS, v->id, z->base.id, &postings));
-            if (v->section->size < ((uint64_t)z->rows + 1) * 4 || !postings_open(postings, z->rows, &v->postings))
+            if (!postings_open(postings, z->rows, &v->postings))
                 return malformed(c, z, "sparse vectors");
             TRY(open_slack(c, z, v));
             continue;

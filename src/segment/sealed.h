@@ -83,10 +83,10 @@ int seal_index(struct ctx *c, struct pack_writer *w, uint64_t owner, const struc
 int sealed_index_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t rows, const struct schema_vector *v,
                       struct vector_index *ret_index);
 
-/* A column of sparse vectors: offsets in words, one a row and one more, equal where a row has none; then the
- * vectors in their kept form. */
-int sparse_column_read(struct ctx *c, const struct pack *p, const struct pack_section *section, uint32_t rows,
-                       row_id row, const void **ret_data);
+/* A column of vectors of different sizes: offsets in words, one a row and one more, equal where a row has none; then the
+ * vectors in their kept form. `one`: bytes of each vector of a multi-vector; 0: they are sparse. */
+int varying_column_read(struct ctx *c, const struct pack *p, const struct pack_section *section, uint32_t rows,
+                        row_id row, size_t one, const void **ret_data);
 
 /* A blocked Bloom filter: one 64-bit word an id, five bits in it; 12 bits a row. */
 static inline uint32_t filter_words(uint32_t rows)

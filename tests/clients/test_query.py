@@ -33,6 +33,8 @@ class Draw:
         return m.SparseVector(indices=indices.tolist(), values=self.rng.uniform(0.1, 2, len(indices)).round(4).tolist())
 
     def vector(self, name):
+        if name == "many":
+            return [self.dense() for _ in range(self.r.randint(1, 4))]
         return self.sparse() if name == "text" else self.dense()
 
     def example(self, name):
@@ -66,7 +68,7 @@ class Draw:
         return m.NearestQuery(nearest=self.vector(name))
 
     def prefetch(self, depth):
-        name = self.r.choice(["", "text"])
+        name = self.r.choice(["", "text", "many"])
         args = {"using": name, "query": self.searching(name, ties=False), "limit": self.r.randint(5, 40), "filter": self.filter()}
         if depth == 0 and self.r.random() < 0.3:
             args["prefetch"] = [self.prefetch(1) for _ in range(2)]
@@ -75,7 +77,7 @@ class Draw:
     def root(self):
         k = self.r.randint(0, 9)
         if k <= 3:
-            name = self.r.choice(["", "text"])
+            name = self.r.choice(["", "text", "many"])
             return {"query": self.searching(name), "using": name}
         self.below = True
         prefetch = [self.prefetch(0) for _ in range(self.r.randint(1, 3))]
@@ -89,15 +91,17 @@ class Draw:
                                                                        weights=[self.r.choice([0.5, 1, 3]) for _ in prefetch]))}
         if k == 7:
             return {"prefetch": prefetch, "query": m.OrderByQuery(order_by=m.OrderBy(key="n", direction=self.r.choice(["asc", "desc"])))}
-        name = self.r.choice(["", "text"])
+        name = self.r.choice(["", "text", "many"])
         return {"prefetch": prefetch, "query": self.searching(name), "using": name}
 
 
 def make(c, name, distance, draw):
     c.delete_collection(name)
-    c.create_collection(name, vectors_config=m.VectorParams(size=DIM, distance=distance),
+    many = m.VectorParams(size=DIM, distance=distance,
+                          multivector_config=m.MultiVectorConfig(comparator=m.MultiVectorComparator.MAX_SIM))
+    c.create_collection(name, vectors_config={"": m.VectorParams(size=DIM, distance=distance), "many": many},
                         sparse_vectors_config={"text": m.SparseVectorParams()})
-    return [m.PointStruct(id=i, vector={"": draw.dense(), "text": draw.sparse()}, payload={"n": i % 10, "u": i * 7919 % N})
+    return [m.PointStruct(id=i, vector={"": draw.dense(), "text": draw.sparse(), "many": draw.vector("many")}, payload={"n": i % 10, "u": i * 7919 % N})
             for i in range(N)]
 
 

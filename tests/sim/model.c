@@ -178,12 +178,12 @@ static kith_vector sparse_of_model(const char *name, const float *v, struct aren
     memcpy(blob, indices, sizeof indices);
     for (int i = 0; i < MODEL_DIM; i++) /* kept by index: 2, 7, 90000 */
         memcpy(blob + sizeof indices + (size_t)i * sizeof *v, &v[i == 0 ? 1 : i == 1 ? 0 : i], sizeof *v);
-    return (kith_vector){name, MODEL_DIM, blob, KITH_SPARSE};
+    return (kith_vector){name, MODEL_DIM, blob, KITH_SPARSE, 0};
 }
 
 kith_vector model_query(bool sparse, const float *v, struct arena *a)
 {
-    return sparse ? sparse_of_model("", v, a) : (kith_vector){"", MODEL_DIM, v, KITH_F32};
+    return sparse ? sparse_of_model("", v, a) : (kith_vector){"", MODEL_DIM, v, KITH_F32, 0};
 }
 
 size_t model_kith_ops(const struct model_op *op, bool sparse, struct arena *a, kith_op *out)
@@ -213,7 +213,7 @@ size_t model_kith_ops(const struct model_op *op, bool sparse, struct arena *a, k
             for (int j = 0; j < 2; j++) {
                 if (o->has[j])
                     v[n++] = j && sparse ? sparse_of_model(names[j], o->v[j], a)
-                                         : (kith_vector){names[j], MODEL_DIM, o->v[j], KITH_F32};
+                                         : (kith_vector){names[j], MODEL_DIM, o->v[j], KITH_F32, 0};
             }
             for (int j = 0; j < o->ids_count; j++)
                 p[j] = (kith_point){id_of(o->ids[j]), k->doc, v, n};

@@ -10,7 +10,7 @@
 static int put(kith_db *db, const char *name, kith_id id, float x, const char *doc, kith_err *err)
 {
     float data[2] = {x, 1};
-    kith_vector v = {"", 2, data, KITH_F32};
+    kith_vector v = {"", 2, data, KITH_F32, 0};
     kith_point p = {id, {doc ? KITH_DOC_JSON : KITH_DOC_NONE, doc ? (uint32_t)strlen(doc) : 0, doc}, &v, 1};
     kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
 
@@ -361,7 +361,7 @@ static void insert_rows(void *arg)
 
     for (int i = 0; i < LINKED_ROWS / 2 && w->rc >= 0; i++) {
         float data[LINKED_DIM];
-        kith_vector v = {"", LINKED_DIM, data, KITH_F32};
+        kith_vector v = {"", LINKED_DIM, data, KITH_F32, 0};
         random_vector(&seed, data);
         w->rc = put_vector(w->db, (uint64_t)(w->lane * LINKED_ROWS + i), &v);
         if (i % 50 == 0) { /* found at once, linked or not */
@@ -490,7 +490,7 @@ static void recall_contract(void)
     CHECK(kith_create(db, "c", &schema, &err) == 0);
     for (uint64_t i = 0; i < 8000; i++) {
         float data[LINKED_DIM];
-        kith_vector v = {"", LINKED_DIM, data, KITH_F32};
+        kith_vector v = {"", LINKED_DIM, data, KITH_F32, 0};
         random_vector(&seed, data);
         CHECK(put_vector(db, i, &v) == 0);
     }
@@ -519,7 +519,7 @@ static void recall_contract(void)
     atomic_store(&s->monitor.efforts[s->schema->vectors[0].id], 500);
     for (uint64_t i = 8000; i < 10000; i++) {
         float data[LINKED_DIM];
-        kith_vector v = {"", LINKED_DIM, data, KITH_F32};
+        kith_vector v = {"", LINKED_DIM, data, KITH_F32, 0};
         random_vector(&seed, data);
         CHECK(put_vector(db, i, &v) == 0);
     }
@@ -567,7 +567,7 @@ static void flood_main(void *arg)
 
     for (uint64_t i = 0; !atomic_load(&f->stop); i++) {
         float data[2] = {(float)(i % 97), 1};
-        kith_vector v = {"", 2, data, KITH_F32};
+        kith_vector v = {"", 2, data, KITH_F32, 0};
         kith_point p = {kith_id_num(i % 500), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .vector = {"", 2, data, KITH_F32}};
@@ -636,7 +636,7 @@ static void late_writes(void)
     char dir[] = "/tmp/kith-test-XXXXXX", command[64];
     struct outcome slow = {0}, quick = {0};
     float data[2] = {1, 1};
-    kith_vector v = {"", 2, data, KITH_F32};
+    kith_vector v = {"", 2, data, KITH_F32, 0};
     kith_point p = {kith_id_num(1), {KITH_DOC_NONE, 0, NULL}, &v, 1};
     kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
     kith_db *db;
@@ -691,7 +691,7 @@ static void named_method(void)
 
     CHECK(kith_create(db, "c", &schema, &err) == 0);
     for (uint64_t i = 0; i < 5000; i++) {
-        kith_vector v = {"", LINKED_DIM, data, KITH_F32};
+        kith_vector v = {"", LINKED_DIM, data, KITH_F32, 0};
         random_vector(&seed, data);
         CHECK(put_vector(db, i, &v) == 0);
     }
@@ -738,7 +738,7 @@ static void second_place(int i, float *v)
 
 static int update_one(kith_db *db, int i, const float *data)
 {
-    kith_vector v = {"second", LINKED_DIM, data, KITH_F32};
+    kith_vector v = {"second", LINKED_DIM, data, KITH_F32, 0};
     kith_point p = {kith_id_num((uint64_t)i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
     kith_op op = {.kind = KITH_UPDATE_VECTORS, .points = &p, .points_count = 1};
 
@@ -787,7 +787,7 @@ static void vector_versions(void)
     CHECK(kith_create(db, "c", &schema, &err) == 0);
     for (int i = 0; i < REVISED_ROWS; i++) {
         float data[LINKED_DIM];
-        kith_vector v[] = {{"", LINKED_DIM, data, KITH_F32}, {"second", LINKED_DIM, data, KITH_F32}};
+        kith_vector v[] = {{"", LINKED_DIM, data, KITH_F32, 0}, {"second", LINKED_DIM, data, KITH_F32, 0}};
         kith_point p = {kith_id_num((uint64_t)i), {KITH_DOC_NONE, 0, NULL}, v, 2};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         first_place(i, data);
@@ -843,7 +843,7 @@ static void too_late(void)
     CHECK(db && kith_create(db, "c", &plain, &err) == 0);
     for (uint64_t i = 0; i < 20000; i += 100) {
         float data[2] = {(float)i, 1};
-        kith_vector v = {"", 2, data, KITH_F32};
+        kith_vector v = {"", 2, data, KITH_F32, 0};
         kith_point p[100];
         kith_op op = {.kind = KITH_UPSERT, .points = p, .points_count = 100};
         for (uint64_t j = 0; j < 100; j++)

@@ -103,7 +103,7 @@ static void scenario(struct sim_world *w, struct outcome *out)
     out->created = kith_create(db, "c", &schema, NULL) >= 0;
     for (uint64_t i = 0; i < POINTS; i++) {
         float data[2] = {(float)i, 1};
-        kith_vector v = {"", 2, data, KITH_F32};
+        kith_vector v = {"", 2, data, KITH_F32, 0};
         kith_point p = {kith_id_num(i), {KITH_DOC_JSON, 7, "{\"a\":1}"}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .filter = &f, .vector = {"", 2, data, KITH_F32},

@@ -63,7 +63,7 @@ static void put_rows(kith_db *db, uint64_t from, uint64_t to)
     for (uint64_t i = from; i < to; i++) {
         char doc[1000];
         const float place[2] = {(float)test_dice(1000), (float)test_dice(1000)};
-        kith_vector v = {"", 2, place, KITH_F32};
+        kith_vector v = {"", 2, place, KITH_F32, 0};
         kith_point p = {kith_id_num(i), {KITH_DOC_JSON, (uint32_t)random_doc(doc, sizeof doc), doc}, &v, 1};
         both(db, &(kith_op){.kind = KITH_UPSERT, .points = &p, .points_count = 1});
     }
@@ -267,7 +267,7 @@ static void put_coming(void *arg)
     for (uint64_t i = 0; i < COMING; i++) {
         uint32_t blob[4] = {(uint32_t)(i % 50), 1000};
         float values[2] = {1, (float)(i + 1) / COMING};
-        kith_vector v = {"s", 2, blob, KITH_SPARSE};
+        kith_vector v = {"s", 2, blob, KITH_SPARSE, 0};
         char doc[80];
         int n = snprintf(doc, sizeof doc, "{\"n\":%llu,\"tag\":\"t%llu\",\"many\":[%llu,%llu]}", (unsigned long long)i,
                          (unsigned long long)i / 10, (unsigned long long)i % 7, (unsigned long long)i % 7 + 100);

@@ -11,7 +11,7 @@ static int put(kith_db *db, const char *name, uint64_t id, float x)
 {
     float data[2] = {x, 1};
     char doc[40];
-    kith_vector v = {"", 2, data, KITH_F32};
+    kith_vector v = {"", 2, data, KITH_F32, 0};
     kith_point p = {kith_id_num(id), {KITH_DOC_JSON, (uint32_t)snprintf(doc, sizeof doc, "{\"x\":%d}", (int)x), doc}, &v, 1};
     kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
 

@@ -23,7 +23,7 @@ static kith_vector element_vector(kith_element e, uint64_t seed, float *data)
         data[i] = (float)(splitmix(&seed) % 200) - (e == KITH_U8 ? 0 : 100);
     for (int i = 0; i < ELEMENT_DIM / 8 && e == KITH_BIT; i++)
         bits[i] = (uint8_t)splitmix(&seed);
-    return (kith_vector){"", ELEMENT_DIM, data, e == KITH_BIT ? KITH_BIT : KITH_F32};
+    return (kith_vector){"", ELEMENT_DIM, data, e == KITH_BIT ? KITH_BIT : KITH_F32, 0};
 }
 
 /* Kept, searched while growing and sealed, by scan and by graph, read back, all as the kernels of the reference say. */
@@ -110,7 +110,7 @@ static void wrong_elements(void)
     struct sim_world *w = sim_world_new(56);
     kith_db *db = open_sim(w, 5000, 1 << 20);
     int8_t bytes[64] = {0};
-    kith_vector v = {"", 64, bytes, KITH_U8};
+    kith_vector v = {"", 64, bytes, KITH_U8, 0};
     kith_point p = {kith_id_num(1), {KITH_DOC_NONE, 0, NULL}, &v, 1};
     kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
     kith_err err;
@@ -166,7 +166,7 @@ static void give_sparse(struct sparse_model *m, uint32_t row, uint32_t *blob, ki
 {
     memcpy(blob, m->indices[row], m->count[row] * 4);
     memcpy(blob + m->count[row], m->values[row], m->count[row] * 4);
-    *v = (kith_vector){"", m->count[row], blob, KITH_SPARSE};
+    *v = (kith_vector){"", m->count[row], blob, KITH_SPARSE, 0};
 }
 
 static double model_score(const struct sparse_model *m, uint32_t row, uint32_t n, const uint32_t *indices,
@@ -229,7 +229,7 @@ static void check_sparse(kith_db *db, const struct sparse_model *m, bool idf, bo
                 scores[found++] = score;
         }
         qsort(scores, found, sizeof *scores, descending);
-        q.vector = (kith_vector){"", n, blob, KITH_SPARSE};
+        q.vector = (kith_vector){"", n, blob, KITH_SPARSE, 0};
         r = kith_query_run(db, "c", &q, NULL);
         CHECK(r && r->count == MIN(found, q.limit));
         for (size_t j = 0; r && j < r->count && j < found; j++) {
@@ -287,7 +287,7 @@ static double sparse_recall(kith_db *db, float target, uint64_t *ret_entries)
         n = sparse_vector_at(7000000 + i, false, indices, values);
         memcpy(blob, indices, n * 4);
         memcpy(blob + n, values, n * 4);
-        q.vector = (kith_vector){"", n, blob, KITH_SPARSE};
+        q.vector = (kith_vector){"", n, blob, KITH_SPARSE, 0};
         some = kith_query_run(db, "c", &q, NULL);
         q.exact = true;
         all = kith_query_run(db, "c", &q, NULL);
@@ -384,7 +384,7 @@ static kith_vector clustered(uint64_t seed, float *data)
         float near = (float)(splitmix(&place) % 200) - 100, off = (float)(splitmix(&other) % 200) - 100;
         data[i] = near + 0.7f * off;
     }
-    return (kith_vector){"", ELEMENT_DIM, data, KITH_F32};
+    return (kith_vector){"", ELEMENT_DIM, data, KITH_F32, 0};
 }
 
 static double index_recall(kith_db *db, const kith_filter *f, const char *what)
@@ -536,7 +536,7 @@ static void endless_sums(void)
     kith_db *db = open_sim(w, 5000, 1 << 20);
     uint32_t blob[4] = {3, 9};
     const float huge[2] = {3e38f, 3e38f};
-    kith_vector v = {"", 2, blob, KITH_SPARSE};
+    kith_vector v = {"", 2, blob, KITH_SPARSE, 0};
     kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = v};
 
     memcpy(blob + 2, huge, sizeof huge);
