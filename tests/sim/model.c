@@ -181,12 +181,40 @@ static kith_vector sparse_of_model(const char *name, const float *v, struct aren
     return (kith_vector){name, MODEL_DIM, blob, KITH_SPARSE, 0};
 }
 
-kith_vector model_query(bool sparse, const float *v, struct arena *a)
+static uint32_t times_of(const float *v)
 {
-    return sparse ? sparse_of_model("", v, a) : (kith_vector){"", MODEL_DIM, v, KITH_F32, 0};
+    return 1 + (uint32_t)fabsf(v[0] * 10) % 3;
 }
 
-size_t model_kith_ops(const struct model_op *op, bool sparse, struct arena *a, kith_op *out)
+static kith_vector multi_of_model(const char *name, const float *v, struct arena *a)
+{
+    uint32_t n = times_of(v);
+    float *all = arena_alloc(a, n * MODEL_DIM * sizeof *all);
+
+    for (uint32_t i = 0; i < n; i++)
+        memcpy(all + i * MODEL_DIM, v, MODEL_DIM * sizeof *v);
+    return (kith_vector){name, MODEL_DIM, all, KITH_F32, n};
+}
+
+static kith_vector vector_of(const char *name, enum model_second kind, const float *v, struct arena *a)
+{
+    switch (kind) {
+    case SECOND_SPARSE: return sparse_of_model(name, v, a);
+    case SECOND_MULTI: return multi_of_model(name, v, a);
+    case SECOND_DENSE: break;
+    }
+    return (kith_vector){name, MODEL_DIM, v, KITH_F32, 0};
+}
+
+kith_vector model_query(enum model_second kind, const float *v, struct arena *a)
+{
+    kith_vector q = vector_of("", kind, v, a);
+
+    q.count = kind == SECOND_MULTI; /* its distance is that of the first vectors */
+    return q;
+}
+
+size_t model_kith_ops(const struct model_op *op, enum model_second second, struct arena *a, kith_op *out)
 {
     static const char *const names[] = {"", "second"}, *const keys[] = {"a", "s"};
 
@@ -212,8 +240,7 @@ size_t model_kith_ops(const struct model_op *op, bool sparse, struct arena *a, k
             size_t n = 0;
             for (int j = 0; j < 2; j++) {
                 if (o->has[j])
-                    v[n++] = j && sparse ? sparse_of_model(names[j], o->v[j], a)
-                                         : (kith_vector){names[j], MODEL_DIM, o->v[j], KITH_F32, 0};
+                    v[n++] = vector_of(names[j], j ? second : SECOND_DENSE, o->v[j], a);
             }
             for (int j = 0; j < o->ids_count; j++)
                 p[j] = (kith_point){id_of(o->ids[j]), k->doc, v, n};
@@ -480,7 +507,22 @@ static bool same_json(const struct model_doc *want, const kith_doc *got, char *w
     return same;
 }
 
-bool model_compare(const struct model_state *want, bool sparse, const kith_result *got, char *why, size_t size)
+static bool same_vector(const kith_vector *got, enum model_second kind, const float *v)
+{
+    const float *data = got->data;
+
+    if (got->count != (kind == SECOND_MULTI ? times_of(v) : 0))
+        return false;
+    if (kind == SECOND_SPARSE)
+        data += MODEL_DIM;
+    for (uint32_t i = 0; i < MAX(got->count, 1u); i++) {
+        if (memcmp(data + i * MODEL_DIM, v, MODEL_DIM * sizeof *v) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool model_compare(const struct model_state *want, enum model_second second, const kith_result *got, char *why, size_t size)
 {
     static const char *const names[] = {"", "second"};
     int there = 0;
@@ -508,8 +550,7 @@ bool model_compare(const struct model_state *want, bool sparse, const kith_resul
             have += p->has[j];
             for (size_t k = 0; k < h->vectors_count; k++) {
                 if (strcmp(h->vectors[k].name, names[j]) == 0)
-                    found = p->has[j] && memcmp((const uint8_t *)h->vectors[k].data + (j && sparse ? MODEL_DIM * 4 : 0),
-                                                p->v[j], sizeof p->v[j]) == 0;
+                    found = p->has[j] && same_vector(&h->vectors[k], j ? second : SECOND_DENSE, p->v[j]);
             }
             if (p->has[j] != found) {
                 snprintf(why, size, "point %d: vector \"%s\" differs", index, names[j]);

@@ -57,9 +57,11 @@ void model_init(struct model *m);
 void model_release(struct model *m);
 void model_reset(struct model *m);
 struct model_op *model_draw(struct model *m, uint64_t *rng);
-/* `sparse`: the second vector is. */
-size_t model_kith_ops(const struct model_op *op, bool sparse, struct arena *a, kith_op *out);
-kith_vector model_query(bool sparse, const float *v, struct arena *a);
+/* What the second vector is. Multi: one to three times the same, as its numbers say. */
+enum model_second { SECOND_DENSE, SECOND_SPARSE, SECOND_MULTI };
+size_t model_kith_ops(const struct model_op *op, enum model_second second, struct arena *a, kith_op *out);
+/* Of the second vector, or (SECOND_DENSE) the first. */
+kith_vector model_query(enum model_second kind, const float *v, struct arena *a);
 size_t model_submitted(struct model *m, struct model_op *op); /* takes it over */
 void model_answered(struct model *m, size_t at, bool ok, bool applied);
 void model_refused(struct model *m, size_t at);
@@ -70,7 +72,7 @@ struct model_state *model_candidate(const struct model *m, size_t i);
 void model_rebase(struct model *m, struct model_state *found); /* takes it over */
 void model_state_free(struct model_state *s);
 
-bool model_compare(const struct model_state *want, bool sparse, const kith_result *got, char *why, size_t size);
+bool model_compare(const struct model_state *want, enum model_second second, const kith_result *got, char *why, size_t size);
 kith_filter *model_draw_filter(uint64_t *rng, struct arena *a);
 int64_t model_count(const struct model_state *s, const kith_filter *f);
 bool model_check_nearest(const struct model_state *s, const kith_filter *f, int vector, const float *v, const kith_result *got,

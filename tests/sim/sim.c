@@ -130,9 +130,9 @@ static struct kith_db *handle(struct sim *s)
     return (kith_db *)(void *)s->db;
 }
 
-static bool second_is_sparse(const struct sim *s)
+static enum model_second second_of(const struct sim *s)
 {
-    return s->seed % 2;
+    return s->seed % 2 ? SECOND_SPARSE : s->seed % 8 == 4 ? SECOND_MULTI : SECOND_DENSE;
 }
 
 /* Any there is. Drawn apart from all else, so that old seeds stay what they were. */
@@ -158,8 +158,12 @@ static void change_index(struct sim *s)
 
 static kith_vector_params second_vector(const struct sim *s)
 {
-    return second_is_sparse(s) ? (kith_vector_params){.name = "second", .metric = KITH_DOT, .element = KITH_SPARSE}
-                               : (kith_vector_params){.name = "second", .dim = MODEL_DIM, .metric = KITH_EUCLID};
+    switch (second_of(s)) {
+    case SECOND_SPARSE: return (kith_vector_params){.name = "second", .metric = KITH_DOT, .element = KITH_SPARSE};
+    case SECOND_MULTI: return (kith_vector_params){.name = "second", .dim = MODEL_DIM, .metric = KITH_DOT, .multi = true};
+    case SECOND_DENSE: break;
+    }
+    return (kith_vector_params){.name = "second", .dim = MODEL_DIM, .metric = KITH_EUCLID};
 }
 
 static void create(struct sim *s)
@@ -172,7 +176,7 @@ static void create(struct sim *s)
     s->index_rng += s->seed;
     vectors[0].index = random_index(s);
     vectors[1].index = random_index(s);
-    if (second_is_sparse(s))
+    if (second_of(s) == SECOND_SPARSE)
         vectors[1].index = (kith_vector_index){0};
     if (kith_create(handle(s), "c", &schema, &err) < 0 && !sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
         fail(s, err.text);
@@ -207,7 +211,7 @@ static void submit(struct sim *s)
     size_t n;
 
     arena_init(&arena);
-    n = model_kith_ops(op, second_is_sparse(s), &arena, ops);
+    n = model_kith_ops(op, second_of(s), &arena, ops);
     *t = (struct ticket){s, model_submitted(&s->model, op)};
     if (kith_write_async(handle(s), "c", ops, n, dice(s, 2) ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, 0, done, t, &err) < 0) {
         model_refused(&s->model, t->at);
@@ -231,7 +235,7 @@ static bool same_points(struct sim *s, const struct model_state *want, char *why
         snprintf(why, size, "scroll: %s", err.text);
         return false;
     }
-    same = model_compare(want, second_is_sparse(s), r, why, size);
+    same = model_compare(want, second_of(s), r, why, size);
     kith_result_free(r);
     return same;
 }
@@ -323,9 +327,9 @@ static void check_queries(struct sim *s, const struct model_state *want)
         kith_result *r;
         for (int j = 0; j < MODEL_DIM; j++)
             v[j] = (float)dice(s, 100) / 10 - 5;
-        for (int which = 0; which <= second_is_sparse(s); which++) {
+        for (int which = 0; which <= (second_of(s) != SECOND_DENSE); which++) {
             q.using_vector = which ? "second" : "";
-            q.vector = model_query(which, v, &arena);
+            q.vector = model_query(which ? second_of(s) : SECOND_DENSE, v, &arena);
             r = kith_query_run(handle(s), "c", &q, &err);
             if (!r)
                 fail(s, err.text);
@@ -333,7 +337,7 @@ static void check_queries(struct sim *s, const struct model_state *want)
                 fail(s, why);
             kith_result_free(r);
         }
-        q.vector = model_query(0, v, &arena);
+        q.vector = model_query(SECOND_DENSE, v, &arena);
         check_tree(s, f, &q.vector);
         check_facets(s, f, dice(s, 2) ? "a" : "s");
         arena_release(&arena);
