@@ -176,7 +176,8 @@ static void insert_some(void *arg)
     struct inserter *w = arg;
 
     for (size_t i = 0; i < w->count && w->rc >= 0; i++) {
-        kith_vector v = {"", w->x->b.columns, w->x->b.data + ((w->from + i) % w->x->b.rows) * w->x->b.columns, KITH_F32, 0};
+        const float *data = w->x->b.data + ((w->from + i) % w->x->b.rows) * w->x->b.columns;
+        kith_vector v = {"", w->x->b.columns, data, KITH_F32, 0};
         kith_point p = {kith_id_num(20000000 + w->from + i), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
         w->rc = kith_write(w->x->db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);

@@ -108,7 +108,8 @@ static int churn(kith_db *db, const struct matrix *base, kith_err *err)
         kith_op op = {.kind = KITH_UPSERT, .points = points};
         for (uint64_t i = at; i < base->rows && i < at + BATCH; i++) {
             size_t n = op.points_count++;
-            vectors[n] = (kith_vector){"", base->columns, base->data + (base->rows - 1 - i) * base->columns, KITH_F32, 0};
+            const float *data = base->data + (base->rows - 1 - i) * base->columns;
+            vectors[n] = (kith_vector){"", base->columns, data, KITH_F32, 0};
             points[n] = (kith_point){kith_id_num(i), {KITH_DOC_NONE, 0, NULL}, &vectors[n], 1};
         }
         if (kith_write(db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, err) < 0)

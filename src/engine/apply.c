@@ -294,9 +294,10 @@ static int move_row(struct applying *a, const kith_id *given, const struct place
         rc = at->s->ops->vector(&one, at->s, at->row, a->at, v->id, &data);
         for (uint32_t j = 0; j < w->drop_count; j++)
             data = w->drop[j] == v->id ? NULL : data;
-        for (uint32_t j = 0; j < w->set_count; j++)
-            data = w->set[j].id == v->id && w->set[j].element == v->element && w->set[j].multi == v->multi ? w->set[j].data
-                                                                                                       : data;
+        for (uint32_t j = 0; j < w->set_count; j++) {
+            const struct rec_vector *x = &w->set[j];
+            data = x->id == v->id && x->element == v->element && x->multi == v->multi ? x->data : data;
+        }
         if (data)
             vectors[count++] = (struct rec_vector){v->id, v->dim, v->element, vector_size(v, data), data, v->multi};
     }

@@ -381,8 +381,8 @@ static int all_of_them(struct judge *j, kith_vector *ret)
     for (size_t i = 0; i < j->positive_count + j->negative_count; i++)
         count += many_of((i < j->positive_count ? j->positive[i] : j->negative[i - j->positive_count]).kept).count;
     if (count * j->v->dim >= MANY_ELEMENTS)
-        return err_set(j->t->c, KITH_INVALID, "recommend: the examples have %zu vectors of %u elements, expected less than "
-                                              "%d elements", count, j->v->dim, MANY_ELEMENTS);
+        return err_set(j->t->c, KITH_INVALID, "recommend: examples of %zu vectors of %u elements, expected less than %d "
+                                              "elements", count, j->v->dim, MANY_ELEMENTS);
     all = arena_alloc(&j->t->c->arena, count * j->v->dim * sizeof *all);
     if (!all)
         return err_nomem(j->t->c);

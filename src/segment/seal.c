@@ -196,7 +196,7 @@ static int write_postings(struct sealing *z, const struct schema_vector *v)
     return rc;
 }
 
-/* As varying_column_read has it. */
+/* As sealed.h has it, of different sizes. */
 static int write_varying(struct sealing *z, const struct schema_vector *v)
 {
     uint32_t *offsets = arena_zalloc(&z->c->arena, ((size_t)z->count + 1) * sizeof *offsets);

@@ -9,16 +9,6 @@
 #include "base/id.h"
 #include "base/mem.h"
 
-
-struct sealed_vector {
-    uint32_t id;
-    bool sparse, multi;
-    size_t size; /* bytes, of a multi-vector of each; not of sparse ones */
-    const struct pack_section *section; /* NULL: no row has it */
-    struct postings postings; /* sparse */
-    const uint64_t *present;            /* NULL: every row has it */
-};
-
 struct sealed_graph {
     uint32_t vector_id;
     struct part *part;
@@ -211,16 +201,8 @@ static int sealed_vector(struct ctx *c, const struct segment *s, row_id row, lsn
         return 0;
     for (uint32_t i = 0; i < z->vectors_count; i++) {
         const struct sealed_vector *v = &z->vectors[i];
-        const uint8_t *data;
-        if (v->id != vector_id || !v->section)
-            continue;
-        if (v->sparse || v->multi)
-            return varying_column_read(c, z->cols->pack, v->section, z->rows, row, v->multi ? v->size : 0, ret_data);
-        if (v->present && !(v->present[row >> 6] >> (row & 63) & 1))
-            return 0;
-        TRY(pack_read(c, z->cols->pack, v->section, row * (uint64_t)v->size, v->size, &data));
-        *ret_data = data;
-        return 0;
+        if (v->id == vector_id && v->section)
+            return sealed_vector_read(c, z->cols->pack, z->rows, v, row, ret_data);
     }
     return 0;
 }
@@ -349,13 +331,6 @@ static int sealed_put_doc(struct segment *s, row_id row, struct docver *d, struc
     return 0;
 }
 
-static bool fits(const struct sealed_vector *v, const struct vecver *d)
-{
-    if (d->size && v->multi)
-        return d->size == many_size(v->size, many_of(d->data).count);
-    return !d->size || v->sparse || d->size == v->size;
-}
-
 static int sealed_put_vector(struct segment *s, row_id row, struct vecver *d)
 {
     struct sealed *z = sealed_of(s);
@@ -363,7 +338,7 @@ static int sealed_put_vector(struct segment *s, row_id row, struct vecver *d)
 
     while (i < z->vectors_count && z->vectors[i].id != d->vector_id)
         i++;
-    if (i == z->vectors_count || !fits(&z->vectors[i], d)) {
+    if (i == z->vectors_count || !sealed_vector_fits(&z->vectors[i], d)) {
         mem_free(d); /* of a vector that is no more */
         return 0;
     }
@@ -473,20 +448,6 @@ static int malformed(struct ctx *c, const struct sealed *z, const char *what)
                    (unsigned long long)z->base.id, what);
 }
 
-/* Postings made before it was measured have none. */
-static int open_slack(struct ctx *c, struct sealed *z, struct sealed_vector *v)
-{
-    struct bytes data;
-
-    if (!pack_find(z->cols->pack, PACK_CURVE, v->id, z->base.id))
-        return 0;
-    TRY(pack_get(c, z->cols->pack, PACK_CURVE, v->id, z->base.id, &data));
-    if (data.size != sizeof v->postings.slack)
-        return malformed(c, z, "slack curve");
-    memcpy(&v->postings.slack, data.data, data.size);
-    return 0;
-}
-
 static int open_ids(struct ctx *c, struct sealed *z, uint32_t form)
 {
     struct bytes ids, filter;
@@ -536,34 +497,7 @@ static int open_columns(struct ctx *c, struct sealed *z, const struct schema *sc
     z->revisions.vectors_count = (uint32_t)schema->vectors_count;
     for (size_t i = 0; i < schema->vectors_count; i++) {
         struct sealed_vector *v = &z->vectors[z->vectors_count++];
-        struct bytes present;
-        v->id = schema->vectors[i].id;
-        v->size = schema->vectors[i].size;
-        v->sparse = schema->vectors[i].element == KITH_SPARSE;
-        v->multi = schema->vectors[i].multi;
-        v->section = pack_find(z->cols->pack, PACK_VECTORS, v->id, z->base.id);
-        if (!v->section)
-            continue;
-        if ((v->sparse || v->multi) && v->section->size < ((uint64_t)z->rows + 1) * 4)
-            return malformed(c, z, "vectors of different sizes");
-        if (v->multi)
-            continue;
-        if (v->sparse) {
-            struct bytes postings;
-            TRY(pack_get(c, z->cols->pack, PACK_POSTINGS, v->id, z->base.id, &postings));
-            if (!postings_open(postings, z->rows, &v->postings))
-                return malformed(c, z, "sparse vectors");
-            TRY(open_slack(c, z, v));
-            continue;
-        }
-        if (v->section->size != (uint64_t)z->rows * v->size)
-            return malformed(c, z, "vectors");
-        if (!pack_find(z->cols->pack, PACK_PRESENT, v->id, z->base.id))
-            continue;
-        TRY(pack_get(c, z->cols->pack, PACK_PRESENT, v->id, z->base.id, &present));
-        if (present.size != (size_t)bits_words(z->rows) * 8)
-            return malformed(c, z, "vector presence");
-        v->present = (const void *)present.data;
+        TRY(sealed_vector_open(c, z->cols->pack, z->base.id, z->rows, &schema->vectors[i], v));
     }
     return 0;
 }

@@ -83,10 +83,22 @@ int seal_index(struct ctx *c, struct pack_writer *w, uint64_t owner, const struc
 int sealed_index_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t rows, const struct schema_vector *v,
                       struct vector_index *ret_index);
 
-/* A column of vectors of different sizes: offsets in words, one a row and one more, equal where a row has none; then the
- * vectors in their kept form. `one`: bytes of each vector of a multi-vector; 0: they are sparse. */
-int varying_column_read(struct ctx *c, const struct pack *p, const struct pack_section *section, uint32_t rows,
-                        row_id row, size_t one, const void **ret_data);
+/* The column of one vector: vectors alike row by row, with bits that say which rows have one; or of different sizes:
+ * offsets in words, one a row and one more, equal where a row has none, then the vectors in their kept form. */
+struct sealed_vector {
+    uint32_t id;
+    bool sparse, multi;
+    size_t size; /* bytes, of a multi-vector of each; not of sparse ones */
+    const struct pack_section *section; /* NULL: no row has it */
+    const uint64_t *present;            /* NULL: every row has it */
+    struct postings postings;           /* sparse */
+};
+int sealed_vector_open(struct ctx *c, const struct pack *p, uint64_t owner, uint32_t rows,
+                       const struct schema_vector *from, struct sealed_vector *v);
+/* ret_data stays as it is if the row has none. */
+int sealed_vector_read(struct ctx *c, const struct pack *p, uint32_t rows, const struct sealed_vector *v, row_id row,
+                       const void **ret_data);
+bool sealed_vector_fits(const struct sealed_vector *v, const struct vecver *d);
 
 /* A blocked Bloom filter: one 64-bit word an id, five bits in it; 12 bits a row. */
 static inline uint32_t filter_words(uint32_t rows)

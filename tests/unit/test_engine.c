@@ -365,7 +365,7 @@ static void insert_rows(void *arg)
         random_vector(&seed, data);
         w->rc = put_vector(w->db, (uint64_t)(w->lane * LINKED_ROWS + i), &v);
         if (i % 50 == 0) { /* found at once, linked or not */
-            kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"", LINKED_DIM, data, KITH_F32}};
+            kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"", LINKED_DIM, data, KITH_F32, 0}};
             kith_result *r = kith_query_run(w->db, "c", &q, NULL);
             CHECK(r && r->count == 1 && r->hits[0].distance < 1e-6f);
             kith_result_free(r);
@@ -380,7 +380,7 @@ static double recall_now(kith_db *db, uint64_t seed)
 
     for (int i = 0; i < 50; i++) {
         float data[LINKED_DIM];
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = {"", LINKED_DIM, data, KITH_F32}};
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = {"", LINKED_DIM, data, KITH_F32, 0}};
         kith_result *got, *want;
         random_vector(&seed, data);
         got = kith_query_run(db, "c", &q, NULL);
@@ -444,7 +444,7 @@ static double recall_at(kith_db *db, float target, uint64_t seed, int queries)
     for (int i = 0; i < queries; i++) {
         float data[LINKED_DIM];
         kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .target_recall = target,
-                        .vector = {"", LINKED_DIM, data, KITH_F32}};
+                        .vector = {"", LINKED_DIM, data, KITH_F32, 0}};
         kith_result *got, *want;
         random_vector(&seed, data);
         got = kith_query_run(db, "c", &q, NULL);
@@ -467,7 +467,7 @@ static void check_codes_only(kith_db *db)
     for (int i = 0; i < 500; i++) {
         float data[LINKED_DIM];
         kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .by_codes = true,
-                        .vector = {"", LINKED_DIM, data, KITH_F32}};
+                        .vector = {"", LINKED_DIM, data, KITH_F32, 0}};
         kith_result *r;
         random_vector(&seed, data); /* the i-th row */
         CHECK((r = kith_query_run(db, "c", &q, NULL)) && r->count == 3 && r->hits[0].distance >= 0);
@@ -570,7 +570,7 @@ static void flood_main(void *arg)
         kith_vector v = {"", 2, data, KITH_F32, 0};
         kith_point p = {kith_id_num(i % 500), {KITH_DOC_NONE, 0, NULL}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .vector = {"", 2, data, KITH_F32}};
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .vector = {"", 2, data, KITH_F32, 0}};
         if (kith_write_async(f->db, "c", &op, 1, i % 2 ? KITH_WAIT_APPLIED : KITH_WAIT_DURABLE, 0, flooded, f, NULL) == 0)
             atomic_fetch_add(&f->sent, 1);
         if (i % 16 == 0)
@@ -685,7 +685,7 @@ static void named_method(void)
     kith_db *db = open_sim(w, 3000, 1 << 20);
     uint64_t seed = 5, flat;
     float data[LINKED_DIM];
-    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", LINKED_DIM, data, KITH_F32}, .explain = true};
+    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", LINKED_DIM, data, KITH_F32, 0}, .explain = true};
     kith_result *r;
     kith_err err;
 
@@ -753,7 +753,7 @@ static bool are_moved(kith_db *db)
     for (int i = 0; i < REVISED; i++) {
         float at[LINKED_DIM], was[LINKED_DIM];
         kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .using_vector = "second",
-                        .vector = {"", LINKED_DIM, at, KITH_F32}};
+                        .vector = {"", LINKED_DIM, at, KITH_F32, 0}};
         kith_result *now, *then;
         second_place(i, at);
         first_place(i, was);
@@ -833,7 +833,7 @@ static void too_late(void)
     static const kith_filter f = {.kind = KITH_COND_MATCH, .path = "a", .values = &one, .values_count = 1};
     char dir[] = "/tmp/kith-test-XXXXXX", command[64];
     float zero[2] = {0, 0};
-    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", 2, zero, KITH_F32}, .filter = &f, .exact = true};
+    kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 5, .vector = {"", 2, zero, KITH_F32, 0}, .filter = &f, .exact = true};
     kith_result *r = NULL;
     kith_err err = {0};
     kith_db *db;

@@ -106,7 +106,7 @@ static void scenario(struct sim_world *w, struct outcome *out)
         kith_vector v = {"", 2, data, KITH_F32, 0};
         kith_point p = {kith_id_num(i), {KITH_DOC_JSON, 7, "{\"a\":1}"}, &v, 1};
         kith_op op = {.kind = KITH_UPSERT, .points = &p, .points_count = 1};
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .filter = &f, .vector = {"", 2, data, KITH_F32},
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 3, .filter = &f, .vector = {"", 2, data, KITH_F32, 0},
                         .select = {.doc = 1, .vectors = 1}};
         int steps = 0;
         f.range.lt = 5;

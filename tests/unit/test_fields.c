@@ -169,7 +169,7 @@ static void ask_nearest(kith_db *db, const kith_filter *f, int64_t matches, cons
 {
     const float place[2] = {(float)test_dice(1000), (float)test_dice(1000)};
     kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 20, .filter = f, .exact = test_dice(2),
-                    .vector = {"", 2, place, KITH_F32}};
+                    .vector = {"", 2, place, KITH_F32, 0}};
     kith_result *with = kith_query_run(db, "indexed", &q, NULL), *without = kith_query_run(db, "plain", &q, NULL);
     bool same = with && without && with->count == without->count && with->count == MIN((size_t)matches, (size_t)20);
 
@@ -302,7 +302,7 @@ static void ask_coming(void *arg)
         kith_value three = {.kind = KITH_VALUE_INT, .num = 3};
         kith_filter low = {.kind = KITH_COND_RANGE, .path = "n", .bounds = KITH_LT};
         kith_filter many = {.kind = KITH_COND_MATCH, .path = "many", .values = &three, .values_count = 1};
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"s", 1, blob, KITH_SPARSE}, .using_vector = "s"};
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 1, .vector = {"s", 1, blob, KITH_SPARSE, 0}, .using_vector = "s"};
         kith_result *r;
         int64_t rows, n;
         memcpy(blob + 1, &one, sizeof one);
