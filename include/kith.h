@@ -589,7 +589,7 @@ KITH_API void kith_names_free(kith_names *names);
 KITH_API int kith_info(kith_db *db, const char *name, kith_collection_info *ret_info, kith_err *err);
 KITH_API void kith_info_free(kith_collection_info *info);
 /* What a collection takes, part by part: "ids" (with their versions), "documents", "field", "vectors", "index",
- * "postings", "changes" (deletions and documents over sealed rows), "growing" (rows not sealed yet). `name`: of the
+ * "postings", "changes" (deletions and documents over sealed rows), "growing" (of rows not sealed yet: all else). `name`: of the
  * field or vector, else "". */
 typedef struct kith_memory_part {
     const char *what;

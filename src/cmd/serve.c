@@ -6,6 +6,7 @@
 #include "os/os.h"
 #include "qdrant/dialect.h"
 #include "qdrant/rpc.h"
+#include "serve/rates.h"
 #include "serve/serve.h"
 
 #include <pthread.h>
@@ -131,6 +132,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     pthread_t signals, listeners[4];
     struct running r = {{0}, 0};
     struct pb_schema schema;
+    struct rates rates;
     char *spill_dir = os_path(&c->arena, config->data, "uploads");
     int rc = 0;
 
@@ -141,9 +143,10 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
         spill_clean(spill_dir);
     *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count, .api_key = key,
                               .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
-                              .url_recovery = config->url_recovery,
+                              .url_recovery = config->url_recovery, .rates = &rates,
                               .read_only_key = read_key, .version = QDRANT_VERSION, .access_log = config->access_log,
                               .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
+    rates_init(&rates);
     *metrics = *server;
     metrics->routes = open_routes;
     metrics->routes_count = ARRAY_SIZE(open_routes);
@@ -178,6 +181,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
             http_stop(r.servers[i]);
         http_free(r.servers[i]);
     }
+    rates_release(&rates);
     free(server);
     return rc;
 }

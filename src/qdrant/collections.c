@@ -1,5 +1,5 @@
 /* collections.c - collections, aliases, payload indexes. */
-#include "qdrant/dialect.h"
+#include "qdrant/strict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -456,7 +456,7 @@ void index_create(struct call *call)
         return;
     }
     field.path = yyjson_get_str(name);
-    if (!read_index(call, schema, &field))
+    if (!read_index(call, schema, &field) || !strict_index(call, field.path))
         return;
     if (kith_field_put(call->server->db, call->params[0], &field, &err) < 0) {
         fail_kith(call, &err);

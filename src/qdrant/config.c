@@ -1,6 +1,6 @@
 /* config.c - what users configure. It is kept as JSON with the collection and echoed; what the engine has a
  * word for is told to it; what cannot be honoured yet is refused. */
-#include "qdrant/dialect.h"
+#include "qdrant/strict.h"
 
 #include <stdio.h>
 
@@ -15,68 +15,72 @@ const char config_default[] =
     "\"wal_config\":{\"wal_capacity_mb\":32,\"wal_segments_ahead\":0,\"wal_retain_closed\":1},"
     "\"quantization_config\":null}";
 
-/* A number with bounds, or a type, for one key of a configuration object. */
-struct setting {
-    const char *section; /* in the request */
-    const char *key;
-    char type;           /* u unsigned, f float, b boolean, s string */
-    uint64_t least;
+static const struct setting hnsw_settings[] = {
+    {"m", 'u', 0}, {"ef_construct", 'u', 4}, {"full_scan_threshold", 'u', 10}, {"max_indexing_threads", 'u', 0},
+    {"on_disk", 'b', 0}, {"memory", 's', 0}, {"payload_m", 'u', 0},
+};
+static const struct setting optimizer_settings[] = {
+    {"deleted_threshold", 'f', 0}, {"vacuum_min_vector_number", 'u', 100}, {"default_segment_number", 'u', 0},
+    {"max_segment_size", 'u', 1}, {"memmap_threshold", 'u', 0}, {"indexing_threshold", 'u', 0},
+    {"flush_interval_sec", 'u', 0}, {"max_optimization_threads", 'a', 0},
+};
+static const struct setting wal_settings[] = {
+    {"wal_capacity_mb", 'u', 1}, {"wal_segments_ahead", 'u', 0}, {"wal_retain_closed", 'u', 1},
 };
 
-static const struct setting settings[] = {
-    {"hnsw_config", "m", 'u', 0},
-    {"hnsw_config", "ef_construct", 'u', 4},
-    {"hnsw_config", "full_scan_threshold", 'u', 10},
-    {"hnsw_config", "max_indexing_threads", 'u', 0},
-    {"hnsw_config", "on_disk", 'b', 0},
-    {"hnsw_config", "memory", 's', 0},
-    {"hnsw_config", "payload_m", 'u', 0},
-    {"optimizers_config", "deleted_threshold", 'f', 0},
-    {"optimizers_config", "vacuum_min_vector_number", 'u', 100},
-    {"optimizers_config", "default_segment_number", 'u', 0},
-    {"optimizers_config", "max_segment_size", 'u', 1},
-    {"optimizers_config", "memmap_threshold", 'u', 0},
-    {"optimizers_config", "indexing_threshold", 'u', 0},
-    {"optimizers_config", "flush_interval_sec", 'u', 0},
-    {"optimizers_config", "max_optimization_threads", 'u', 0},
-    {"wal_config", "wal_capacity_mb", 'u', 1},
-    {"wal_config", "wal_segments_ahead", 'u', 0},
-    {"wal_config", "wal_retain_closed", 'u', 1},
+struct section {
+    const char *request, *stored;
+    const struct setting *settings;
+    size_t count;
 };
+static const struct section hnsw_section = {"hnsw_config", "hnsw_config", hnsw_settings, ARRAY_SIZE(hnsw_settings)};
+static const struct section optimizer_section = {"optimizers_config", "optimizer_config", optimizer_settings,
+                                                 ARRAY_SIZE(optimizer_settings)};
+static const struct section wal_section = {"wal_config", "wal_config", wal_settings, ARRAY_SIZE(wal_settings)};
 
-static bool take_setting(struct kept_config *k, const struct setting *s, yyjson_val *v, yyjson_mut_val *section)
+static bool has_type(char type, yyjson_val *v)
 {
-    bool fits = s->type == 'u' ? yyjson_is_uint(v) : s->type == 'f' ? yyjson_is_num(v)
-                : s->type == 'b' ? yyjson_is_bool(v) : yyjson_is_str(v);
+    switch (type) {
+    case 'a': return yyjson_is_uint(v) || yyjson_equals_str(v, "auto");
+    case 'b': return yyjson_is_bool(v);
+    case 's': return yyjson_is_str(v);
+    case 'u': return yyjson_is_uint(v);
+    default: return yyjson_is_num(v);
+    }
+}
 
-    if (strcmp(s->key, "max_optimization_threads") == 0 && yyjson_equals_str(v, "auto"))
-        fits = true;
-    else if (!fits)
-        return read_fail(k->call, "%s.%s: invalid type", s->section, s->key);
-    else if (s->type == 'u' && yyjson_get_uint(v) < s->least)
-        return read_invalid(k->call, "%s.%s: value %llu invalid, must be %llu or larger", s->section, s->key,
+bool config_setting(struct kept_config *k, const char *name, const struct setting *s, yyjson_val *given,
+                    yyjson_mut_val *section)
+{
+    yyjson_val *v = field_of(given, s->key, NULL);
+
+    if (!v)
+        return true;
+    if (!has_type(s->type, v))
+        return read_fail(k->call, "%s.%s: invalid type", name, s->key);
+    if (s->type == 'u' && yyjson_get_uint(v) < s->least)
+        return read_invalid(k->call, "%s.%s: value %llu invalid, must be %llu or larger", name, s->key,
                             (unsigned long long)yyjson_get_uint(v), (unsigned long long)s->least);
-    else if (s->type == 'f' && (yyjson_get_num(v) < 0 || yyjson_get_num(v) > 1))
-        return read_invalid(k->call, "%s.%s: value %g invalid, must be from 0.0 to 1.0", s->section, s->key,
+    if (s->type == 'f' && (yyjson_get_num(v) < 0 || yyjson_get_num(v) > 1))
+        return read_invalid(k->call, "%s.%s: value %g invalid, must be from 0.0 to 1.0", name, s->key,
                             yyjson_get_num(v));
     yyjson_mut_obj_put(section, yyjson_mut_strcpy(k->doc, s->key), yyjson_val_mut_copy(k->doc, v));
     return true;
 }
 
-static bool take_section(struct kept_config *k, yyjson_val *body, const char *request_name, const char *stored_name)
+static bool take_section(struct kept_config *k, yyjson_val *body, const struct section *from)
 {
-    yyjson_val *given = field_of(body, request_name, NULL);
-    yyjson_mut_val *section = yyjson_mut_obj_get(k->root, stored_name);
+    yyjson_val *given = field_of(body, from->request, NULL);
+    yyjson_mut_val *section = yyjson_mut_obj_get(k->root, from->stored);
 
     if (!given)
         return true;
     if (!section)
-        section = yyjson_mut_obj_add_obj(k->doc, k->root, stored_name);
+        section = yyjson_mut_obj_add_obj(k->doc, k->root, from->stored);
     if (!yyjson_is_obj(given))
-        return read_fail(k->call, "%s: expected an object", request_name);
-    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        yyjson_val *v = strcmp(settings[i].section, request_name) == 0 ? field_of(given, settings[i].key, NULL) : NULL;
-        if (v && !take_setting(k, &settings[i], v, section))
+        return read_fail(k->call, "%s: expected an object", from->request);
+    for (size_t i = 0; i < from->count; i++) {
+        if (!config_setting(k, from->request, &from->settings[i], given, section))
             return false;
     }
     return true;
@@ -147,20 +151,14 @@ static bool refuse_all(struct call *call, yyjson_val *body)
 
 bool config_take(struct kept_config *k, yyjson_val *body)
 {
-    yyjson_val *strict = field_of(body, "strict_mode_config", NULL);
-
-    if (strict && yyjson_get_bool(yyjson_obj_get(strict, "enabled"))) {
-        call_fail(k->call, 400, "Bad request: strict_mode_config.enabled is not supported yet");
-        return false;
-    }
     if (yyjson_equals_str(yyjson_obj_get(body, "sharding_method"), "custom")) {
         call_fail(k->call, 400, "Bad request: sharding_method custom is not supported yet");
         return false;
     }
     return refuse_all(k->call, body) && refuse_all(k->call, field_of(body, "params", NULL)) &&
-           quantization_take(k, body) && take_section(k, body, "hnsw_config", "hnsw_config") &&
-           take_section(k, body, "optimizers_config", "optimizer_config") &&
-           take_section(k, body, "wal_config", "wal_config") && take_metadata(k, body);
+           quantization_take(k, body) && take_section(k, body, &hnsw_section) &&
+           take_section(k, body, &optimizer_section) && take_section(k, body, &wal_section) && strict_take(k, body) &&
+           take_metadata(k, body);
 }
 
 bool config_open(struct kept_config *k, struct call *call, const char *text)
@@ -208,7 +206,7 @@ const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 
     if (!config_open(&k, call, old ? old : "{}"))
         return NULL;
-    if (!refuse_all(call, given) || !take_section(&k, given, "hnsw_config", "hnsw_config") ||
+    if (!refuse_all(call, given) || !take_section(&k, given, &hnsw_section) ||
         !quantization_take(&k, given)) {
         yyjson_mut_doc_free(k.doc);
         return NULL;

@@ -56,6 +56,15 @@ struct kept_config {
     yyjson_mut_doc *doc;
     yyjson_mut_val *root;
 };
+/* One key of a configuration object: u unsigned, of at least so much; a the same or "auto"; f from 0 to 1; n any number;
+ * b boolean; s string. */
+struct setting {
+    const char *key;
+    char type;
+    uint64_t least;
+};
+bool config_setting(struct kept_config *k, const char *name, const struct setting *s, yyjson_val *given,
+                    yyjson_mut_val *section);
 extern const char config_default[];
 bool config_open(struct kept_config *k, struct call *call, const char *text);
 /* As text, in the arena; NULL: answered. */

@@ -1,5 +1,6 @@
 /* groups.c - the best points by what they hold, how often values occur, and distances within a sample. */
 #include "qdrant/search.h"
+#include "qdrant/strict.h"
 
 #include "base/mem.h"
 
@@ -115,9 +116,11 @@ static void groups(struct call *call, read_what what, bool old)
         !search_read_top(call, body, &s) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 10, &limit) ||
         !read_count(call, field_of(body, "group_size", NULL), "group_size", 1, 3, &size) ||
-        !read_with_lookup(call, field_of(body, "with_lookup", NULL), &lookup) || !search_finish(call, &s))
+        !read_with_lookup(call, field_of(body, "with_lookup", NULL), &lookup))
         return;
     s.q.limit = (uint32_t)MIN(limit, (uint64_t)UINT32_MAX);
+    if (!search_finish(call, &s, size, yyjson_get_str(by)))
+        return;
     g = kith_query_groups(call->server->db, call->params[0], &s.q, yyjson_get_str(by),
                           (uint32_t)MIN(size, (uint64_t)UINT32_MAX), &err);
     if (!g) {
@@ -164,7 +167,8 @@ void facets_call(struct call *call)
     if (!refuse_shard_key(call, body) || !read_options(call, &ms) ||
         !read_filter(call, field_of(body, "filter", NULL), &filter) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 10, &limit) ||
-        !read_bool(call, field_of(body, "exact", NULL), "exact", false, &exact))
+        !read_bool(call, field_of(body, "exact", NULL), "exact", false, &exact) ||
+        !strict_read(call, limit, filter, yyjson_get_str(key)))
         return;
     f = kith_facet_count(call->server->db, call->params[0], yyjson_get_str(key), filter,
                          (uint32_t)MIN(limit, (uint64_t)UINT32_MAX), ms, &err);
@@ -327,12 +331,15 @@ static void matrix(struct call *call, void (*put)(struct buf *out, const struct 
     s.q.using_vector = using_vector ? yyjson_get_str(using_vector) : "";
     if (!read_options(call, &s.q.timeout_ms) || !query_read_filter_and_params(call, body, &s.q) ||
         !read_count(call, field_of(body, "sample", NULL), "sample", 2, 10, &size) ||
-        !read_count(call, field_of(body, "limit", NULL), "limit", 1, 3, &limit) || !search_finish(call, &s))
+        !read_count(call, field_of(body, "limit", NULL), "limit", 1, 3, &limit))
         return;
     if (size > SAMPLE_MAX) {
         (void)read_invalid(call, "sample: value %llu invalid, must be at most %d", (unsigned long long)size, SAMPLE_MAX);
         return;
     }
+    s.q.limit = (uint32_t)MIN(limit, (uint64_t)UINT32_MAX);
+    if (!search_finish(call, &s, 1, NULL))
+        return;
     if (!s.metric) {
         call_fail(call, 400, "Bad request: Not existing vector name error: %.80s", s.q.using_vector);
         return;

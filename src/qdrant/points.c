@@ -1,5 +1,6 @@
 /* points.c - writing points, their payload and vectors; reading them by id, by scroll, counting. */
 #include "qdrant/search.h"
+#include "qdrant/strict.h"
 
 #include "codec/date.h"
 
@@ -279,7 +280,7 @@ static void write_ops(struct call *call, const kith_op *ops, size_t count, bool 
     uint32_t ms;
     kith_err err;
 
-    if (!read_wait(call, &wait, &ms))
+    if (!read_wait(call, &wait, &ms) || !strict_write(call, ops, count))
         return;
     if (!writing) {
         call_fail(call, 500, "Service internal error: out of memory");
@@ -423,7 +424,7 @@ void points_get_one(struct call *call)
     uint32_t ms;
     kith_id id;
 
-    if (!id_from_path(call, call->params[1], &id) || !read_options(call, &ms))
+    if (!id_from_path(call, call->params[1], &id) || !read_options(call, &ms) || !strict_read(call, 0, NULL, NULL))
         return;
     r = kith_get(call->server->db, call->params[0], &id, 1, &whole, ms, &err);
     if (!r) {
@@ -456,7 +457,8 @@ void points_get(struct call *call)
     if (!body || !refuse_shard_key(call, body) || !read_options(call, &ms) ||
         !read_ids(call, yyjson_obj_get(body, "ids"), "ids", &ids, &count) ||
         !read_with_payload(call, field_of(body, "with_payload", NULL), !call->rpc, &select) ||
-        !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &select))
+        !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &select) ||
+        !strict_read(call, 0, NULL, NULL))
         return;
     r = kith_get(call->server->db, call->params[0], ids, count, &select, ms, &err);
     if (!r) {
@@ -528,6 +530,8 @@ void points_scroll(struct call *call)
         return;
     q.from = offset ? &from : NULL;
     q.limit = (uint32_t)MIN(limit, (uint64_t)UINT32_MAX);
+    if (!strict_read(call, q.limit, q.filter, q.order_path))
+        return;
     r = kith_query_run(call->server->db, call->params[0], &q, &err);
     if (!r) {
         fail_kith(call, &err);
@@ -550,7 +554,7 @@ void points_count(struct call *call)
 
     if (!body || !refuse_shard_key(call, body) || !read_options(call, &ms) ||
         !read_filter(call, field_of(body, "filter", NULL), &filter) ||
-        !read_bool(call, field_of(body, "exact", NULL), "exact", true, &exact))
+        !read_bool(call, field_of(body, "exact", NULL), "exact", true, &exact) || !strict_read(call, 0, filter, NULL))
         return;
     n = kith_count(call->server->db, call->params[0], filter, exact, ms, &err);
     if (n < 0) {

@@ -24,6 +24,7 @@ const struct pb_rule rpc_rules[] = {
     KEYED("PointsUpdateOperation.OverwritePayload"), KEYED("PointsUpdateOperation.DeletePayload"),
     KEYED("PointsUpdateOperation.UpdateVectors"), KEYED("PointsUpdateOperation.DeleteVectors"),
     KEYED("PointsUpdateOperation.DeletePoints"), KEYED("PointsUpdateOperation.ClearPayload"),
+    VALUE("StrictModeMultivectorConfig", "multivector_config"), VALUE("StrictModeSparseConfig", "sparse_config"),
     /* values */
     VALUE("Value", "null_value"), VALUE("Value", "double_value"), VALUE("Value", "integer_value"),
     VALUE("Value", "string_value"), VALUE("Value", "bool_value"), VALUE("Value", "struct_value"),

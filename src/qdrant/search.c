@@ -1,5 +1,6 @@
 /* search.c - the Query API and the older calls for the same: what query.c has read is run, and written. */
 #include "qdrant/search.h"
+#include "qdrant/strict.h"
 
 #include "codec/pb.h"
 
@@ -169,6 +170,8 @@ static bool run(struct call *call, const kith_collection_info *info, struct sear
     kith_result *r;
     kith_err err;
 
+    if (!strict_query(call, &info->schema, &s->q, 1, NULL))
+        return false;
     s->metric = metric_of(info, s->q.using_vector);
     finish_levels(info, &s->q);
     r = kith_query_run(call->server->db, call->params[0], &s->q, &err);
@@ -184,19 +187,22 @@ static bool run(struct call *call, const kith_collection_info *info, struct sear
     return true;
 }
 
-bool search_finish(struct call *call, struct search *s)
+bool search_finish(struct call *call, struct search *s, uint64_t times, const char *path)
 {
     kith_collection_info info = {0};
     kith_err err;
+    bool ok;
 
     if (kith_schema_get(call->server->db, call->params[0], &info.schema, &err) < 0) {
         fail_kith(call, &err);
         return false;
     }
     s->metric = metric_of(&info, s->q.using_vector);
-    finish_levels(&info, &s->q);
+    ok = strict_query(call, &info.schema, &s->q, times, path);
+    if (ok)
+        finish_levels(&info, &s->q);
     kith_info_free(&info);
-    return true;
+    return ok;
 }
 
 typedef bool (*read_form)(struct call *call, yyjson_val *body, struct search *s);
@@ -252,6 +258,10 @@ static void batch(struct call *call, read_form read, bool wrap)
     }
     if (!schema_of(call, &info))
         return;
+    if (!strict_batch(call, &info.schema, yyjson_arr_size(list))) {
+        kith_info_free(&info);
+        return;
+    }
     hits_begin(call);
     if (!call->rpc)
         buf_u8(&call->out, '[');

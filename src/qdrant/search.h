@@ -11,8 +11,9 @@ struct search {
 
 /* What all forms share at the top. */
 bool search_read_top(struct call *call, yyjson_val *body, struct search *s);
-/* What only the schema tells, at every level; false: answered, there is no such collection. */
-bool search_finish(struct call *call, struct search *s);
+/* What only the schema tells, at every level; false: answered, there is no such collection, or it does not allow so
+ * much (strict_query). */
+bool search_finish(struct call *call, struct search *s, uint64_t times, const char *path);
 float search_score(const struct search *s, const kith_hit *h);
 uint64_t search_version(const struct search *s, const kith_hit *h);
 void search_put(struct buf *out, const struct search *s, const kith_hit *h);

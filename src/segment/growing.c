@@ -25,6 +25,7 @@ struct grow_column {
     atomic_bool flat;  /* it has no graph, or not a longer one than now */
     struct growing_graph *_Atomic graph; /* NULL until there are rows enough */
     struct live_postings *postings;      /* sparse */
+    atomic_ullong held; /* bytes of vectors */
     uint8_t *_Atomic data[CHUNKS];
     uint8_t *_Atomic present[CHUNKS];
 };
@@ -43,7 +44,7 @@ struct growing {
     struct docver *_Atomic last_overlay; /* documents that replaced a row's first one, newest first */
     struct id_list ids;
     struct growing_limits limits;
-    atomic_ullong bytes;
+    atomic_ullong bytes, doc_bytes; /* of everything; of documents among it */
 };
 
 static struct growing *grow_of(const struct segment *s)
@@ -313,6 +314,7 @@ static int grow_put_doc(struct segment *s, row_id row, struct docver *d, struct 
         atomic_fetch_add(&s->overlaid_count, 1);
     }
     atomic_fetch_add(&grow_of(s)->bytes, sizeof *d + d->size);
+    atomic_fetch_add(&grow_of(s)->doc_bytes, sizeof *d + d->size);
     *ret_old = NULL; /* kept until the segment goes: it is bounded anyway */
     return 0;
 }
@@ -360,7 +362,18 @@ static void grow_prefetch(const struct segment *s, row_id row)
 
 static void grow_uses(const struct segment *s, use_report report, void *arg)
 {
-    report(arg, USE_GROWING, 0, 0, atomic_load(&grow_of(s)->bytes));
+    const struct growing *g = grow_of(s);
+    uint64_t rest = atomic_load(&g->bytes), docs = atomic_load(&g->doc_bytes);
+
+    report(arg, USE_DOCUMENTS, 0, 0, docs);
+    rest -= MIN(rest, docs);
+    for (uint32_t i = 0; i < g->columns_count; i++) {
+        uint64_t held = atomic_load(&g->columns[i].held);
+        if (held)
+            report(arg, USE_VECTORS, g->columns[i].v.id, 0, held);
+        rest -= MIN(rest, held);
+    }
+    report(arg, USE_GROWING, 0, 0, rest);
 }
 
 static const struct segment_ops grow_ops = {
@@ -514,6 +527,7 @@ static int column_put(struct growing *g, struct grow_column *col, uint32_t k, ui
             return KITH_NOMEM;
         memcpy(to, varies ? (const void *)&copy : copy, col->v.size);
         *present = 1;
+        atomic_fetch_add(&col->held, v->size);
         if (varies) {
             *ret_varying = copy;
             atomic_fetch_add(&g->bytes, v->size);
@@ -609,6 +623,7 @@ int growing_add(struct ctx *c, struct segment *s, const kith_id *id, lsn born, s
         return KITH_NOMEM;
     }
     atomic_fetch_add(&g->bytes, sizeof *d + d->size + sizeof *node + 32);
+    atomic_fetch_add(&g->doc_bytes, sizeof *d + d->size);
     atomic_store_explicit(&g->rows, row + 1, memory_order_release);
     atomic_store_explicit(&node->row, row, memory_order_release);
     *ret_row = row;

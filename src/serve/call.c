@@ -268,14 +268,16 @@ static struct exchange *end_call(struct call *call, int status, struct buf *ret_
 
 static void fail_rpc(struct call *call, int status, const char *text, size_t size)
 {
-    char copy[512]; /* what the call holds goes with it */
+    char copy[512], extra[48]; /* what the call holds goes with it */
+    uint32_t wait = MAX(call->retry_after, 1u);
     struct exchange *x;
     struct buf body;
 
     snprintf(copy, sizeof copy, "%.*s", (int)MIN(size, sizeof copy - 1), text ? text : "");
+    snprintf(extra, sizeof extra, "retry-after: %u\r\n", wait);
     x = end_call(call, status, &body);
     buf_release(&body);
-    grpc_fail(x, grpc_code_of(status), copy, status == 429 ? "retry-after: 1\r\n" : NULL);
+    grpc_fail(x, grpc_code_of(status), copy, status == 429 ? extra : NULL);
 }
 
 static void answer_rpc(struct call *call, int status)
@@ -295,8 +297,8 @@ static void answer_rpc(struct call *call, int status)
 
 void call_answer(struct call *call, int status, const char *type)
 {
-    const char *extra = status == 429 ? "retry-after: 1\r\naccess-control-allow-origin: *\r\n"
-                                      : "access-control-allow-origin: *\r\n";
+    static const char everyone[] = "access-control-allow-origin: *\r\n";
+    char extra[96];
     struct exchange *x;
     struct buf body;
 
@@ -304,8 +306,9 @@ void call_answer(struct call *call, int status, const char *type)
         answer_rpc(call, status);
         return;
     }
+    snprintf(extra, sizeof extra, "retry-after: %u\r\n%s", MAX(call->retry_after, 1u), everyone);
     x = end_call(call, status, &body);
-    http_answer(x, body.failed ? 500 : status, type, extra, &body);
+    http_answer(x, body.failed ? 500 : status, type, status == 429 ? extra : everyone, &body);
 }
 
 void call_answer_source(struct call *call, const char *type, const char *extra, const struct source *source)

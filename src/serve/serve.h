@@ -49,6 +49,7 @@ struct server {
     const char *version;
     uint64_t start_ns;
     bool access_log, log_json;
+    struct rates *rates;
 };
 
 struct query_param {
@@ -70,6 +71,7 @@ struct call {
     struct buf out;
     bool rpc;         /* it came by gRPC */
     bool encoded;     /* and `out` is a message already */
+    uint32_t retry_after; /* seconds, with 429; 0: 1 */
     void *state;      /* the handler's, in the arena */
 };
 
