@@ -37,7 +37,15 @@ static const struct setting settings[] = {
     {"service.metrics_port", "metrics-port", NUMBER, SETTING(metrics_port), 0, 65535, NULL,
      "metrics and health without a key; 0: off"},
     {"service.api_key", NULL, TEXT, SETTING(api_key), 0, 0, NULL, ""},
+    {"service.alt_api_key", NULL, TEXT, SETTING(alt_api_key), 0, 0, NULL, ""},
     {"service.read_only_api_key", NULL, TEXT, SETTING(read_only_api_key), 0, 0, NULL, ""},
+    {"service.jwt_rbac", NULL, FLAG, SETTING(jwt_rbac), 0, 0, NULL, ""},
+    {"service.jwt_require_access", NULL, FLAG, SETTING(jwt_require_access), 0, 0, NULL, ""},
+    {"audit.enabled", NULL, FLAG, SETTING(audit), 0, 0, NULL, ""},
+    {"audit.reads", NULL, FLAG, SETTING(audit_reads), 0, 0, NULL, ""},
+    {"audit.dir", NULL, TEXT, SETTING(audit_dir), 0, 0, NULL, ""},
+    {"audit.file_mb", NULL, NUMBER, SETTING(audit_file_mb), 1, 4096, NULL, ""},
+    {"audit.max_log_files", NULL, NUMBER, SETTING(audit_max_log_files), 1, 1000, NULL, ""},
     {"service.enable_snapshot_url_recovery", NULL, FLAG, SETTING(url_recovery), 0, 0, NULL, ""},
     {"log.format", "log-format", TEXT, SETTING(log_format), 0, 0, "auto|text|json", "auto: text on a terminal"},
     {"log.access", "access-log", FLAG, SETTING(access_log), 0, 0, NULL, "a line for every request: true or false"},
@@ -57,6 +65,9 @@ void config_defaults(struct config *config)
     config->growing_rows_max = 50000;
     config->log_file_mb = 64;
     config->url_recovery = true;
+    config->audit = true;
+    config->audit_file_mb = 16;
+    config->audit_max_log_files = 8;
 }
 
 static bool is_choice(const char *choices, const char *value)

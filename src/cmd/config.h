@@ -8,7 +8,11 @@ struct config {
     char data[512];
     char listen[64];
     uint64_t rest_port, grpc_port, milvus_port, metrics_port;
-    char api_key[256], read_only_api_key[256];
+    char api_key[256], alt_api_key[256], read_only_api_key[256];
+    bool jwt_rbac, jwt_require_access;
+    bool audit, audit_reads;
+    char audit_dir[512];
+    uint64_t audit_file_mb, audit_max_log_files;
     uint64_t threads;
     char durability[16]; /* group, none */
     uint64_t memory_mb, growing_rows_max, log_file_mb;

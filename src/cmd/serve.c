@@ -6,6 +6,7 @@
 #include "os/os.h"
 #include "qdrant/dialect.h"
 #include "qdrant/rpc.h"
+#include "serve/audit.h"
 #include "serve/rates.h"
 #include "serve/serve.h"
 
@@ -123,15 +124,35 @@ static const struct route open_routes[] = {
     {"GET", "/livez", FREE, 0, service_health},
 };
 
+static const char *set_or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static struct keys keys_of(const struct config *config)
+{
+    return (struct keys){.all = set_or_null(config->api_key), .alternate = set_or_null(config->alt_api_key),
+                         .read_only = set_or_null(config->read_only_api_key), .tokens = config->jwt_rbac,
+                         .tokens_narrow = config->jwt_require_access};
+}
+
+static int open_audit(struct ctx *c, const struct config *config, struct audit *audit)
+{
+    const char *dir = config->audit_dir[0] ? config->audit_dir : os_path(&c->arena, config->data, "audit");
+
+    return dir ? audit_open(c, dir, config->audit_file_mb << 20, (uint32_t)config->audit_max_log_files,
+                            config->audit_reads, audit)
+               : err_nomem(c);
+}
+
 static int serve(struct ctx *c, const struct config *config, kith_db *db)
 {
     bool json = strcmp(config->log_format, "json") == 0 || (strcmp(config->log_format, "auto") == 0 && !isatty(2));
-    const char *key = config->api_key[0] ? config->api_key : NULL;
-    const char *read_key = config->read_only_api_key[0] ? config->read_only_api_key : NULL;
     struct server *server = calloc(2, sizeof *server), *metrics = server + 1;
     pthread_t signals, listeners[4];
     struct running r = {{0}, 0};
     struct pb_schema schema;
+    struct audit audit = {0};
     struct rates rates;
     char *spill_dir = os_path(&c->arena, config->data, "uploads");
     int rc = 0;
@@ -141,12 +162,16 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     rc = spill_dir ? qdrant_rpc_schema(c, &schema) : err_nomem(c);
     if (spill_dir)
         spill_clean(spill_dir);
-    *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count, .api_key = key,
+    *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count,
+                              .keys = keys_of(config),
                               .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
                               .url_recovery = config->url_recovery, .rates = &rates,
-                              .read_only_key = read_key, .version = QDRANT_VERSION, .access_log = config->access_log,
+                              .version = QDRANT_VERSION, .access_log = config->access_log,
                               .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
     rates_init(&rates);
+    if (rc >= 0 && config->audit)
+        rc = open_audit(c, config, &audit);
+    server->audit = audit.file ? &audit : NULL;
     *metrics = *server;
     metrics->routes = open_routes;
     metrics->routes_count = ARRAY_SIZE(open_routes);
@@ -163,7 +188,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     if (rc >= 0) {
         log_line(json, "info", "kith %s serves %s on %s:%u (Qdrant REST%s%s", kith_version(), config->data,
                  config->listen, http_port(r.servers[0]), config->grpc_port ? " and gRPC)" : ")",
-                 key ? "" : "; no key is set: loopback only");
+                 config->api_key[0] ? "" : "; no key is set: loopback only");
         if (strcmp(config->durability, "none") == 0)
             log_line(json, "warn", "durability is none: a crash of the machine may lose acknowledged writes");
         pthread_create(&signals, NULL, wait_for_signals, &r);
@@ -181,6 +206,8 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
             http_stop(r.servers[i]);
         http_free(r.servers[i]);
     }
+    if (audit.file)
+        audit_close(&audit);
     rates_release(&rates);
     free(server);
     return rc;

@@ -200,6 +200,7 @@ void collections_list(struct call *call)
 {
     kith_names names;
     kith_err err;
+    bool first = true;
 
     if (kith_list(call->server->db, &names, &err) < 0) {
         fail_kith(call, &err);
@@ -208,7 +209,10 @@ void collections_list(struct call *call)
     begin_ok(call);
     buf_text(&call->out, "{\"collections\":[");
     for (size_t i = 0; i < names.count; i++) {
-        buf_text(&call->out, i ? ",{\"name\":" : "{\"name\":");
+        if (!call_sees(call, names.names[i]))
+            continue;
+        buf_text(&call->out, first ? "{\"name\":" : ",{\"name\":");
+        first = false;
         json_put_str(&call->out, names.names[i], strlen(names.names[i]));
         buf_u8(&call->out, '}');
     }
@@ -330,7 +334,7 @@ static void put_aliases(struct call *call, const char *only)
     begin_ok(call);
     buf_text(&call->out, "{\"aliases\":[");
     for (size_t i = 0; i + 1 < pairs.count; i += 2) {
-        if (only && strcmp(pairs.names[i + 1], only) != 0)
+        if ((only && strcmp(pairs.names[i + 1], only) != 0) || !call_sees(call, pairs.names[i + 1]))
             continue;
         buf_text(&call->out, first ? "{\"alias_name\":" : ",{\"alias_name\":");
         json_put_str(&call->out, pairs.names[i], strlen(pairs.names[i]));

@@ -23,6 +23,8 @@ static bool read_with_lookup(struct call *call, yyjson_val *v, struct with_looku
         return true;
     if (!yyjson_is_str(collection))
         return read_fail(call, "with_lookup: expected a collection, or an object with one");
+    if (!call_reads(call, yyjson_get_str(collection)))
+        return false;
     to->collection = yyjson_get_str(collection);
     return read_with_payload(call, yyjson_is_obj(v) ? field_of(v, "with_payload", NULL) : NULL, 1, &to->select) &&
            read_with_vector(call, yyjson_is_obj(v) ? field_of(v, "with_vectors", "with_vector") : NULL, &to->select);

@@ -107,6 +107,8 @@ static bool read_lookup(struct call *call, yyjson_val *v, struct lookup *to)
     vector = field_of(v, "vector", NULL);
     if (!yyjson_is_str(collection) || (vector && !yyjson_is_str(vector)))
         return read_fail(call, "lookup_from: expected {\"collection\": name, \"vector\": name}");
+    if (!call_reads(call, yyjson_get_str(collection)))
+        return false;
     to->collection = yyjson_get_str(collection);
     to->vector = vector ? yyjson_get_str(vector) : NULL;
     return true;

@@ -415,8 +415,8 @@ static bool below(const struct strict *s, enum limit which, double value)
 {
     if (!(value >= s->at[which]))
         return true;
-    call_fail(s->call, 400, "Bad request: The limit %.0f of \"%s\" is reached: %.0f. Help: Delete points, or raise it in "
-                            "the collection's strict_mode_config.", s->at[which], limits[which].key, value);
+    call_fail(s->call, 400, "Bad request: The limit %.0f of \"%s\" is reached: %.0f. Help: Delete points, or raise it "
+                            "in the collection's strict_mode_config.", s->at[which], limits[which].key, value);
     return false;
 }
 

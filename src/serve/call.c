@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "net/grpc.h"
 #include "os/os.h"
+#include "serve/audit.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -173,36 +174,101 @@ static int find_route(struct call *call)
     return status;
 }
 
-/* ---- keys --------------------------------------------------------------------------------------------------- */
+/* ---- who may do what ------------------------------------------------------------------------------------------ */
 
-/* Takes the same time wherever the difference is. */
-static bool same_key(const char *given, const char *key)
+static const char *credential(const struct exchange *x)
 {
-    size_t n = strlen(given), m = strlen(key);
-    unsigned difference = n != m;
+    const char *key = http_header(x, "api-key"), *bearer = http_header(x, "authorization");
 
-    for (size_t i = 0; i < m; i++)
-        difference |= (unsigned)(uint8_t)key[i] ^ (unsigned)(uint8_t)given[i < n ? i : 0];
-    return n > 0 && difference == 0;
-}
-
-/* 0 allowed, else the status */
-static int authorise(const struct call *call)
-{
-    const struct server *s = call->server;
-    const char *key = http_header(call->x, "api-key"), *bearer = http_header(call->x, "authorization");
-
-    if (call->route->privilege == FREE || (!s->api_key && !s->read_only_key))
-        return 0;
     if (!key && bearer && (strncmp(bearer, "Bearer ", 7) == 0 || strncmp(bearer, "bearer ", 7) == 0))
         key = bearer + 7;
-    if (!key)
-        return 401;
-    if (s->api_key && same_key(key, s->api_key))
+    return key;
+}
+
+/* Whether the point is there that the caller's token stands and falls with. */
+static bool is_proven(struct call *call)
+{
+    const struct proof *p = &call->caller.proof;
+
+    return !p->collection || kith_count(call->server->db, p->collection, p->filter, true, 0, NULL) > 0;
+}
+
+/* 0; else the status to answer with. */
+static int identify(struct call *call, const char **ret_why)
+{
+    int64_t now_s = (int64_t)(os_linux()->wall_ns(os_linux()) / 1000000000);
+    int status;
+
+    if (call->route->privilege == FREE)
         return 0;
-    if (s->read_only_key && same_key(key, s->read_only_key))
-        return call->route->privilege == READ ? 0 : 403;
-    return 401;
+    status = auth_identify(&call->c, &call->server->keys, credential(call->x), now_s, &call->caller, ret_why);
+    if (status || is_proven(call))
+        return status;
+    *ret_why = "Forbidden: the point that the token names is not there";
+    return 403;
+}
+
+/* What an alias stands for, in the call's arena; NULL: it is none. */
+static const char *target_of(struct call *call, const char *alias)
+{
+    const char *found = NULL;
+    kith_names pairs;
+
+    if (kith_aliases(call->server->db, &pairs, NULL) < 0)
+        return NULL;
+    for (size_t i = 0; i + 1 < pairs.count; i += 2) {
+        if (strcmp(pairs.names[i], alias) == 0)
+            found = arena_str(&call->c.arena, pairs.names[i + 1], strlen(pairs.names[i + 1]));
+    }
+    kith_names_free(&pairs);
+    return found;
+}
+
+static bool allows(struct call *call, enum privilege needed, const char *collection)
+{
+    const char *target;
+
+    if (auth_allows(&call->caller, needed, collection))
+        return true;
+    if (call->caller.scope != GRANTED || !collection)
+        return false;
+    target = target_of(call, collection);
+    return target && auth_allows(&call->caller, needed, target);
+}
+
+/* The collection that a call is about; NULL: none. */
+static const char *collection_of(const struct call *call)
+{
+    if (!call->params_count)
+        return NULL;
+    return is_rpc(call->route) || strncmp(call->route->path, "/collections/{}", 15) == 0 ? call->params[0] : NULL;
+}
+
+static bool is_of_collection(enum privilege p)
+{
+    return p >= READ && p <= WRITE_MORE;
+}
+
+/* 0; else the status. Of a message the collection is known only when it has been read. */
+static int permit(struct call *call, const char **ret_why)
+{
+    if (allows(call, call->route->privilege, collection_of(call)))
+        return 0;
+    *ret_why = call->caller.scope == READER ? "Forbidden: this key may only read" : "Forbidden: not allowed by this token";
+    return 403;
+}
+
+bool call_sees(struct call *call, const char *collection)
+{
+    return allows(call, READ, collection);
+}
+
+bool call_reads(struct call *call, const char *collection)
+{
+    if (call_sees(call, collection))
+        return true;
+    call_fail(call, 403, "Forbidden: collection %.100s is not allowed by this token", collection);
+    return false;
 }
 
 /* ---- answering ------------------------------------------------------------------------------------------------ */
@@ -210,6 +276,20 @@ static int authorise(const struct call *call)
 double call_seconds(const struct call *call)
 {
     return (double)(os_linux()->mono_ns(os_linux()) - call->x->start_ns) / 1e9;
+}
+
+static void note_audit(struct call *call, int status)
+{
+    struct audit *audit = call->server->audit;
+    enum privilege p = call->route->privilege;
+    bool read = p == LIST || p == READ || p == READ_MORE || p == WATCH, denied = status == 401 || status == 403;
+    struct audit_entry e = {call->caller.name, call->x->peer, call->x->method, call->route->path, collection_of(call),
+                            http_header(call->x, "x-request-id"), status};
+
+    if (!audit || p == FREE || (read && !denied && !audit->reads))
+        return;
+    if (!audit_write(audit, &e))
+        log_line(call->server->log_json, "error", "the audit log in %s cannot be written", audit->dir);
 }
 
 static void account(struct call *call, int status)
@@ -223,6 +303,7 @@ static void account(struct call *call, int status)
                  (double)ns / 1e9);
     if (!call->route)
         return;
+    note_audit(call, status);
     stats = &s->stats[call->route - s->routes];
     atomic_fetch_add(&stats->count[MIN(status / 100, 5)], 1);
     atomic_fetch_add(&stats->total_ns, ns);
@@ -380,47 +461,51 @@ static void preflight(struct call *call)
                 &empty);
 }
 
-/* True: allowed. */
-static bool admit(struct call *call)
+static void deny(struct call *call, int status, const char *why)
 {
-    int status = authorise(call);
-
-    if (status == 0)
-        return true;
-    buf_text(&call->out, status == 403 ? "Forbidden: this key may only read"
-                         : http_header(call->x, "api-key") || http_header(call->x, "authorization")
-                             ? "Invalid API key or JWT"
-                             : "Must provide an API key or an Authorization bearer token");
+    buf_text(&call->out, why);
     call_answer(call, status, "text/plain");
-    return false;
 }
 
 static void handle_rpc(struct call *call)
 {
     struct bytes message;
-    int rc;
+    const char *why;
+    int rc, status;
 
     call->rpc = true;
     if (!call->server->rpc || !find_rpc(call)) {
         call_fail(call, 501, "unknown method %.200s", call->x->target);
         return;
     }
-    if (!admit(call))
+    status = identify(call, &why);
+    if (!status && !(call->caller.scope == GRANTED && is_of_collection(call->route->privilege)))
+        status = permit(call, &why);
+    if (status) {
+        deny(call, status, why);
         return;
+    }
     rc = grpc_message(&call->c, call->x, call->route->body_max, &message);
     if (rc < 0)
         call_fail(call, rc == KITH_LIMIT ? 429 : rc == KITH_UNSUPPORTED ? 501 : 400, "%s", call->c.text);
-    else if (call->server->rpc->read(call, message))
-        call->route->handle(call);
+    else if (call->server->rpc->read(call, message)) {
+        status = permit(call, &why);
+        if (status)
+            deny(call, status, why);
+        else
+            call->route->handle(call);
+    }
 }
 
 bool serve_may_spill(void *server, const struct exchange *x)
 {
     struct call call = {.server = server, .x = (struct exchange *)(uintptr_t)x};
+    const char *why;
     bool may;
 
     ctx_init(&call.c, os_linux());
-    may = find_route(&call) == 0 && call.route->body_max == BODY_ANY && authorise(&call) == 0;
+    may = find_route(&call) == 0 && call.route->body_max == BODY_ANY && identify(&call, &why) == 0 &&
+          permit(&call, &why) == 0;
     ctx_release(&call.c);
     return may;
 }
@@ -429,6 +514,7 @@ void serve_handle(void *server, struct exchange *x)
 {
     struct call *call = mem_zalloc(sizeof *call);
     struct buf empty = {0};
+    const char *why;
     int status;
 
     if (!call) {
@@ -451,7 +537,11 @@ void serve_handle(void *server, struct exchange *x)
         call_answer(call, status, NULL);
         return;
     }
-    if (!admit(call) || (call->route->body_max && !read_body(call)))
-        return;
-    call->route->handle(call);
+    status = identify(call, &why);
+    if (!status)
+        status = permit(call, &why);
+    if (status)
+        deny(call, status, why);
+    else if (!call->route->body_max || read_body(call))
+        call->route->handle(call);
 }

@@ -6,10 +6,9 @@
 #include "base/ctx.h"
 #include "codec/json.h"
 #include "net/http.h"
+#include "serve/auth.h"
 
 #include <stdatomic.h>
-
-enum privilege { FREE, READ, WRITE, MANAGE };
 
 struct call;
 
@@ -45,7 +44,8 @@ struct server {
     const char *spill_dir;      /* where large bodies go while they are here */
     bool url_recovery;          /* snapshots may be fetched from elsewhere */
     struct route_stats stats[ROUTES_MAX];
-    const char *api_key, *read_only_key; /* NULL: none */
+    struct keys keys;
+    struct audit *audit; /* NULL: none is kept */
     const char *version;
     uint64_t start_ns;
     bool access_log, log_json;
@@ -62,6 +62,7 @@ struct call {
     struct exchange *x;
     const struct route *route;
     struct ctx c;
+    struct caller caller;
     const char *params[PARAMS_MAX];
     size_t params_count;
     struct query_param query[QUERY_MAX];
@@ -79,6 +80,9 @@ struct call {
 void serve_handle(void *server, struct exchange *x);
 /* The http_options.may_spill of a server: its route wants it, and its key allows it. */
 bool serve_may_spill(void *server, const struct exchange *x);
+/* Whether the caller may read a collection that the request names besides its own; and, if not, says so. */
+bool call_sees(struct call *call, const char *collection);
+bool call_reads(struct call *call, const char *collection); /* false: answered */
 const char *call_query(const struct call *call, const char *name); /* NULL if absent */
 /* Answers with what `call->out` holds and frees the call. */
 void call_answer(struct call *call, int status, const char *type);
