@@ -16,14 +16,14 @@ function(kith_protos room)
 endfunction()
 
 kith_room(net LINKS PkgConfig::UV PkgConfig::LLHTTP PkgConfig::NGHTTP2 PkgConfig::ZLIB PkgConfig::CURL
-    PkgConfig::CRYPTO)
+    PkgConfig::SSL)
 kith_room(serve LINKS PkgConfig::YYJSON)
 kith_room(qdrant LINKS PkgConfig::YYJSON)
 kith_protos(qdrant)
 kith_room(cmd LINKS PkgConfig::YAML PkgConfig::ZSTD)
 add_executable(kith $<TARGET_OBJECTS:net> $<TARGET_OBJECTS:serve> $<TARGET_OBJECTS:qdrant> $<TARGET_OBJECTS:cmd>)
 target_link_libraries(kith PRIVATE kith_inner PkgConfig::ZSTD PkgConfig::UV PkgConfig::LLHTTP PkgConfig::NGHTTP2
-    PkgConfig::ZLIB PkgConfig::CURL PkgConfig::CRYPTO PkgConfig::YAML)
+    PkgConfig::ZLIB PkgConfig::CURL PkgConfig::SSL PkgConfig::YAML)
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo) # build/kith is the release
   add_custom_command(TARGET kith POST_BUILD
       COMMAND ${CMAKE_COMMAND} -E create_symlink $<TARGET_FILE:kith> ${CMAKE_SOURCE_DIR}/build/kith)

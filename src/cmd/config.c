@@ -27,8 +27,9 @@ static const struct setting settings[] = {
     {"storage.durability", "durability", TEXT, SETTING(durability), 0, 0, "group|none",
      "group: answered when it cannot be lost; none: a crash may lose the last moments"},
     {"storage.memory_mb", "memory-mb", NUMBER, SETTING(memory_mb), 0, 1u << 30, NULL, "memory budget; 0: half of RAM"},
-    {"storage.growing_rows_max", NULL, NUMBER, SETTING(growing_rows_max), 100, 1000000, NULL, ""},
-    {"storage.log_file_mb", NULL, NUMBER, SETTING(log_file_mb), 1, 4096, NULL, ""},
+    {"storage.growing_rows_max", NULL, NUMBER, SETTING(growing_rows_max), 100, 1000000, NULL,
+     "rows in memory before they are sealed"},
+    {"storage.log_file_mb", NULL, NUMBER, SETTING(log_file_mb), 1, 4096, NULL, "size of one file of the log"},
     {"storage.threads", "threads", NUMBER, SETTING(threads), 0, 63, NULL, "background threads; 0: one a core"},
     {"service.listen", "listen", TEXT, SETTING(listen), 0, 0, NULL, "address; without a key only loopback is allowed"},
     {"service.rest_port", "rest-port", NUMBER, SETTING(rest_port), 0, 65535, NULL, "Qdrant REST; 0: off"},
@@ -36,17 +37,29 @@ static const struct setting settings[] = {
     {"service.milvus_port", "milvus-port", NUMBER, SETTING(milvus_port), 0, 65535, NULL, "Milvus (not served yet)"},
     {"service.metrics_port", "metrics-port", NUMBER, SETTING(metrics_port), 0, 65535, NULL,
      "metrics and health without a key; 0: off"},
-    {"service.api_key", NULL, TEXT, SETTING(api_key), 0, 0, NULL, ""},
-    {"service.alt_api_key", NULL, TEXT, SETTING(alt_api_key), 0, 0, NULL, ""},
-    {"service.read_only_api_key", NULL, TEXT, SETTING(read_only_api_key), 0, 0, NULL, ""},
-    {"service.jwt_rbac", NULL, FLAG, SETTING(jwt_rbac), 0, 0, NULL, ""},
-    {"service.jwt_require_access", NULL, FLAG, SETTING(jwt_require_access), 0, 0, NULL, ""},
-    {"audit.enabled", NULL, FLAG, SETTING(audit), 0, 0, NULL, ""},
-    {"audit.reads", NULL, FLAG, SETTING(audit_reads), 0, 0, NULL, ""},
-    {"audit.dir", NULL, TEXT, SETTING(audit_dir), 0, 0, NULL, ""},
-    {"audit.file_mb", NULL, NUMBER, SETTING(audit_file_mb), 1, 4096, NULL, ""},
-    {"audit.max_log_files", NULL, NUMBER, SETTING(audit_max_log_files), 1, 1000, NULL, ""},
-    {"service.enable_snapshot_url_recovery", NULL, FLAG, SETTING(url_recovery), 0, 0, NULL, ""},
+    {"service.api_key", NULL, TEXT, SETTING(api_key), 0, 0, NULL, "may do everything"},
+    {"service.alt_api_key", NULL, TEXT, SETTING(alt_api_key), 0, 0, NULL,
+     "the same, so that keys can be changed one after the other"},
+    {"service.read_only_api_key", NULL, TEXT, SETTING(read_only_api_key), 0, 0, NULL, "may read"},
+    {"service.jwt_rbac", NULL, FLAG, SETTING(jwt_rbac), 0, 0, NULL,
+     "take JSON web tokens signed with one of the first two keys"},
+    {"service.jwt_require_access", NULL, FLAG, SETTING(jwt_require_access), 0, 0, NULL,
+     "refuse tokens without an access claim, which may do everything"},
+    {"service.enable_tls", NULL, FLAG, SETTING(enable_tls), 0, 0, NULL, "on the REST and gRPC ports"},
+    {"service.verify_https_client_certificate", NULL, FLAG, SETTING(verify_clients), 0, 0, NULL,
+     "clients must show a certificate of tls.ca_cert"},
+    {"tls.cert", NULL, TEXT, SETTING(tls_cert), 0, 0, NULL, "PEM file: the server's chain of certificates"},
+    {"tls.key", NULL, TEXT, SETTING(tls_key), 0, 0, NULL, "PEM file: its key"},
+    {"tls.ca_cert", NULL, TEXT, SETTING(tls_ca_cert), 0, 0, NULL, "PEM file: who signs certificates of clients"},
+    {"tls.cert_ttl", NULL, NUMBER, SETTING(tls_cert_ttl), 0, 1u << 30, NULL,
+     "seconds after which the files are read again; 0: never"},
+    {"audit.enabled", NULL, FLAG, SETTING(audit), 0, 0, NULL, "keep a log of who changed what and was refused what"},
+    {"audit.reads", NULL, FLAG, SETTING(audit_reads), 0, 0, NULL, "and of who read what"},
+    {"audit.dir", NULL, TEXT, SETTING(audit_dir), 0, 0, NULL, "where; empty: audit in the database's directory"},
+    {"audit.file_mb", NULL, NUMBER, SETTING(audit_file_mb), 1, 4096, NULL, "size of one of its files"},
+    {"audit.max_log_files", NULL, NUMBER, SETTING(audit_max_log_files), 1, 1000, NULL, "how many are kept"},
+    {"service.enable_snapshot_url_recovery", NULL, FLAG, SETTING(url_recovery), 0, 0, NULL,
+     "snapshots may be fetched from an address"},
     {"log.format", "log-format", TEXT, SETTING(log_format), 0, 0, "auto|text|json", "auto: text on a terminal"},
     {"log.access", "access-log", FLAG, SETTING(access_log), 0, 0, NULL, "a line for every request: true or false"},
 };
@@ -65,6 +78,7 @@ void config_defaults(struct config *config)
     config->growing_rows_max = 50000;
     config->log_file_mb = 64;
     config->url_recovery = true;
+    config->tls_cert_ttl = 3600;
     config->audit = true;
     config->audit_file_mb = 16;
     config->audit_max_log_files = 8;
@@ -230,8 +244,43 @@ static bool environment_is(const char *entry, const char *key, const char **ret_
     return true;
 }
 
+/* What people have set for Qdrant: QDRANT__SECTION__NAME. The rest of it means nothing here, and is not an error. */
+static const struct setting *of_qdrant(const char *entry, size_t size)
+{
+    static const char *const names[][2] = {{"service.host", "service.listen"},
+                                           {"service.http_port", "service.rest_port"},
+                                           {"storage.storage_path", "storage.path"}};
+    char key[128];
+    size_t n = 0;
+
+    for (size_t i = strlen("QDRANT__"); i < size && n + 1 < sizeof key; i++) {
+        bool dot = entry[i] == '_' && i + 1 < size && entry[i + 1] == '_';
+        key[n++] = dot ? '.' : entry[i] >= 'A' && entry[i] <= 'Z' ? (char)(entry[i] + 32) : entry[i];
+        i += dot;
+    }
+    key[n] = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(key, names[i][0]) == 0)
+            return by_key(names[i][1]);
+    }
+    return by_key(key);
+}
+
+static int take_qdrant(struct ctx *c, struct config *config, const char *entry)
+{
+    size_t size = strcspn(entry, "=");
+    const struct setting *s = of_qdrant(entry, size);
+
+    return s && entry[size] ? set(c, config, s, entry + size + 1, "environment") : 0;
+}
+
+/* Ours go before theirs. */
 int config_environment(struct ctx *c, struct config *config, char *const *environment)
 {
+    for (char *const *e = environment; *e; e++) {
+        if (strncmp(*e, "QDRANT__", 8) == 0)
+            TRY(take_qdrant(c, config, *e));
+    }
     for (; *environment; environment++) {
         bool found = strncmp(*environment, "KITH_", 5) != 0;
         for (size_t i = 0; i < ARRAY_SIZE(settings) && !found; i++) {
@@ -265,4 +314,7 @@ void config_help(void)
         if (settings[i].flag)
             printf("    --%-14s %s\n", settings[i].flag, settings[i].help);
     }
+    printf("\nall settings, of the file (storage: {path: ...}) and, as KITH_STORAGE_PATH, of the environment:\n\n");
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+        printf("    %-40s %s\n", settings[i].key, settings[i].help);
 }

@@ -9,6 +9,9 @@ struct config {
     char listen[64];
     uint64_t rest_port, grpc_port, milvus_port, metrics_port;
     char api_key[256], alt_api_key[256], read_only_api_key[256];
+    bool enable_tls, verify_clients;
+    char tls_cert[512], tls_key[512], tls_ca_cert[512];
+    uint64_t tls_cert_ttl;
     bool jwt_rbac, jwt_require_access;
     bool audit, audit_reads;
     char audit_dir[512];

@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 #include "net/http.h"
 #include "net/spill.h"
+#include "net/tls.h"
 #include "os/os.h"
 #include "qdrant/dialect.h"
 #include "qdrant/rpc.h"
@@ -31,8 +32,8 @@ static void help(void)
     printf("usage: kith serve [--config FILE] [<options>]\n\n    --%-14s %s\n", "config FILE",
            "settings as YAML; environment and options go before it");
     config_help();
-    printf("\nEvery setting is also an environment variable: service.rest_port is KITH_SERVICE_REST_PORT.\n"
-           "The keys are set there or in the file: service.api_key, service.read_only_api_key.\n");
+    printf("\nSettings of the environment under Qdrant's names, such as QDRANT__SERVICE__API_KEY, are taken where they "
+           "mean something.\n");
 }
 
 static int read_config(struct ctx *c, int argc, char **argv, struct config *config)
@@ -105,10 +106,11 @@ static void *run_listener(void *arg)
 /* ---- the command ---------------------------------------------------------------------------------------------- */
 
 static int listen_on(struct ctx *c, const struct config *config, struct server *server, uint64_t port,
-                     uint32_t threads, struct running *r)
+                     uint32_t threads, struct tls *tls, struct running *r)
 {
     struct http_options o = {.address = config->listen, .port = (uint16_t)port, .body_max = 64 << 20,
-                             .connections_max = 4096, .threads = threads, .handle = serve_handle, .arg = server,
+                             .connections_max = 4096, .threads = threads, .tls = tls, .handle = serve_handle,
+                             .arg = server,
                              .spill_dir = server->spill_dir, .may_spill = serve_may_spill};
 
     TRY(http_start(c, &o, &r->servers[r->count]));
@@ -145,6 +147,20 @@ static int open_audit(struct ctx *c, const struct config *config, struct audit *
                : err_nomem(c);
 }
 
+static int open_tls(struct ctx *c, const struct config *config, struct tls **ret)
+{
+    struct tls_options o = {config->tls_cert, config->tls_key, set_or_null(config->tls_ca_cert),
+                            (uint32_t)config->tls_cert_ttl};
+
+    if (!o.cert[0] || !o.key[0])
+        return err_set(c, KITH_INVALID, "service.enable_tls needs tls.cert and tls.key");
+    if (config->verify_clients && !o.ca)
+        return err_set(c, KITH_INVALID, "service.verify_https_client_certificate needs tls.ca_cert");
+    if (!config->verify_clients)
+        o.ca = NULL;
+    return tls_new(c, &o, ret);
+}
+
 static int serve(struct ctx *c, const struct config *config, kith_db *db)
 {
     bool json = strcmp(config->log_format, "json") == 0 || (strcmp(config->log_format, "auto") == 0 && !isatty(2));
@@ -153,6 +169,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     struct running r = {{0}, 0};
     struct pb_schema schema;
     struct audit audit = {0};
+    struct tls *tls = NULL;
     struct rates rates;
     char *spill_dir = os_path(&c->arena, config->data, "uploads");
     int rc = 0;
@@ -169,6 +186,8 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
                               .version = QDRANT_VERSION, .access_log = config->access_log,
                               .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
     rates_init(&rates);
+    if (rc >= 0 && config->enable_tls)
+        rc = open_tls(c, config, &tls);
     if (rc >= 0 && config->audit)
         rc = open_audit(c, config, &audit);
     server->audit = audit.file ? &audit : NULL;
@@ -178,16 +197,17 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     metrics->access_log = false;
     metrics->rpc = NULL;
     if (rc >= 0 && config->rest_port)
-        rc = listen_on(c, config, server, config->rest_port, MAX(4u, os_cores() * 2), &r);
+        rc = listen_on(c, config, server, config->rest_port, MAX(4u, os_cores() * 2), tls, &r);
     if (rc >= 0 && config->grpc_port)
-        rc = listen_on(c, config, server, config->grpc_port, MAX(4u, os_cores() * 2), &r);
+        rc = listen_on(c, config, server, config->grpc_port, MAX(4u, os_cores() * 2), tls, &r);
     if (rc >= 0 && config->metrics_port)
-        rc = listen_on(c, config, metrics, config->metrics_port, 1, &r);
+        rc = listen_on(c, config, metrics, config->metrics_port, 1, NULL, &r);
     if (rc >= 0 && !r.count)
         rc = err_set(c, KITH_INVALID, "every port is switched off");
     if (rc >= 0) {
-        log_line(json, "info", "kith %s serves %s on %s:%u (Qdrant REST%s%s", kith_version(), config->data,
-                 config->listen, http_port(r.servers[0]), config->grpc_port ? " and gRPC)" : ")",
+        log_line(json, "info", "kith %s serves %s on %s:%u (Qdrant REST%s%s%s", kith_version(), config->data,
+                 config->listen, http_port(r.servers[0]), config->grpc_port ? " and gRPC" : "",
+                 tls ? " over TLS)" : ")",
                  config->api_key[0] ? "" : "; no key is set: loopback only");
         if (strcmp(config->durability, "none") == 0)
             log_line(json, "warn", "durability is none: a crash of the machine may lose acknowledged writes");
@@ -206,6 +226,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
             http_stop(r.servers[i]);
         http_free(r.servers[i]);
     }
+    tls_free(tls);
     if (audit.file)
         audit_close(&audit);
     rates_release(&rates);

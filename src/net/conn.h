@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* libuv needs the full pthread types */
 #endif
 #include "net/http.h"
+#include "net/tls.h"
 #include "os/sync.h"
 
 #include <llhttp.h>
@@ -57,6 +58,9 @@ extern const struct protocol http1, http2;
 struct conn {
     uv_tcp_t tcp;
     uv_write_t write;
+    void (*written)(struct conn *n, int status);
+    struct tls_conn *tls;   /* NULL: plain */
+    atomic_uint queued;     /* writes of the loop on their way: what is sent meanwhile would overtake them (tls) */
     struct http_server *server;
     struct conn *next, *previous; /* all of them */
     struct conn *next_given;
@@ -65,6 +69,7 @@ struct conn {
     const struct protocol *protocol; /* NULL: nothing came yet */
     void *state;            /* the protocol's */
     struct buf first;       /* what came before the protocol was known */
+    struct buf plain;       /* tls: what came, read */
     uv_os_fd_t fd;
     uint64_t active_ms;
     char peer[64];
@@ -74,6 +79,14 @@ struct conn {
 /* On the loop. */
 void conn_close(struct conn *n);
 void conn_reading(struct conn *n, bool on);
+/* `written` (NULL: nobody cares) is called when it is on its way; negative: it could not be begun. */
+int conn_write(struct conn *n, const void *data, size_t size, void (*written)(struct conn *n, int status));
+/* From the thread that has the connection in hand: how many bytes went, or a negative errno. What TLS has made of them
+ * may still be pending, which conn_write sends on (also with nothing to add). */
+int conn_send(struct conn *n, const void *data, size_t size);
+bool conn_pending(struct conn *n);
+/* The same: waits at most `ms`, and appends what came. How many bytes that was. */
+int conn_receive(struct conn *n, struct buf *to, int ms);
 /* From any thread: the loop is to attend to it. */
 void conn_give_back(struct conn *n);
 /* To the pool. */

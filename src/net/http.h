@@ -49,6 +49,7 @@ struct exchange {
 const char *http_header(const struct exchange *x, const char *name); /* NULL if absent */
 
 struct http_server;
+struct tls;
 
 struct http_options {
     const char *address;
@@ -59,6 +60,7 @@ struct http_options {
     /* runs on the pool; must call http_answer once, now or later, from any thread */
     void (*handle)(void *arg, struct exchange *x);
     void *arg;
+    struct tls *tls;        /* NULL: plain; not taken over */
     const char *spill_dir;  /* where bodies go that may be of any size; NULL: nowhere */
     bool (*may_spill)(void *arg, const struct exchange *x); /* on the loop, when the head has come; HTTP/1.1 only */
 };

@@ -106,7 +106,7 @@ static int on_value(llhttp_t *p, const char *at, size_t size)
 
 static void write_plain(struct h1 *h, const char *text)
 {
-    (void)os_send(h->conn->fd, text, strlen(text)); /* a hint: if it does not fit, so be it */
+    (void)conn_send(h->conn, text, strlen(text)); /* a hint: if it does not fit, so be it */
 }
 
 static void make_exchange(struct h1 *h, llhttp_t *p)
@@ -281,20 +281,19 @@ static void answer(struct exchange *x, const struct answer *a)
         end_source(h);
     buf_release(a->body);
     if (!h->out.failed && h->out.size <= SEND_MAX)
-        sent = os_send(h->conn->fd, h->out.data, h->out.size);
+        sent = conn_send(h->conn, h->out.data, h->out.size);
     h->sent = sent > 0 ? (size_t)sent : 0;
     if (!atomic_compare_exchange_strong(&h->stage, &handling, ANSWERED))
         conn_give_back(h->conn);
 }
 
-static void written(uv_write_t *write, int status);
+static void written(struct conn *n, int status);
 
 /* The next part of a body that is made on the way. True: it is being written. */
 static bool write_more(struct h1 *h)
 {
     uint64_t left = h->source.size - h->pulled;
     size_t size;
-    uv_buf_t data;
 
     if (!h->source.pull || !left)
         return false;
@@ -303,8 +302,7 @@ static bool write_more(struct h1 *h)
         return false;
     size = h->source.pull(h->source.arg, h->pulled, h->out.data, (size_t)MIN(left, (uint64_t)PULL_SIZE));
     h->pulled += size;
-    data = uv_buf_init((char *)h->out.data, (unsigned)size);
-    return size > 0 && uv_write(&h->conn->write, (uv_stream_t *)&h->conn->tcp, &data, 1, written) == 0;
+    return size > 0 && conn_write(h->conn, h->out.data, size, written) == 0;
 }
 
 static void answered(struct h1 *h, int status)
@@ -335,23 +333,22 @@ static void answered(struct h1 *h, int status)
     parse_on(h);
 }
 
-static void written(uv_write_t *write, int status)
+static void written(struct conn *n, int status)
 {
-    answered(write->data, status);
+    answered(n->state, status);
 }
 
 /* The request is at its end, and nobody else knows the connection. */
 static void attend(struct conn *n)
 {
     struct h1 *h = n->state;
-    uv_buf_t data = uv_buf_init((char *)h->out.data + h->sent, (unsigned)(h->out.size - h->sent));
+    size_t left = h->out.size - h->sent;
 
-    n->write.data = h;
     if (h->out.failed)
         answered(h, UV_ENOMEM);
-    else if (!data.len)
+    else if (!left && !conn_pending(n))
         answered(h, 0);
-    else if (uv_write(&n->write, (uv_stream_t *)&n->tcp, &data, 1, written) < 0)
+    else if (conn_write(n, h->out.data + h->sent, left, written) < 0)
         answered(h, UV_EIO);
 }
 
@@ -362,7 +359,7 @@ static bool stay(struct h1 *h)
 {
     struct http_server *s = h->conn->server;
     bool plain = h->keep_alive && !h->out.failed && !h->source.pull && !h->spill && h->sent == h->out.size &&
-                 h->out.capacity <= SEND_MAX && h->body.capacity <= BODY_KEPT;
+                 h->out.capacity <= SEND_MAX && h->body.capacity <= BODY_KEPT && !conn_pending(h->conn);
 
     while (plain && !(atomic_load(&h->state) & ATTENTION)) {
         int rc = h->parsed < h->input.size ? take_request(h) : 0;
@@ -371,11 +368,8 @@ static bool stay(struct h1 *h)
         h->input.size = h->parsed = 0;
         h->bad = rc < 0;
         rc = h->bad || atomic_load(&s->idle) * 4 < s->pool_count ? -1
-             : os_receive(h->conn->fd, h->conn->chunk, sizeof h->conn->chunk, STAY_MS);
-        if (rc <= 0)
-            break;
-        buf_put(&h->input, h->conn->chunk, (size_t)rc);
-        if (h->input.failed)
+             : conn_receive(h->conn, &h->input, STAY_MS);
+        if (rc <= 0 || conn_pending(h->conn))
             break;
     }
     return false;

@@ -216,8 +216,8 @@ static bool pump(struct h2 *h2)
         while (h2->out.size < SEND_PART && (size = nghttp2_session_mem_send(h2->session, &data)) > 0)
             buf_put(&h2->out, data, (size_t)size);
         if (!h2->out.size)
-            return false;
-        sent = h2->out.failed ? -1 : os_send(h2->conn->fd, h2->out.data + h2->sent, h2->out.size - h2->sent);
+            return conn_pending(h2->conn);
+        sent = h2->out.failed ? -1 : conn_send(h2->conn, h2->out.data + h2->sent, h2->out.size - h2->sent);
         h2->sent += sent > 0 ? (size_t)sent : 0;
         if (h2->sent < h2->out.size)
             return true;
@@ -338,16 +338,16 @@ static void work(struct job *job)
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
-static void written(uv_write_t *write, int status)
+static void written(struct conn *n, int status)
 {
-    struct h2 *h2 = write->data;
+    struct h2 *h2 = n->state;
 
     os_mutex_lock(&h2->mutex);
     h2->writing = false;
     h2->out.size = h2->sent = 0;
     h2->failed = h2->failed || status < 0;
     os_mutex_unlock(&h2->mutex);
-    http2.attend(h2->conn);
+    http2.attend(n);
 }
 
 /* Sends what threads could not, and closes what is at its end. */
@@ -359,9 +359,8 @@ static void attend(struct conn *n)
     os_mutex_lock(&h2->mutex);
     n->active_ms = uv_now(&n->server->loop);
     if (pump(h2)) {
-        uv_buf_t data = uv_buf_init((char *)h2->out.data + h2->sent, (unsigned)(h2->out.size - h2->sent));
-        n->write.data = h2;
-        h2->writing = !h2->out.failed && uv_write(&n->write, (uv_stream_t *)&n->tcp, &data, 1, written) == 0;
+        h2->writing = !h2->out.failed &&
+                      conn_write(n, h2->out.data + h2->sent, h2->out.size - h2->sent, written) == 0;
         h2->failed = !h2->writing;
     }
     end = n->closing || h2->failed ||

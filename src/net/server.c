@@ -58,6 +58,8 @@ static void conn_free(uv_handle_t *handle)
     if (n->protocol)
         n->protocol->free(n);
     buf_release(&n->first);
+    buf_release(&n->plain);
+    tls_end(n->tls);
     mem_free(n);
     close_wake(s);
 }
@@ -67,8 +69,13 @@ void conn_close(struct conn *n)
     n->closing = true;
     if (n->protocol && n->protocol->busy(n)) /* it comes back */
         return;
-    if (!uv_is_closing((uv_handle_t *)&n->tcp))
-        uv_close((uv_handle_t *)&n->tcp, conn_free);
+    if (uv_is_closing((uv_handle_t *)&n->tcp))
+        return;
+    if (n->tls && !atomic_load(&n->queued)) { /* a courtesy: if it does not fit, so be it */
+        tls_say_goodbye(n->tls);
+        tls_send(n->tls, os_send, n->fd);
+    }
+    uv_close((uv_handle_t *)&n->tcp, conn_free);
 }
 
 void conn_give_back(struct conn *n)
@@ -111,24 +118,140 @@ static void find_protocol(struct conn *n)
     n->protocol->feed(n, n->first.data, n->first.size);
 }
 
+/* What a client said. After it the connection may be in other hands. */
+static void hear(struct conn *n, const void *data, size_t size)
+{
+    if (n->protocol) {
+        n->protocol->feed(n, data, size);
+        return;
+    }
+    buf_put(&n->first, data, size);
+    if (n->first.failed)
+        conn_close(n);
+    else if (n->first.size)
+        find_protocol(n);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *data)
 {
     struct conn *n = stream->data;
+    bool ok;
 
     if (size < 0) {
         conn_close(n);
         return;
     }
     n->active_ms = uv_now(&n->server->loop);
-    if (n->protocol) {
-        n->protocol->feed(n, data->base, (size_t)size);
+    if (!n->tls) {
+        hear(n, data->base, (size_t)size);
         return;
     }
-    buf_put(&n->first, data->base, (size_t)size);
-    if (n->first.failed)
+    n->plain.size = 0;
+    ok = tls_read(n->tls, data->base, (size_t)size, &n->plain);
+    if (tls_pending(n->tls) && conn_write(n, NULL, 0, NULL) < 0)
+        ok = false;
+    if (n->plain.size)
+        hear(n, n->plain.data, n->plain.size);
+    if (!ok)
         conn_close(n);
-    else if (n->first.size)
-        find_protocol(n);
+    else if (n->plain.capacity > 4 * READ_SIZE)
+        buf_release(&n->plain);
+}
+
+/* ---- sending and receiving -------------------------------------------------------------------------------- */
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct conn *n = write->data;
+
+    if (n->written)
+        n->written(n, status);
+}
+
+/* A write of what TLS made. */
+struct sending {
+    uv_write_t write;
+    struct conn *conn;
+    void (*written)(struct conn *n, int status);
+    struct buf data;
+};
+
+static void on_sent(uv_write_t *write, int status)
+{
+    struct sending *s = container_of(write, struct sending, write);
+    struct conn *n = s->conn;
+
+    atomic_fetch_sub(&n->queued, 1);
+    if (s->written)
+        s->written(n, status);
+    buf_release(&s->data);
+    mem_free(s);
+}
+
+static int write_tls(struct conn *n, const void *data, size_t size, void (*written)(struct conn *n, int status))
+{
+    struct sending *s = mem_zalloc(sizeof *s);
+    uv_buf_t part;
+    int rc;
+
+    if (!s || (size && !tls_write(n->tls, data, size))) {
+        mem_free(s);
+        return UV_EIO;
+    }
+    s->conn = n;
+    s->written = written;
+    tls_take(n->tls, &s->data);
+    part = uv_buf_init((char *)s->data.data, (unsigned)s->data.size);
+    atomic_fetch_add(&n->queued, 1);
+    rc = s->data.failed ? UV_ENOMEM : uv_write(&s->write, (uv_stream_t *)&n->tcp, &part, 1, on_sent);
+    if (rc < 0) {
+        atomic_fetch_sub(&n->queued, 1);
+        buf_release(&s->data);
+        mem_free(s);
+    }
+    return rc;
+}
+
+int conn_write(struct conn *n, const void *data, size_t size, void (*written)(struct conn *n, int status))
+{
+    uv_buf_t part = uv_buf_init((char *)(uintptr_t)data, (unsigned)size);
+
+    if (n->tls)
+        return write_tls(n, data, size, written);
+    n->write.data = n;
+    n->written = written;
+    return uv_write(&n->write, (uv_stream_t *)&n->tcp, &part, 1, on_written);
+}
+
+int conn_send(struct conn *n, const void *data, size_t size)
+{
+    if (!n->tls)
+        return os_send(n->fd, data, size);
+    if (atomic_load(&n->queued) || tls_pending(n->tls))
+        return 0;
+    if (!tls_write(n->tls, data, size))
+        return -1;
+    tls_send(n->tls, os_send, n->fd);
+    return (int)size;
+}
+
+bool conn_pending(struct conn *n)
+{
+    return n->tls && tls_pending(n->tls);
+}
+
+int conn_receive(struct conn *n, struct buf *to, int ms)
+{
+    size_t before = to->size;
+    int rc = os_receive(n->fd, n->chunk, sizeof n->chunk, ms);
+
+    if (rc <= 0)
+        return rc;
+    if (!n->tls)
+        buf_put(to, n->chunk, (size_t)rc);
+    else if (!tls_read(n->tls, n->chunk, (size_t)rc, to))
+        return -1;
+    return to->failed ? -1 : (int)(to->size - before);
 }
 
 void conn_reading(struct conn *n, bool on)
@@ -160,7 +283,8 @@ static void on_connection(uv_stream_t *listener, int status)
     s->conns = n;
     s->conns_count++;
     n->active_ms = uv_now(&s->loop);
-    if (uv_accept(listener, (uv_stream_t *)&n->tcp) < 0 || s->conns_count > s->options.connections_max) {
+    if (uv_accept(listener, (uv_stream_t *)&n->tcp) < 0 || s->conns_count > s->options.connections_max ||
+        (s->options.tls && !(n->tls = tls_accept(s->options.tls)))) {
         conn_close(n);
         return;
     }

@@ -228,7 +228,16 @@ static const char *index_name(kith_index_kind kind)
     return names[kind];
 }
 
-/* The dense ones, or the sparse ones, by name; a dense one without a name stands alone. */
+static size_t dense_count(const kith_schema *schema)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < schema->vectors_count; i++)
+        n += schema->vectors[i].element != KITH_SPARSE;
+    return n;
+}
+
+/* The dense ones, or the sparse ones, by name; an only dense one without a name is not named. */
 static void put_vectors_config(struct call *call, const kith_schema *schema, bool sparse)
 {
     struct buf *out = &call->out;
@@ -238,7 +247,7 @@ static void put_vectors_config(struct call *call, const kith_schema *schema, boo
         const kith_vector_params *v = &schema->vectors[i];
         if ((v->element == KITH_SPARSE) != sparse)
             continue;
-        if (!v->name[0]) {
+        if (!v->name[0] && dense_count(schema) == 1) {
             buf_text(out, config_of(call, v));
             return;
         }

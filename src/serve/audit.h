@@ -1,5 +1,5 @@
-/* audit.h - who asked for what, and whether they got it: lines of JSON in files that are bounded in size and number. Never
- * what a request held. */
+/* audit.h - who asked for what, and whether they got it: lines of JSON in files that are bounded in size and number.
+ * Never what a request held. */
 #ifndef SERVE_AUDIT_H
 #define SERVE_AUDIT_H
 

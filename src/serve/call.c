@@ -254,7 +254,8 @@ static int permit(struct call *call, const char **ret_why)
 {
     if (allows(call, call->route->privilege, collection_of(call)))
         return 0;
-    *ret_why = call->caller.scope == READER ? "Forbidden: this key may only read" : "Forbidden: not allowed by this token";
+    *ret_why = call->caller.scope == READER ? "Forbidden: this key may only read"
+                                            : "Forbidden: not allowed by this token";
     return 403;
 }
 

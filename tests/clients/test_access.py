@@ -166,6 +166,13 @@ def test_tokens_can_be_off_and_narrow(tmp_path):
     s.stop()
 
 
+def test_settings_under_the_peers_names(tmp_path):
+    s = Server(tmp_path / "kith", {"QDRANT__SERVICE__API_KEY": KEY, "QDRANT__SERVICE__HOST": "127.0.0.1", "QDRANT__CLUSTER__ENABLED": "false",
+                                   "QDRANT__SERVICE__READ_ONLY_API_KEY": "theirs", "KITH_SERVICE_READ_ONLY_API_KEY": "ours"}).start()
+    assert [call(s, "GET", "/collections", k) for k in (None, KEY, "ours", "theirs")] == [401, 200, 200, 401]
+    s.stop()
+
+
 def lines(path):
     return [json.loads(x) for x in open(path)]
 

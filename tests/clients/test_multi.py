@@ -71,6 +71,15 @@ def test_config_comes_back(place):
     assert c.query_points("config2", query=[[1, 1, 0, 0], [0, 2, 0, 0]], using="late").points[0].score == 3
 
 
+def test_beside_one_without_a_name(place):
+    server, transport = place
+    c = server.client(transport)
+    for order in ({"": 4, "many": 2}, {"many": 2, "": 4}):  # the configuration was no JSON when the unnamed one came second
+        c.recreate_collection("beside", vectors_config={name: m.VectorParams(size=size, distance="Dot") for name, size in order.items()})
+        shown = c.get_collection("beside").config.params.vectors
+        assert {name: v.size for name, v in shown.items()} == order
+
+
 def test_one_is_a_list_of_one(place):
     server, transport = place
     c = server.client(transport)
