@@ -199,6 +199,7 @@ typedef struct kith_text {
     bool fold;            /* letters lose their marks: cafe for café */
     const char *stem;     /* the language whose endings are cut off (Snowball's name: "english", ...); NULL: none */
     const char *stops;    /* words that are left out, between spaces, as they are after folding and in small letters */
+    bool scored;          /* a text index: queries of kind text may score by it */
 } kith_text;
 
 /* A field of the document: declared (its type is checked on every write), indexed, or both. */
@@ -371,7 +372,9 @@ typedef enum kith_query_kind {
                               was, teach: with `feedback` a, b, c */
     KITH_QUERY_FUSION,     /* of the prefetches, by `fusion` */
     KITH_QUERY_SAMPLE,     /* at random, each once */
-    KITH_QUERY_FORMULA     /* of the prefetches: what `formula` makes of scores and documents, the higher the better */
+    KITH_QUERY_FORMULA,    /* of the prefetches: what `formula` makes of scores and documents, the higher the better */
+    KITH_QUERY_TEXT        /* by the words of `text` at `text_path`, which needs a text index that is scored: BM25, counted
+                              over all live points or those of `idf_corpus`; points with none of the words are not found */
 } kith_query_kind;
 
 typedef enum kith_expr_kind {
@@ -487,6 +490,12 @@ typedef struct kith_query {
     kith_fusion fusion;
     uint32_t rrf_k;            /* 0: 2 */
     const kith_expr *formula;
+    const char *text_path, *text;
+    uint32_t text_size;
+    struct {
+        bool given;            /* else k 1.2, b 0.75 */
+        float k, b;            /* not below 0; 0 to 1 */
+    } bm25;
     const struct kith_query *prefetch; /* whose results this query orders anew; filters hold for those below too */
     size_t prefetch_count;
 } kith_query;

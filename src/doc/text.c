@@ -309,14 +309,15 @@ bool text_same(const kith_text *a, const kith_text *b)
            a->fold == b->fold && same_string(a->stem, b->stem) && same_string(a->stops, b->stops);
 }
 
-enum { KEEP_CASE = 1, FOLD = 2, STRINGS = 4 }; /* the first release wrote 0 or 1 */
+enum { KEEP_CASE = 1, FOLD = 2, STRINGS = 4, SCORED = 8 }; /* the first release wrote 0 or 1 */
 
 void text_encode(const kith_text *how, struct buf *out)
 {
     bool strings = how->stem || how->stops;
 
     buf_u8(out, (uint8_t)how->tokens);
-    buf_u8(out, (uint8_t)((how->keep_case ? KEEP_CASE : 0) | (how->fold ? FOLD : 0) | (strings ? STRINGS : 0)));
+    buf_u8(out, (uint8_t)((how->keep_case ? KEEP_CASE : 0) | (how->fold ? FOLD : 0) | (strings ? STRINGS : 0) |
+                          (how->scored ? SCORED : 0)));
     buf_varint(out, how->least);
     buf_varint(out, how->most);
     if (strings) {
@@ -333,6 +334,7 @@ bool text_decode(struct reader *r, struct arena *a, kith_text *to)
     flags = read_u8(r);
     to->keep_case = flags & KEEP_CASE;
     to->fold = flags & FOLD;
+    to->scored = flags & SCORED;
     to->least = (uint32_t)read_varint(r);
     to->most = (uint32_t)read_varint(r);
     if (flags & STRINGS) {

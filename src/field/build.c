@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "field/field.h"
 #include "field/keys.h"
+#include "field/scores.h"
 
 #include <stdlib.h>
 
@@ -171,17 +172,36 @@ static void put_flag_bits(const struct field_builder *b, uint32_t rows, uint8_t 
     }
 }
 
-int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, struct buf *out)
+/* Words of each row: all of them, the same ones too. */
+static int put_scores(struct ctx *c, const struct field_builder *b, uint32_t rows, const struct buf *starts,
+                      const struct buf *list, const struct buf *times, struct buf *out)
+{
+    const struct entry *e = (const struct entry *)(const void *)b->entries.data;
+    uint32_t *lengths = mem_zalloc(MAX(rows, 1u) * sizeof *lengths);
+    int rc;
+
+    if (!lengths)
+        return err_nomem(c);
+    for (size_t i = 0; i < b->entries.size / sizeof *e; i++)
+        lengths[e[i].row]++;
+    rc = field_scores_build(c, (const uint32_t *)(const void *)starts->data, (uint32_t)(starts->size / 4 - 1),
+                            (const uint32_t *)(const void *)list->data, times->data, rows, lengths, out);
+    mem_free(lengths);
+    return rc;
+}
+
+int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, struct buf *out, struct buf *scores)
 {
     struct entry *e = (struct entry *)(void *)b->entries.data;
     size_t n = b->entries.size / sizeof *e, keys = 0, kept = 0;
-    struct buf starts, list, texts;
+    struct buf starts, list, texts, times;
     uint32_t key_size = b->kind == KITH_INDEX_UUID ? 16 : 8;
     int rc;
 
     buf_init(&starts);
     buf_init(&list);
     buf_init(&texts);
+    buf_init(&times);
     if (n && field_has_texts(b->kind))
         sort_strings(e, n, b->text.data);
     else if (n)
@@ -192,8 +212,11 @@ int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, 
     buf_zero(out, 16); /* keys, unused, entries */
     for (size_t i = 0; i < n; i++) {
         bool fresh = i == 0 || !same_key(b, &e[i - 1], &e[i]);
-        if (!fresh && e[i].row == e[i - 1].row)
+        if (!fresh && e[i].row == e[i - 1].row) {
+            if (!times.failed && times.data[kept - 1] < TIMES_MAX)
+                times.data[kept - 1]++;
             continue;
+        }
         if (fresh) {
             keys++;
             buf_u32(&starts, (uint32_t)kept);
@@ -205,6 +228,7 @@ int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, 
             }
         }
         buf_u32(&list, e[i].row);
+        buf_u8(&times, 1);
         kept++;
     }
     buf_u32(&starts, (uint32_t)kept);
@@ -218,7 +242,9 @@ int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, 
     put_flag_bits(b, rows, ROW_NOT_EMPTY, true, out);
     put_flag_bits(b, rows, ROW_NULL, false, out);
     buf_put(out, texts.data, texts.size);
-    rc = out->failed || starts.failed || list.failed || texts.failed ? err_nomem(c) : 0;
+    rc = out->failed || starts.failed || list.failed || texts.failed || times.failed ? err_nomem(c) : 0;
+    if (rc == 0 && b->f->def.text.scored && b->kind == KITH_INDEX_TEXT)
+        rc = put_scores(c, b, rows, &starts, &list, &times, scores);
     if (rc == 0) {
         uint32_t count = (uint32_t)keys;
         uint64_t entries = kept;
@@ -228,5 +254,6 @@ int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, 
     buf_release(&starts);
     buf_release(&list);
     buf_release(&texts);
+    buf_release(&times);
     return rc;
 }

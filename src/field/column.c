@@ -447,3 +447,42 @@ int column_match(struct ctx *c, const struct column *x, const struct pred *p, st
     find_rows(&a, &hits, sure, maybe);
     return 1;
 }
+
+/* ---- readers: words and how often ------------------------------------------------------------------------------ */
+
+void column_words(const struct column *x, const struct bytes *words, uint32_t count, uint32_t *ret_keys)
+{
+    uint32_t keys = atomic_load_explicit(&((struct column *)(uintptr_t)x)->keys_count, memory_order_acquire);
+    uint32_t hashes[64];
+
+    for (uint32_t at = 0; at < count; at += ARRAY_SIZE(hashes)) { /* so many at a time */
+        uint32_t n = MIN(count - at, (uint32_t)ARRAY_SIZE(hashes));
+        for (uint32_t i = 0; i < n; i++) {
+            hashes[i] = (uint32_t)hash_bytes(words[at + i].data, words[at + i].size, 0);
+            ret_keys[at + i] = UINT32_MAX;
+        }
+        for (uint32_t k = 0; k < keys; k++) {
+            const struct column_key *key = key_at(x, k);
+            for (uint32_t i = 0; i < n; i++) {
+                if (key->hash == hashes[i] && is_text(key, words[at + i]))
+                    ret_keys[at + i] = k;
+            }
+        }
+    }
+}
+
+uint32_t column_times(const struct column *x, row_id row, const uint32_t *keys, uint32_t count, uint32_t *ret_times)
+{
+    const struct column_row *r = chunks_at(&x->rows, sizeof *r, row);
+    uint32_t n = r->key == NO_KEY ? 0 : 1, start = r->key & ~SEVERAL;
+
+    memset(ret_times, 0, count * sizeof *ret_times);
+    if (n && r->key & SEVERAL)
+        n = *(const uint32_t *)chunks_at(&x->lists, sizeof n, start);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t key = r->key & SEVERAL ? *(const uint32_t *)chunks_at(&x->lists, sizeof n, start + 1 + i) : r->key;
+        for (uint32_t j = 0; j < count; j++)
+            ret_times[j] += keys[j] == key;
+    }
+    return n;
+}

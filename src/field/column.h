@@ -20,4 +20,9 @@ uint64_t column_bytes(const struct column *x);
 /* As field_match, of the first sure->size rows. A negative code: no memory. 1: answered, 0: it cannot. */
 int column_match(struct ctx *c, const struct column *x, const struct pred *p, struct bits *sure, struct bits *maybe);
 
+/* Of words, for scores: the numbers of these keys, UINT32_MAX where there is none (yet). */
+void column_words(const struct column *x, const struct bytes *words, uint32_t count, uint32_t *ret_keys);
+/* How often each of the keys stands in a row; how many words it has. */
+uint32_t column_times(const struct column *x, row_id row, const uint32_t *keys, uint32_t count, uint32_t *ret_times);
+
 #endif

@@ -2,6 +2,7 @@
 #include "doc/geo.h"
 #include "field/field.h"
 #include "field/keys.h"
+#include "field/scores.h"
 
 #include "base/ctx.h"
 #include "base/id.h"
@@ -384,7 +385,7 @@ static bool has_row(const struct field_index *x, uint32_t key, uint32_t row)
     return low < x->starts[key + 1] && x->row_list[low] == row;
 }
 
-static uint32_t word_key(const struct field_index *x, struct bytes word)
+uint32_t field_word(const struct field_index *x, struct bytes word)
 {
     uint32_t key = lower_text(x, (const char *)word.data, word.size);
 
@@ -397,7 +398,7 @@ static void match_all_words(const struct field_index *x, const struct pred *p, s
     uint32_t rarest = 0, fewest = UINT32_MAX;
 
     for (uint32_t i = 0; i < p->words_count; i++) {
-        uint32_t key = word_key(x, p->words[i]);
+        uint32_t key = field_word(x, p->words[i]);
         uint32_t rows = key == UINT32_MAX ? 0 : x->starts[key + 1] - x->starts[key];
         if (!rows)
             return;
@@ -409,7 +410,7 @@ static void match_all_words(const struct field_index *x, const struct pred *p, s
     for (uint32_t i = x->starts[rarest]; i < x->starts[rarest] + fewest; i++) {
         bool all = true;
         for (uint32_t j = 0; j < p->words_count && all; j++)
-            all = has_row(x, word_key(x, p->words[j]), x->row_list[i]);
+            all = has_row(x, field_word(x, p->words[j]), x->row_list[i]);
         if (all)
             bits_set(out, x->row_list[i]);
     }
@@ -426,7 +427,7 @@ static bool match_words(const struct field_index *x, const struct pred *p, struc
         return true;
     }
     for (uint32_t i = 0; i < p->words_count; i++) {
-        uint32_t key = word_key(x, p->words[i]);
+        uint32_t key = field_word(x, p->words[i]);
         if (key != UINT32_MAX)
             set_rows(x, key, sure);
     }

@@ -13,8 +13,8 @@ int field_builder_new(struct ctx *c, const struct schema_field *f, struct field_
 void field_builder_free(struct field_builder *b); /* NULL is fine */
 /* Rows in ascending order, each once. */
 int field_builder_add(struct ctx *c, struct field_builder *b, row_id row, struct val doc);
-/* The section's bytes (docs/format/field.md). */
-int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, struct buf *out);
+/* The section's bytes (docs/format/field.md); and, of words that are scored, those of the other one (scores.h). */
+int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, struct buf *out, struct buf *scores);
 
 struct field_index {
     kith_index_kind kind;

@@ -108,7 +108,7 @@ static struct posting_term *term_of(struct building *b, uint32_t dim)
     while (b->table[at] && b->terms[b->table[at] - 1].dim != dim)
         at = (at + 1) & (b->table_size - 1);
     if (!b->table[at]) {
-        b->terms[b->terms_count] = (struct posting_term){.dim = dim, .max = -INFINITY, .min = INFINITY};
+        b->terms[b->terms_count] = (struct posting_term){.dim = dim};
         b->table[at] = ++b->terms_count;
     }
     return &b->terms[b->table[at] - 1];
@@ -137,11 +137,10 @@ static int count_entry(struct building *b, uint32_t row, uint32_t dim, float val
     struct posting_term *t = term_of(b, dim);
 
     UNUSED(row);
+    UNUSED(value);
     if (!t)
         return KITH_NOMEM;
     t->count++;
-    t->max = fmaxf(t->max, value);
-    t->min = fminf(t->min, value);
     b->entries++;
     return 0;
 }
@@ -216,24 +215,36 @@ static uint8_t impact_of(float value, float max)
     return (uint8_t)fminf(255, fmaxf(0, x));
 }
 
+void posting_term_finish(struct posting_term *t, const float *values, uint8_t *ret_impacts)
+{
+    float heap[100];
+
+    t->max = -INFINITY;
+    t->min = INFINITY;
+    for (uint32_t i = 0; i < t->count; i++) {
+        t->max = fmaxf(t->max, values[i]);
+        t->min = fminf(t->min, values[i]);
+    }
+    t->tenth = nth_largest(values, t->count, 10, heap);
+    t->hundredth = nth_largest(values, t->count, 100, heap);
+    for (uint32_t i = 0; i < t->count; i++)
+        ret_impacts[i] = impact_of(values[i], t->max);
+}
+
 static int write_out(struct building *b, struct buf *out)
 {
     struct postings_head head = {b->terms_count, b->have, b->entries};
-    float heap[100];
+    uint8_t *impacts = mem_alloc((size_t)MAX(b->entries, (uint64_t)1));
 
-    for (uint32_t i = 0; i < b->terms_count; i++) {
-        struct posting_term *t = &b->terms[i];
-        t->tenth = nth_largest(b->values + t->start, t->count, 10, heap);
-        t->hundredth = nth_largest(b->values + t->start, t->count, 100, heap);
-    }
+    if (!impacts)
+        return err_nomem(b->c);
+    for (uint32_t i = 0; i < b->terms_count; i++)
+        posting_term_finish(&b->terms[i], b->values + b->terms[i].start, impacts + b->terms[i].start);
     buf_put(out, &head, sizeof head);
     buf_put(out, b->terms, b->terms_count * sizeof *b->terms);
     buf_put(out, b->rows, b->entries * sizeof *b->rows);
-    for (uint32_t i = 0; i < b->terms_count; i++) {
-        const struct posting_term *t = &b->terms[i];
-        for (uint32_t j = 0; j < t->count; j++)
-            buf_u8(out, impact_of(b->values[t->start + j], t->max));
-    }
+    buf_put(out, impacts, b->entries);
+    mem_free(impacts);
     return out->failed ? err_nomem(b->c) : 0;
 }
 

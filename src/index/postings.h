@@ -39,6 +39,9 @@ bool postings_open(struct bytes data, uint32_t rows, struct postings *ret_postin
 /* NULL: no row has it */
 const struct posting_term *postings_term(const struct postings *p, uint32_t dim);
 
+/* Given its count: the rest of a term whose values these are, and their impacts. */
+void posting_term_finish(struct posting_term *t, const float *values, uint8_t *ret_impacts);
+
 /* Writes them to memory: `vector` gives the kept form of a row's vector, or NULL. */
 struct postings_source {
     uint32_t rows;
@@ -54,6 +57,7 @@ struct postings_search {
     const struct bits *allow; /* NULL: every row is */
     uint32_t rows, k;
     float slack; /* 0: exact; to 1 */
+    float excess; /* weights may be so many times too high; 0: they are not */
     int (*take)(void *arg, uint32_t row, float *bar);
     void *arg;
     /* out */

@@ -96,7 +96,7 @@ static float first_bar(const struct searching *g)
         return 0;
     for (uint32_t i = 0; i < g->count; i++)
         bar = fmax(bar, g->terms[i].best[g->s->k > 10]);
-    return (float)(bar * (1 - 1e-6));
+    return (float)(bar * (1 - 1e-6) / fmax(1, (double)g->s->excess));
 }
 
 /* As many of the least terms as cannot reach a share of the bar together: rows of the others would else all be

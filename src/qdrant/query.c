@@ -368,13 +368,49 @@ static bool read_sample(struct call *call, yyjson_val *v, const struct lookup *l
     return yyjson_equals_str(v, "random") || read_fail(call, "sample: expected random");
 }
 
+static bool read_number(struct call *call, yyjson_val *v, const char *what, float otherwise, float *ret)
+{
+    *ret = v ? (float)yyjson_get_num(v) : otherwise;
+    return !v || yyjson_is_num(v) || read_fail(call, "%s: expected a number", what);
+}
+
+/* A text, or {"query": text, "scoring": {"bm25": {k, b}}}; `using` is the field. Messages have bm25 beside the query. */
+static bool read_text(struct call *call, yyjson_val *v, const struct lookup *lookup, kith_query *q)
+{
+    yyjson_val *text = yyjson_is_obj(v) ? yyjson_obj_get(v, "query") : v, *scoring = field_of(v, "scoring", NULL);
+    yyjson_val *bm25 = field_of(scoring ? scoring : v, "bm25", NULL);
+
+    UNUSED(lookup);
+    q->kind = KITH_QUERY_TEXT;
+    if (!yyjson_is_str(text))
+        return read_fail(call, "text: expected a text, or {\"query\": text, \"scoring\": {\"bm25\": {\"k\", \"b\"}}}");
+    if (scoring && !yyjson_is_obj(bm25))
+        return read_fail(call, "text.scoring: expected {\"bm25\": {\"k\", \"b\"}}");
+    if (!q->using_vector[0]) {
+        call_fail(call, 400, "Bad request: A text query needs `using`: the payload field whose text index scores");
+        return false;
+    }
+    q->text_path = q->using_vector;
+    q->text = yyjson_get_str(text);
+    q->text_size = (uint32_t)yyjson_get_len(text);
+    q->bm25.given = bm25 != NULL;
+    if (!read_number(call, field_of(bm25, "k", NULL), "text.scoring.bm25.k", 1.2f, &q->bm25.k) ||
+        !read_number(call, field_of(bm25, "b", NULL), "text.scoring.bm25.b", 0.75f, &q->bm25.b))
+        return false;
+    if (q->bm25.k < 0)
+        return read_invalid(call, "text.scoring.bm25.k: value %g invalid, must be 0.0 or larger", (double)q->bm25.k);
+    if (q->bm25.b < 0 || q->bm25.b > 1)
+        return read_invalid(call, "text.scoring.bm25.b: value %g invalid, must be from 0.0 to 1.0", (double)q->bm25.b);
+    return true;
+}
+
 static const struct {
     const char *name;
     bool (*read)(struct call *call, yyjson_val *v, const struct lookup *lookup, kith_query *q);
 } kinds[] = {
     {"recommend", read_recommend}, {"discover", read_discover}, {"context", read_context},
     {"relevance_feedback", read_feedback}, {"order_by", read_order_by}, {"fusion", read_fusion}, {"rrf", read_rrf},
-    {"sample", read_sample},
+    {"sample", read_sample}, {"text", read_text},
 };
 
 static bool read_kind(struct call *call, yyjson_val *query, const struct lookup *lookup, kith_query *q)
@@ -393,8 +429,6 @@ static bool read_kind(struct call *call, yyjson_val *query, const struct lookup 
         if (v)
             return kinds[i].read(call, v, lookup, q);
     }
-    if (yyjson_obj_get(query, "text"))
-        return read_fail(call, "query: text is not supported yet");
     return read_fail(call, "query: expected a vector, a point id, or an object with one kind of query");
 }
 

@@ -114,6 +114,14 @@ static bool read_stops(struct call *call, yyjson_val *v, kith_text *to)
     return ok;
 }
 
+/* true, or {"type": "bm25"} */
+static bool read_scoring(struct call *call, yyjson_val *v, kith_text *to)
+{
+    to->scored = yyjson_is_true(v) || yyjson_equals_str(yyjson_obj_get(v, "type"), "bm25");
+    return !v || to->scored || yyjson_is_false(v) ||
+           read_fail(call, "scoring: expected a boolean or {\"type\": \"bm25\"}");
+}
+
 bool text_read(struct call *call, yyjson_val *v, bool of_model, kith_text *to)
 {
     uint64_t least, most;
@@ -129,10 +137,8 @@ bool text_read(struct call *call, yyjson_val *v, bool of_model, kith_text *to)
     to->keep_case = !lower;
     to->least = (uint32_t)MIN(least, (uint64_t)UINT32_MAX);
     to->most = (uint32_t)MIN(most, (uint64_t)UINT32_MAX);
-    if (!of_model && field_of(v, "scoring", NULL)) {
-        call_fail(call, 400, "Bad request: text index: scoring is not supported yet");
+    if (!of_model && !read_scoring(call, field_of(v, "scoring", NULL), to))
         return false;
-    }
     if (!read_stops(call, field_of(v, "stopwords", NULL), to) || !read_stemmer(call, field_of(v, "stemmer", NULL), to))
         return false;
     if (!text_problem(to))

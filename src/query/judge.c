@@ -90,7 +90,7 @@ static double score(const struct judge *j, const void *kept)
             sum += j->taught[i] * similarity(j, &j->positive[i], kept);
         return sum;
     case KITH_QUERY_SCROLL: case KITH_QUERY_NEAREST: case KITH_QUERY_ORDER_BY: case KITH_QUERY_FUSION:
-    case KITH_QUERY_SAMPLE: case KITH_QUERY_FORMULA:
+    case KITH_QUERY_SAMPLE: case KITH_QUERY_FORMULA: case KITH_QUERY_TEXT:
         break;
     }
     return 0;

@@ -208,6 +208,17 @@ static void find_overlaid(const struct segment *s, lsn v, struct bits *out)
     }
 }
 
+int query_overlaid(struct ctx *c, const struct segment *s, lsn v, uint32_t rows, struct bits *ret_rows, bool *ret_any)
+{
+    *ret_any = atomic_load(&((struct segment *)(uintptr_t)s)->overlaid_count) > 0;
+    if (!*ret_any)
+        return 0;
+    if (bits_new(&c->arena, rows, ret_rows) < 0)
+        return err_nomem(c);
+    find_overlaid(s, v, ret_rows);
+    return 0;
+}
+
 int query_few(struct ctx *c, const struct snapshot *snap, size_t segment, const struct pred *p, uint32_t most,
               struct row_set *ret_rows)
 {
@@ -255,12 +266,7 @@ int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const
     *ret_all = false;
     if (bits_new(&c->arena, live.size, &mask) < 0)
         return err_nomem(c);
-    if (atomic_load(&s->overlaid_count)) {
-        if (bits_new(&c->arena, live.size, &m.overlaid) < 0)
-            return err_nomem(c);
-        m.any_overlaid = true;
-        find_overlaid(s, snap->v, &m.overlaid);
-    }
+    TRY(query_overlaid(c, s, snap->v, live.size, &m.overlaid, &m.any_overlaid));
     rc = eval(&m, p, &live, &mask);
     doc_room_release(&m.room);
     *ret_mask = mask;

@@ -48,6 +48,8 @@ int query_count(struct ctx *c, const struct runner *r, const kith_filter *f, uin
 /* Segment and row of a point; false if it is not there. */
 bool query_find(const struct snapshot *snap, const kith_id *id, size_t *ret_segment, row_id *ret_row);
 
+/* Rows whose document is newer than the field indexes; `ret_any`: there are some. */
+int query_overlaid(struct ctx *c, const struct segment *s, lsn v, uint32_t rows, struct bits *ret_rows, bool *ret_any);
 /* Rows of one segment that are visible and satisfy `p`. `ret_all`: every row does. */
 int query_mask(struct ctx *c, const struct snapshot *snap, size_t segment, const struct pred *p,
                struct bits *ret_mask, bool *ret_all);

@@ -311,7 +311,7 @@ int hits_fetch(struct ctx *c, const struct snapshot *snap, const struct hit_ref 
 /* Limits filled in. */
 int query_check(struct ctx *c, kith_query *q)
 {
-    if (q->kind > KITH_QUERY_FORMULA)
+    if (q->kind > KITH_QUERY_TEXT)
         return err_set(c, KITH_INVALID, "query: unknown kind %d", (int)q->kind);
     if (q->target_recall < 0 || q->target_recall > 0.999f || (q->target_recall > 0 && q->target_recall < 0.5f))
         return err_set(c, KITH_INVALID, "target_recall %g: expected 0, or 0.5 to 0.999", (double)q->target_recall);

@@ -169,7 +169,7 @@ static int vector_of(struct tree *t, const kith_query *q, const struct schema_ve
 
 /* ---- leaves ------------------------------------------------------------------------------------------------------ */
 
-static void note_put(struct buf *b, const struct segment *s, const struct plan_note *n)
+void tree_note(struct buf *b, const struct segment *s, const struct plan_note *n)
 {
     buf_printf(b, "%s{\"segment\":%llu,\"growing\":%s,\"strategy\":\"%s\",\"rows\":%u,\"matches\":%u,\"ef\":%u,"
                   "\"distances\":%u,\"hops\":%u,\"entries\":%llu,\"recall\":%.3f}",
@@ -189,7 +189,7 @@ int tree_nearest(struct tree *t, const kith_query *q, const struct schema_vector
         TRY(v->element == KITH_SPARSE ? sparse_segment(t->c, t->r, q, v, target, i, p, leave_out, hits, &note)
                                       : nearest_segment(t->c, t->r, q, v, target, i, p, leave_out, hits, &note));
         if (t->explain)
-            note_put(t->explain, t->r->snap->segments[i], &note);
+            tree_note(t->explain, t->r->snap->segments[i], &note);
     }
     return 0;
 }
@@ -272,6 +272,8 @@ static int leaf(struct tree *t, const kith_query *q, const struct pred *p, size_
     case KITH_QUERY_RECOMMEND: case KITH_QUERY_DISCOVER: case KITH_QUERY_CONTEXT: case KITH_QUERY_FEEDBACK:
         TRY(vector_of(t, q, &v));
         return judge_run(t, q, v, p, NULL, hits);
+    case KITH_QUERY_TEXT:
+        return text_run(t, q, p, NULL, want, hits);
     case KITH_QUERY_FUSION: case KITH_QUERY_FORMULA:
         break;
     }
@@ -365,6 +367,8 @@ static int above(struct tree *t, const kith_query *q, const struct hit_list *lis
     case KITH_QUERY_RECOMMEND: case KITH_QUERY_DISCOVER: case KITH_QUERY_CONTEXT: case KITH_QUERY_FEEDBACK:
         TRY(vector_of(t, q, &v));
         return judge_run(t, q, v, NULL, &candidates, hits);
+    case KITH_QUERY_TEXT:
+        return text_run(t, q, NULL, &candidates, want, hits);
     case KITH_QUERY_SCROLL: case KITH_QUERY_FUSION:
         break;
     }

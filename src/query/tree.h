@@ -23,6 +23,8 @@ int tree_nearest(struct tree *t, const kith_query *q, const struct schema_vector
                  const struct pred *p, struct hit_list *hits);
 /* Sorts by distance and id, and drops what is excluded, and all but the first `most`. */
 int tree_settle(struct tree *t, struct hit_list *hits, size_t most);
+/* How one segment was searched, for who asked. */
+void tree_note(struct buf *b, const struct segment *s, const struct plan_note *n);
 /* The vector of a hit; NULL: it has none. */
 int tree_vector(struct tree *t, const struct hit_ref *hit, const struct schema_vector *v, const void **ret_kept);
 
@@ -36,6 +38,9 @@ int formula_run(struct tree *t, const kith_query *q, const struct hit_list *list
                 struct hit_list *hits);
 /* The score of a hit of `below` as users see it. */
 double fuse_shown(const struct tree *t, const kith_query *below, float distance);
+/* text.c: by the words at a path. With `given`, those candidates; else all that match. */
+int text_run(struct tree *t, const kith_query *q, const struct pred *p, const struct hit_list *given, size_t want,
+             struct hit_list *hits);
 /* mmr.c: reorders hits that are nearest first. */
 int mmr(struct tree *t, const kith_query *q, const struct schema_vector *v, struct hit_list *hits, size_t want);
 

@@ -282,6 +282,13 @@ static const struct field_index *grow_field(const struct segment *s, uint32_t fi
     return NULL;
 }
 
+static const struct field_scores *grow_scores(const struct segment *s, uint32_t field_id)
+{
+    UNUSED(s);
+    UNUSED(field_id);
+    return NULL;
+}
+
 /* ---- the writer's part ---------------------------------------------------------------------------- */
 
 static int grow_mark_dead(struct segment *s, row_id row, lsn at)
@@ -399,6 +406,7 @@ static const struct segment_ops grow_ops = {
     .postings = grow_postings,
     .live_postings = grow_live_postings,
     .field = grow_field,
+    .scores = grow_scores,
     .column = grow_column,
     .uses = grow_uses,
     .mark_dead = grow_mark_dead,

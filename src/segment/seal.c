@@ -334,15 +334,19 @@ static int write_doc_sections(struct sealing *z, struct doc_blocks *d, struct fi
 static int write_fields(struct sealing *z, struct field_builder **fields)
 {
     for (size_t i = 0; i < z->schema->fields_count; i++) {
-        struct buf out;
+        struct buf out, scores;
         int rc;
         if (!fields[i])
             continue;
         buf_init(&out);
-        rc = field_builder_finish(z->c, fields[i], z->count, &out);
+        buf_init(&scores);
+        rc = field_builder_finish(z->c, fields[i], z->count, &out, &scores);
         if (rc >= 0)
             rc = pack_put(z->c, z->w, PACK_FIELD, z->schema->fields[i].id, z->owner, out.data, out.size);
+        if (rc >= 0 && scores.size)
+            rc = pack_put(z->c, z->w, PACK_SCORES, z->schema->fields[i].id, z->owner, scores.data, scores.size);
         buf_release(&out);
+        buf_release(&scores);
         TRY(rc);
     }
     return 0;

@@ -18,6 +18,8 @@ struct sealed_graph {
 struct sealed_field {
     uint32_t id;
     struct field_index index;
+    struct field_scores scores;
+    bool scored;
 };
 
 struct sealed {
@@ -277,6 +279,17 @@ static const struct column *sealed_column(const struct segment *s, uint32_t fiel
     return NULL;
 }
 
+static const struct field_scores *sealed_scores(const struct segment *s, uint32_t field_id)
+{
+    const struct sealed *z = sealed_of(s);
+
+    for (uint32_t i = 0; i < z->fields_count; i++) {
+        if (z->fields[i].id == field_id && z->fields[i].scored)
+            return &z->fields[i].scores;
+    }
+    return NULL;
+}
+
 static const struct field_index *sealed_field(const struct segment *s, uint32_t field_id)
 {
     const struct sealed *z = sealed_of(s);
@@ -431,6 +444,7 @@ static const struct segment_ops sealed_ops = {
     .index = sealed_graph,
     .postings = sealed_postings,
     .field = sealed_field,
+    .scores = sealed_scores,
     .live_postings = sealed_live_postings,
     .column = sealed_column,
     .uses = sealed_uses,
@@ -502,6 +516,18 @@ static int open_columns(struct ctx *c, struct sealed *z, const struct schema *sc
     return 0;
 }
 
+static int open_scores(struct ctx *c, const struct sealed *z, struct sealed_field *f)
+{
+    const struct pack *p = z->docs->pack;
+    struct bytes data;
+
+    f->scored = pack_find(p, PACK_SCORES, f->id, z->base.id) != NULL;
+    if (!f->scored)
+        return 0;
+    TRY(pack_get(c, p, PACK_SCORES, f->id, z->base.id, &data));
+    return field_scores_open(c, data, &f->index, &f->scores);
+}
+
 static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schema)
 {
     const struct pack *p = z->docs->pack;
@@ -520,6 +546,7 @@ static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schem
         z->fields[z->fields_count++].id = id;
         if (z->fields[z->fields_count - 1].index.rows != z->rows)
             return malformed(c, z, "field index");
+        TRY(open_scores(c, z, &z->fields[z->fields_count - 1]));
     }
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "field/column.h"
 #include "field/field.h"
+#include "field/scores.h"
 #include "index/curve.h"
 #include "index/graph.h"
 #include "index/live_postings.h"
@@ -137,6 +138,7 @@ struct segment_ops {
     const struct postings *(*postings)(const struct segment *s, uint32_t vector_id); /* sparse, sealed; else NULL */
     const struct live_postings *(*live_postings)(const struct segment *s, uint32_t vector_id); /* sparse, growing */
     const struct field_index *(*field)(const struct segment *s, uint32_t field_id);
+    const struct field_scores *(*scores)(const struct segment *s, uint32_t field_id); /* NULL: there are none */
     const struct column *(*column)(const struct segment *s, uint32_t field_id); /* growing; NULL: there is none */
     /* what it takes, part by part */
     void (*uses)(const struct segment *s, use_report report, void *arg);

@@ -36,7 +36,8 @@ enum pack_kind {
     PACK_PLANES = 23,  /* one or two bits an element: steps */
     PACK_PRODUCT = 24, /* books */
     PACK_LISTS = 25,   /* an inverted file: which slots */
-    PACK_CENTRES = 26  /* its centres */
+    PACK_CENTRES = 26, /* its centres */
+    PACK_SCORES = 27   /* how often words stand in rows; `tag` is the field's id */
 };
 
 struct pack_section {

@@ -639,3 +639,57 @@ bool model_check_nearest(const struct model_state *s, const kith_filter *f, int 
     }
     return true;
 }
+
+/* How often a word stands in s; `ret_length`: words there. */
+static int times_in(const struct model_point *p, int word, int *ret_length)
+{
+    const struct model_doc *d = &p->doc;
+
+    *ret_length = p->there && d->s_state >= 2 ? d->s_state - 1 : 0;
+    return (*ret_length > 0 && d->s == word) + (*ret_length > 1 && d->s2 == word);
+}
+
+bool model_check_words(const struct model_state *s, const kith_filter *f, int one, int two, const kith_result *got,
+                       char *why, size_t size)
+{
+    int words[2] = {one, two}, docs = 0, total = 0, df[2] = {0}, length;
+    double best[MODEL_IDS];
+    size_t n = 0;
+
+    for (int i = 0; i < MODEL_IDS; i++) {
+        for (int w = 0; w < 2; w++)
+            df[w] += times_in(&s->points[i], words[w], &length) > 0;
+        docs += length > 0;
+        total += length;
+    }
+    for (int i = 0; i < MODEL_IDS; i++) {
+        double score = 0;
+        size_t at;
+        if (!s->points[i].there || !filter_matches(&s->points[i].doc, f))
+            continue;
+        for (int w = 0; w < 1 + (one != two); w++) {
+            double tf = times_in(&s->points[i], words[w], &length), average = (double)total / docs;
+            if (tf > 0)
+                score += log(1 + (docs - df[w] + 0.5) / (df[w] + 0.5)) * 2.2 * tf /
+                         (tf + 1.2 * (0.25 + 0.75 * length / average));
+        }
+        for (at = n; score > 0 && at > 0 && best[at - 1] < score; at--)
+            best[at] = best[at - 1];
+        if (score > 0) {
+            best[at] = score;
+            n++;
+        }
+    }
+    if (got->count != (n < 7 ? n : 7)) {
+        snprintf(why, size, "words: %zu hits, expected %zu", got->count, n < 7 ? n : 7);
+        return false;
+    }
+    for (size_t i = 0; i < got->count; i++) {
+        if (fabs(-(double)got->hits[i].distance - best[i]) > 1e-4) {
+            snprintf(why, size, "words %d, %d: hit %zu scores %g, expected %g", one, two, i,
+                     -(double)got->hits[i].distance, best[i]);
+            return false;
+        }
+    }
+    return true;
+}

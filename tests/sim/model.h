@@ -77,5 +77,8 @@ kith_filter *model_draw_filter(uint64_t *rng, struct arena *a);
 int64_t model_count(const struct model_state *s, const kith_filter *f);
 bool model_check_nearest(const struct model_state *s, const kith_filter *f, int vector, const float *v, const kith_result *got,
                          char *why, size_t size);
+/* By the words `one` and `two` of s: the seven best by BM25. */
+bool model_check_words(const struct model_state *s, const kith_filter *f, int one, int two, const kith_result *got,
+                       char *why, size_t size);
 
 #endif

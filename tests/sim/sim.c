@@ -166,6 +166,12 @@ static kith_vector_params second_vector(const struct sim *s)
     return (kith_vector_params){.name = "second", .dim = MODEL_DIM, .metric = KITH_EUCLID};
 }
 
+/* The strings of some are words that are scored. */
+static bool has_words(const struct sim *s)
+{
+    return s->seed % 7 == 3;
+}
+
 static void create(struct sim *s)
 {
     kith_vector_params vectors[] = {{.name = "", .dim = MODEL_DIM, .metric = KITH_DOT}, second_vector(s)};
@@ -173,6 +179,8 @@ static void create(struct sim *s)
     kith_schema schema = {vectors, 2, fields, dice(s, 3), NULL};
     kith_err err;
 
+    if (has_words(s))
+        fields[1] = (kith_field){.path = "s", .index = KITH_INDEX_TEXT, .text = {.scored = true}};
     s->index_rng += s->seed;
     vectors[0].index = random_index(s);
     vectors[1].index = random_index(s);
@@ -269,6 +277,24 @@ static void check_facets(struct sim *s, const kith_filter *f, const char *path)
     kith_facets_free(x);
 }
 
+/* By two words, which are numbers; where the field has an index now. */
+static void check_words(struct sim *s, const struct model_state *want, const kith_filter *f)
+{
+    int one = (int)dice(s, 10), two = (int)dice(s, 10);
+    char text[32], why[300];
+    kith_err err = {0};
+    kith_query q = {.kind = KITH_QUERY_TEXT, .limit = 7, .filter = f, .text_path = "s", .text = text};
+    kith_result *r;
+
+    q.text_size = (uint32_t)sprintf(text, "%d, %d", one, two);
+    r = kith_query_run(handle(s), "c", &q, &err);
+    if (!r && err.code != KITH_INVALID)
+        fail(s, err.text);
+    else if (r && !model_check_words(want, f, one, two, r, why, sizeof why))
+        fail(s, why);
+    kith_result_free(r);
+}
+
 static bool same_ids(const kith_result *a, const kith_result *b)
 {
     bool same = a->count == b->count;
@@ -340,6 +366,8 @@ static void check_queries(struct sim *s, const struct model_state *want)
         q.vector = model_query(SECOND_DENSE, v, &arena);
         check_tree(s, f, &q.vector);
         check_facets(s, f, dice(s, 2) ? "a" : "s");
+        if (has_words(s))
+            check_words(s, want, f);
         arena_release(&arena);
     }
 }

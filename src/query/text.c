@@ -1,0 +1,413 @@
+/* text.c - the best by the words of a text: BM25 over a text index that is scored.
+ *
+ * How rare words are, and how long texts, is counted over all live points, so that what a point scores does not
+ * depend on how segments lie. Sealed rows are found by the postings engine, with weights that are upper bounds
+ * whatever the average length is today, and scored exactly; growing ones row by row; documents newer than their
+ * index are read. */
+#include "query/tree.h"
+
+#include "base/ctx.h"
+#include "base/topk.h"
+#include "doc/text.h"
+#include "field/keys.h"
+#include "os/os.h"
+
+#include <math.h>
+
+enum { WORDS_MAX = 1024 };
+
+struct texting {
+    struct tree *t;
+    const struct schema_field *f;
+    struct bytes *words; /* of the query, each once */
+    uint32_t count;
+    uint64_t docs, total; /* points with a word; words of all of them */
+    uint64_t *df;         /* points with each */
+    double *idf;
+    struct bm25 model;
+    uint32_t *times;      /* of the row at hand */
+};
+
+/* ---- the query ---------------------------------------------------------------------------------------------- */
+
+static bool is_known(const struct texting *x, struct bytes word)
+{
+    for (uint32_t i = 0; i < x->count; i++) {
+        if (x->words[i].size == word.size && memcmp(x->words[i].data, word.data, word.size) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int read_words(struct texting *x, const kith_query *q)
+{
+    struct arena *a = &x->t->c->arena;
+    struct bytes word, text = {(const uint8_t *)q->text, q->text_size};
+    struct words w;
+    int rc = 0;
+
+    x->words = arena_alloc(a, WORDS_MAX * sizeof *x->words);
+    x->df = arena_zalloc(a, WORDS_MAX * sizeof *x->df);
+    x->idf = arena_zalloc(a, WORDS_MAX * sizeof *x->idf);
+    x->times = arena_zalloc(a, WORDS_MAX * sizeof *x->times);
+    if (!x->words || !x->df || !x->idf || !x->times)
+        return err_nomem(x->t->c);
+    words_of(&w, text, &x->f->def.text, true);
+    while (rc == 0 && words_next(&w, &word)) {
+        if (is_known(x, word))
+            continue;
+        if (x->count == WORDS_MAX) {
+            rc = err_set(x->t->c, KITH_INVALID, "text query: more than %d words", WORDS_MAX);
+            break;
+        }
+        x->words[x->count].data = arena_copy(a, word.data, word.size);
+        x->words[x->count].size = word.size;
+        rc = x->words[x->count++].data ? 0 : err_nomem(x->t->c);
+    }
+    words_end(&w);
+    return rc;
+}
+
+static int open_query(struct texting *x, const kith_query *q)
+{
+    const char *path = q->text_path ? q->text_path : "";
+
+    x->f = schema_field(x->t->r->snap->schema, path);
+    if (!x->f || x->f->def.index != KITH_INDEX_TEXT || !x->f->def.text.scored)
+        return err_set(x->t->c, KITH_INVALID, "text query: \"%.100s\" has no text index with scoring", path);
+    x->model = (struct bm25){BM25_K, BM25_B, 1};
+    if (q->bm25.given) {
+        x->model.k = q->bm25.k;
+        x->model.b = q->bm25.b;
+    }
+    if (!(x->model.k >= 0 && isfinite(x->model.k) && x->model.b >= 0 && x->model.b <= 1))
+        return err_set(x->t->c, KITH_INVALID, "text query: k %g, b %g: expected 0 or more, and 0 to 1",
+                       (double)x->model.k, (double)x->model.b);
+    return read_words(x, q);
+}
+
+/* ---- one row ------------------------------------------------------------------------------------------------ */
+
+struct counting_words {
+    struct texting *x;
+    uint32_t length;
+};
+
+static void count_word(void *arg, const struct field_key *k)
+{
+    struct counting_words *w = arg;
+
+    w->length++;
+    for (uint32_t i = 0; i < w->x->count; i++)
+        w->x->times[i] += w->x->words[i].size == k->text.size &&
+                          memcmp(w->x->words[i].data, k->text.data, k->text.size) == 0;
+}
+
+/* By the document itself, as it is at V: how many words it has, and x->times. */
+static int read_row(struct texting *x, const struct segment *s, row_id row, struct doc_room *room, uint32_t *ret_length)
+{
+    struct counting_words w = {x, 0};
+    struct bytes doc;
+    lsn at;
+
+    memset(x->times, 0, x->count * sizeof *x->times);
+    TRY(s->ops->doc(x->t->c, s, row, x->t->r->snap->v, room, &doc, &at));
+    (void)field_keys(x->f, val_of(doc.data, doc.size), count_word, &w);
+    *ret_length = w.length;
+    return 0;
+}
+
+/* 0: it has none of the words. */
+static double score(const struct texting *x, uint32_t length)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < x->count; i++) {
+        if (x->times[i])
+            sum += x->idf[i] *
+                   (double)bm25_weight(&x->model, (float)MIN(x->times[i], (uint32_t)TIMES_MAX), (float)length);
+    }
+    return sum;
+}
+
+/* ---- one segment's rows, by what knows them ------------------------------------------------------------------- */
+
+struct part_rows {
+    struct texting *x;
+    const struct segment *s;
+    const struct field_index *index;
+    const struct field_scores *scores; /* sealed; NULL: not by it */
+    const struct column *column;       /* growing; NULL: not by it */
+    uint32_t *keys;                    /* of the words there; UINT32_MAX: none */
+    struct doc_room room;
+    struct bits rows, late; /* what counts: by index, or by documents */
+    bool all, any_late;     /* every row there is, by index; some by documents */
+};
+
+static int open_part(struct texting *x, size_t segment, const struct pred *p, struct part_rows *to)
+{
+    struct ctx *c = x->t->c;
+    const struct segment *s = x->t->r->snap->segments[segment];
+
+    *to = (struct part_rows){.x = x, .s = s, .index = s->ops->field(s, x->f->id), .column = s->ops->column(s, x->f->id)};
+    to->scores = to->index ? s->ops->scores(s, x->f->id) : NULL;
+    to->keys = arena_alloc(&c->arena, MAX(x->count, 1u) * sizeof *to->keys);
+    if (!to->keys)
+        return err_nomem(c);
+    for (uint32_t i = 0; to->scores && i < x->count; i++)
+        to->keys[i] = field_word(to->index, x->words[i]);
+    if (to->column)
+        column_words(to->column, x->words, x->count, to->keys);
+    TRY(query_mask(c, x->t->r->snap, segment, p, &to->rows, &to->all));
+    if (!to->scores && !to->column) { /* its index is not made yet */
+        to->late = to->rows;
+        to->any_late = true;
+        return bits_new(&c->arena, to->rows.size, &to->rows) < 0 ? err_nomem(c) : 0;
+    }
+    TRY(query_overlaid(c, s, x->t->r->snap->v, to->rows.size, &to->late, &to->any_late));
+    if (to->any_late) {
+        struct bits overlaid = to->late;
+        bits_and(&to->late, &to->rows);
+        bits_minus(&to->rows, &overlaid);
+        to->all = false;
+    }
+    return 0;
+}
+
+/* Fills x->times for a row of `rows` (late: of `late`). */
+static int look_up(struct part_rows *part, row_id row, bool late, uint32_t *ret_length)
+{
+    struct texting *x = part->x;
+
+    if (late)
+        return read_row(x, part->s, row, &part->room, ret_length);
+    if (part->column) {
+        *ret_length = column_times(part->column, row, part->keys, x->count, x->times);
+        return 0;
+    }
+    for (uint32_t i = 0; i < x->count; i++)
+        x->times[i] = part->keys[i] == UINT32_MAX ? 0 : field_times(part->index, part->scores, part->keys[i], row);
+    *ret_length = part->scores->lengths[row];
+    return 0;
+}
+
+/* ---- how rare words are ----------------------------------------------------------------------------------------- */
+
+static void count_row(struct texting *x, uint32_t length)
+{
+    x->docs += length > 0;
+    x->total += length;
+    for (uint32_t i = 0; i < x->count; i++)
+        x->df[i] += x->times[i] > 0;
+}
+
+static int count_each(struct part_rows *part, const struct bits *rows, bool late)
+{
+    uint32_t n = 0, length;
+
+    for (row_id row = bits_next(rows, 0); row != ROW_NONE; row = bits_next(rows, row + 1)) {
+        if (++n % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(part->x->t->c));
+        TRY(look_up(part, row, late, &length));
+        count_row(part->x, length);
+    }
+    return 0;
+}
+
+/* The rows of a sealed index that count: word by word; lengths by those that do not, if these are fewer. */
+static void count_sealed(struct part_rows *part)
+{
+    const struct field_scores *s = part->scores;
+    struct texting *x = part->x;
+    uint64_t docs = 0, total = 0;
+    uint32_t rows = bits_count(&part->rows);
+    bool inside = rows < part->rows.size / 2;
+
+    for (uint32_t i = 0; i < x->count; i++) {
+        uint32_t key = part->keys[i], from = key == UINT32_MAX ? 0 : part->index->starts[key];
+        uint32_t end = key == UINT32_MAX ? 0 : part->index->starts[key + 1];
+        if (part->all) {
+            x->df[i] += end - from;
+            continue;
+        }
+        for (uint32_t at = from; at < end; at++)
+            x->df[i] += bits_get(&part->rows, part->index->row_list[at]);
+    }
+    for (uint32_t word = 0; !part->all && word < bits_words(part->rows.size); word++) {
+        uint64_t w = inside ? part->rows.words[word] : ~part->rows.words[word];
+        for (; w; w &= w - 1) {
+            row_id row = word * 64 + (uint32_t)__builtin_ctzll(w);
+            if (row >= part->rows.size)
+                break;
+            docs += s->lengths[row] > 0;
+            total += s->lengths[row];
+        }
+    }
+    x->docs += inside && !part->all ? docs : s->head.docs - docs;
+    x->total += inside && !part->all ? total : s->head.total - total;
+}
+
+static int count_part(struct texting *x, size_t segment, const struct pred *corpus)
+{
+    struct part_rows part;
+    int rc = open_part(x, segment, corpus, &part);
+
+    if (rc >= 0 && part.scores)
+        count_sealed(&part);
+    else if (rc >= 0 && part.column)
+        rc = count_each(&part, &part.rows, false);
+    if (rc >= 0 && part.any_late)
+        rc = count_each(&part, &part.late, true);
+    doc_room_release(&part.room);
+    return rc;
+}
+
+static int count_all(struct texting *x)
+{
+    struct pred *corpus = NULL;
+
+    if (x->t->corpus)
+        TRY(pred_compile(x->t->c, x->t->r->snap->schema, x->t->corpus, &corpus));
+    for (size_t i = 0; i < x->t->r->snap->count; i++)
+        TRY(count_part(x, i, corpus));
+    x->model.average = x->docs ? (float)((double)x->total / (double)x->docs) : 1;
+    for (uint32_t i = 0; i < x->count; i++)
+        x->idf[i] = (double)sparse_idf(MAX(x->docs, x->df[i]), x->df[i]);
+    return 0;
+}
+
+/* ---- the best of one segment ------------------------------------------------------------------------------------ */
+
+struct finding {
+    struct part_rows *part;
+    struct topk best;
+    uint32_t looks;
+};
+
+static int take(void *arg, uint32_t row, float *bar)
+{
+    struct finding *g = arg;
+    uint32_t length;
+    double s;
+
+    if (++g->looks % LOOK_AT_CLOCK == 0)
+        TRY(os_in_time(g->part->x->t->c));
+    TRY(look_up(g->part, row, false, &length));
+    s = score(g->part->x, length);
+    if (s > 0)
+        topk_push(&g->best, (float)-s, row);
+    if (g->best.size == g->best.capacity)
+        *bar = fmaxf(*bar, -topk_worst(&g->best));
+    return 0;
+}
+
+static int find_each(struct finding *g, const struct bits *rows, bool late)
+{
+    uint32_t length;
+
+    for (row_id row = bits_next(rows, 0); row != ROW_NONE; row = bits_next(rows, row + 1)) {
+        double s;
+        if (++g->looks % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(g->part->x->t->c));
+        TRY(look_up(g->part, row, late, &length));
+        s = score(g->part->x, length);
+        if (s > 0)
+            topk_push(&g->best, (float)-s, row);
+    }
+    return 0;
+}
+
+static int find_sealed(struct finding *g, struct plan_note *note)
+{
+    struct part_rows *part = g->part;
+    struct texting *x = part->x;
+    uint32_t *keys = arena_alloc(&x->t->c->arena, MAX(x->count, 1u) * sizeof *keys), n = 0;
+    float *weights = arena_alloc(&x->t->c->arena, MAX(x->count, 1u) * sizeof *weights), most, least;
+    struct sparse query;
+    struct postings_search search = {.query = &query, .rows = part->rows.size, .k = g->best.capacity, .take = take,
+                                     .arg = g, .allow = part->all ? NULL : &part->rows};
+
+    if (!keys || !weights)
+        return err_nomem(x->t->c);
+    field_scores_bounds(part->scores, &x->model, &most, &least);
+    for (uint32_t i = 0; i < x->count; i++) {
+        if (part->keys[i] == UINT32_MAX)
+            continue;
+        keys[n] = part->keys[i];
+        weights[n++] = (float)(x->idf[i] * (double)most * (1 + 1e-5));
+    }
+    query = (struct sparse){n, keys, weights};
+    search.excess = most / least * (1 + 1e-4f);
+    TRY(postings_search(x->t->c, &part->scores->postings, x->t->r->kernels, &search));
+    note->entries = search.entries;
+    note->distances = search.taken;
+    return 0;
+}
+
+static int find_part(struct texting *x, size_t segment, const struct pred *p, uint32_t want, struct hit_list *hits)
+{
+    struct plan_note note = {.rows = x->t->r->snap->segments[segment]->ops->rows(x->t->r->snap->segments[segment])};
+    struct part_rows part;
+    struct finding g = {.part = &part};
+    int rc;
+
+    if (!note.rows)
+        return 0;
+    if (topk_init(&g.best, &x->t->c->arena, MIN(want, note.rows)) < 0)
+        return err_nomem(x->t->c);
+    rc = open_part(x, segment, p, &part);
+    note.strategy = part.scores ? "postings" : part.column ? "growing words" : "documents";
+    note.matches = rc >= 0 ? bits_count(&part.rows) : 0;
+    if (rc >= 0 && part.scores)
+        rc = find_sealed(&g, &note);
+    else if (rc >= 0 && part.column)
+        rc = find_each(&g, &part.rows, false);
+    if (rc >= 0 && part.any_late)
+        rc = find_each(&g, &part.late, true);
+    doc_room_release(&part.room);
+    for (uint32_t i = 0; rc >= 0 && i < g.best.size; i++) {
+        struct hit_ref hit = {.distance = g.best.heap[i].distance, .segment = (uint32_t)segment,
+                              .row = g.best.heap[i].row};
+        rc = hits_push(x->t->c, hits, hit);
+    }
+    if (rc >= 0 && x->t->explain)
+        tree_note(x->t->explain, part.s, &note);
+    return rc;
+}
+
+/* Candidates of others: their documents. */
+static int score_given(struct texting *x, const struct hit_list *given, struct hit_list *hits)
+{
+    struct doc_room room = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < given->count && rc >= 0; i++) {
+        struct hit_ref hit = given->at[i];
+        uint32_t length = 0;
+        rc = i % LOOK_AT_CLOCK ? 0 : os_in_time(x->t->c);
+        if (rc >= 0)
+            rc = read_row(x, x->t->r->snap->segments[hit.segment], hit.row, &room, &length);
+        hit.distance = (float)-score(x, length);
+        if (rc >= 0 && hit.distance < 0)
+            rc = hits_push(x->t->c, hits, hit);
+    }
+    doc_room_release(&room);
+    return rc;
+}
+
+int text_run(struct tree *t, const kith_query *q, const struct pred *p, const struct hit_list *given, size_t want,
+             struct hit_list *hits)
+{
+    struct texting x = {.t = t};
+    size_t most = want + t->excluded_count;
+
+    TRY(open_query(&x, q));
+    if (!x.count)
+        return 0;
+    TRY(count_all(&x));
+    if (given)
+        TRY(score_given(&x, given, hits));
+    for (size_t i = 0; !given && i < t->r->snap->count; i++)
+        TRY(find_part(&x, i, p, (uint32_t)MIN(most, (size_t)UINT32_MAX), hits));
+    return tree_settle(t, hits, want);
+}
