@@ -6,6 +6,7 @@
 
 int cmd_serve(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_copy(int argc, char **argv); /* import --from-qdrant */
 int cmd_info(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_bench(int argc, char **argv);

@@ -24,7 +24,8 @@ static void help(void)
            "    --keyword PATH   index this field as keyword; may be repeated\n"
            "    --integer PATH   index this field as integer; may be repeated\n"
            "    --quiet          no progress\n\n"
-           "The collection is made anew. The directory must not be in use.\n");
+           "The collection is made anew. The directory must not be in use.\n\n"
+           "kith import --from-qdrant URL copies the collections of a running server: --from-qdrant --help says how.\n");
 }
 
 static int read_args(int argc, char **argv, struct import *im)
@@ -123,6 +124,10 @@ int cmd_import(int argc, char **argv)
 
     if (argc == 1 && strcmp(argv[0], "--help") == 0)
         return help(), 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--from-qdrant") == 0)
+            return cmd_copy(argc, argv);
+    }
     if (read_args(argc, argv, &im))
         return 1;
     if (!metric_named(im.metric))
