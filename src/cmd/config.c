@@ -41,6 +41,8 @@ static const struct setting settings[] = {
     {"service.alt_api_key", NULL, TEXT, SETTING(alt_api_key), 0, 0, NULL,
      "the same, so that keys can be changed one after the other"},
     {"service.read_only_api_key", NULL, TEXT, SETTING(read_only_api_key), 0, 0, NULL, "may read"},
+    {"service.slow_query_ms", NULL, NUMBER, SETTING(slow_query_ms), 0, 1u << 30, NULL,
+     "requests that take longer are shown by /profiler/slow_requests; 0: none"},
     {"service.jwt_rbac", NULL, FLAG, SETTING(jwt_rbac), 0, 0, NULL,
      "take JSON web tokens signed with one of the first two keys"},
     {"service.jwt_require_access", NULL, FLAG, SETTING(jwt_require_access), 0, 0, NULL,
@@ -79,6 +81,7 @@ void config_defaults(struct config *config)
     config->log_file_mb = 64;
     config->url_recovery = true;
     config->tls_cert_ttl = 3600;
+    config->slow_query_ms = 1000;
     config->audit = true;
     config->audit_file_mb = 16;
     config->audit_max_log_files = 8;

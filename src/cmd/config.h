@@ -12,6 +12,7 @@ struct config {
     bool enable_tls, verify_clients;
     char tls_cert[512], tls_key[512], tls_ca_cert[512];
     uint64_t tls_cert_ttl;
+    uint64_t slow_query_ms;
     bool jwt_rbac, jwt_require_access;
     bool audit, audit_reads;
     char audit_dir[512];

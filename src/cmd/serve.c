@@ -8,8 +8,10 @@
 #include "qdrant/dialect.h"
 #include "qdrant/rpc.h"
 #include "serve/audit.h"
+#include "serve/quota.h"
 #include "serve/rates.h"
 #include "serve/serve.h"
+#include "serve/slow.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -171,6 +173,8 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     struct audit audit = {0};
     struct tls *tls = NULL;
     struct rates rates;
+    struct slow_log slow;
+    struct quota quota = {0};
     char *spill_dir = os_path(&c->arena, config->data, "uploads");
     int rc = 0;
 
@@ -182,10 +186,13 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count,
                               .keys = keys_of(config),
                               .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
-                              .url_recovery = config->url_recovery, .rates = &rates,
+                              .url_recovery = config->url_recovery, .rates = &rates, .slow = &slow, .quota = &quota,
                               .version = QDRANT_VERSION, .access_log = config->access_log,
                               .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
     rates_init(&rates);
+    slow_init(&slow, (double)config->slow_query_ms / 1000);
+    if (rc >= 0)
+        rc = quota_open(c, config->data, &quota);
     if (rc >= 0 && config->enable_tls)
         rc = open_tls(c, config, &tls);
     if (rc >= 0 && config->audit)
@@ -229,6 +236,9 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     tls_free(tls);
     if (audit.file)
         audit_close(&audit);
+    if (quota.dir)
+        quota_close(&quota);
+    slow_release(&slow);
     rates_release(&rates);
     free(server);
     return rc;

@@ -1,6 +1,8 @@
 /* collections.c - collections, aliases, payload indexes. */
 #include "qdrant/strict.h"
 
+#include "codec/date.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -288,6 +290,7 @@ void collections_get(struct call *call)
 {
     struct buf *out = &call->out;
     kith_collection_info info;
+    char created[DATE_TEXT];
     kith_err err;
     bool first = true;
 
@@ -323,7 +326,8 @@ void collections_get(struct call *call)
             buf_printf(out, "\"params\":%s,", f->config);
         buf_printf(out, "\"points\":%llu}", (unsigned long long)info.field_points[i]);
     }
-    buf_text(out, "},\"update_queue\":{\"length\":0}}");
+    date_text((int64_t)info.created_ms * 1000, created);
+    buf_printf(out, "},\"update_queue\":{\"length\":0},\"created_at\":\"%s\"}", created);
     kith_info_free(&info);
     finish_ok(call);
 }

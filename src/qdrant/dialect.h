@@ -92,6 +92,20 @@ void service_metrics(struct call *call);
 void service_telemetry(struct call *call);
 void service_cluster(struct call *call);
 
+void quotas_get(struct call *call);
+void quotas_set(struct call *call);
+bool quota_allows(struct call *call); /* writes that take room; false: answered */
+void issues_list(struct call *call);
+void issues_clear(struct call *call);
+void optimizations_get(struct call *call);
+void wal_truncate(struct call *call);
+void slow_requests(struct call *call);
+void audit_logs(struct call *call);
+void cluster_only(struct call *call);
+void shard_keys_get(struct call *call);
+void shard_keys_change(struct call *call);
+void locks_get(struct call *call);
+
 void collections_list(struct call *call);
 void collections_get(struct call *call);
 void collections_create(struct call *call);
@@ -146,6 +160,5 @@ void snapshots_download(struct call *call);
 void snapshots_stream(struct call *call);
 void snapshots_recover(struct call *call);
 void snapshots_upload(struct call *call);
-void not_yet(struct call *call);
 
 #endif

@@ -273,6 +273,16 @@ static void write_done(void *arg, int code, const kith_written *w)
     finish_ok(call);
 }
 
+static bool takes_room(const kith_op *ops, size_t count)
+{
+    bool takes = false;
+
+    for (size_t i = 0; i < count; i++)
+        takes = takes || ops[i].kind == KITH_UPSERT || ops[i].kind == KITH_SET_DOC ||
+                ops[i].kind == KITH_OVERWRITE_DOC || ops[i].kind == KITH_UPDATE_VECTORS;
+    return takes;
+}
+
 static void write_ops(struct call *call, const kith_op *ops, size_t count, bool batch)
 {
     struct writing *writing = arena_alloc(&call->c.arena, sizeof *writing);
@@ -280,7 +290,8 @@ static void write_ops(struct call *call, const kith_op *ops, size_t count, bool 
     uint32_t ms;
     kith_err err;
 
-    if (!read_wait(call, &wait, &ms) || !strict_write(call, ops, count))
+    if (!read_wait(call, &wait, &ms) || (takes_room(ops, count) && !quota_allows(call)) ||
+        !strict_write(call, ops, count))
         return;
     if (!writing) {
         call_fail(call, 500, "Service internal error: out of memory");

@@ -13,6 +13,27 @@ const struct route qdrant_routes[] = {
     {"GET", "/metrics", WATCH, 0, service_metrics},
     {"GET", "/telemetry", WATCH, 0, service_telemetry},
     {"GET", "/cluster", WATCH, 0, service_cluster},
+    /* upkeep.c */
+    {"GET", "/quotas", WATCH, 0, quotas_get},
+    {"PUT", "/quotas", MANAGE, SMALL, quotas_set},
+    {"GET", "/issues", LIST, 0, issues_list},
+    {"DELETE", "/issues", MANAGE, 0, issues_clear},
+    {"GET", "/profiler/slow_requests", WATCH, 0, slow_requests},
+    {"POST", "/audit/logs", MANAGE, SMALL, audit_logs},
+    {"GET", "/locks", WATCH, 0, locks_get},
+    {"GET", "/collections/{}/optimizations", READ, 0, optimizations_get},
+    {"POST", "/collections/{}/truncate_unapplied_wal", WRITE_MORE, SMALL, wal_truncate},
+    {"GET", "/collections/{}/shards", READ_MORE, 0, shard_keys_get},
+    {"PUT", "/collections/{}/shards", MANAGE, SMALL, shard_keys_change},
+    {"POST", "/collections/{}/shards/delete", MANAGE, SMALL, shard_keys_change},
+    {"GET", "/cluster/telemetry", WATCH, 0, cluster_only},
+    {"POST", "/cluster/recover", MANAGE, SMALL, cluster_only},
+    {"DELETE", "/cluster/peer/{}", MANAGE, 0, cluster_only},
+    {"GET", "/cluster/metadata/keys", WATCH, 0, cluster_only},
+    {"GET", "/cluster/metadata/keys/{}", WATCH, 0, cluster_only},
+    {"PUT", "/cluster/metadata/keys/{}", MANAGE, SMALL, cluster_only},
+    {"DELETE", "/cluster/metadata/keys/{}", MANAGE, 0, cluster_only},
+    {"POST", "/collections/{}/cluster", MANAGE, SMALL, cluster_only},
     /* collections.c */
     {"GET", "/collections", LIST, 0, collections_list},
     {"GET", "/collections/{}", READ, 0, collections_get},
@@ -76,9 +97,7 @@ const struct route qdrant_routes[] = {
     {"POST", "/snapshots", MANAGE, SMALL, snapshots_create},
     {"GET", "/snapshots/{}", MANAGE, 0, snapshots_download},
     {"DELETE", "/snapshots/{}", MANAGE, 0, snapshots_delete},
-    /* known to clients, not here yet: a clear answer instead of an empty 404 */
     {"GET", "/collections/{}/cluster", READ_MORE, 0, collections_cluster},
-    {"PUT", "/collections/{}/shards", MANAGE, SMALL, not_yet},
     /* gRPC: the same handlers (rpc.c) */
     {"RPC", "/qdrant.Points/Query", READ, MESSAGE, query_one},
     {"RPC", "/qdrant.Points/Search", READ, MESSAGE, search_one},
@@ -120,10 +139,10 @@ const struct route qdrant_routes[] = {
     {"RPC", "/qdrant.Collections/ListAliases", LIST, SMALL, aliases_all},
     {"RPC", "/qdrant.Collections/CollectionClusterInfo", READ_MORE, SMALL, collections_cluster},
     {"RPC", "/qdrant.Collections/CollectionExists", READ, SMALL, collections_exists},
-    {"RPC", "/qdrant.Collections/UpdateCollectionClusterSetup", MANAGE, SMALL, not_yet},
-    {"RPC", "/qdrant.Collections/CreateShardKey", MANAGE, SMALL, not_yet},
-    {"RPC", "/qdrant.Collections/DeleteShardKey", MANAGE, SMALL, not_yet},
-    {"RPC", "/qdrant.Collections/ListShardKeys", READ_MORE, SMALL, not_yet},
+    {"RPC", "/qdrant.Collections/UpdateCollectionClusterSetup", MANAGE, SMALL, cluster_only},
+    {"RPC", "/qdrant.Collections/CreateShardKey", MANAGE, SMALL, shard_keys_change},
+    {"RPC", "/qdrant.Collections/DeleteShardKey", MANAGE, SMALL, shard_keys_change},
+    {"RPC", "/qdrant.Collections/ListShardKeys", READ_MORE, SMALL, shard_keys_get},
     {"RPC", "/qdrant.Snapshots/Create", WRITE_MORE, SMALL, snapshots_create},
     {"RPC", "/qdrant.Snapshots/List", READ_MORE, SMALL, snapshots_list},
     {"RPC", "/qdrant.Snapshots/Delete", WRITE_MORE, SMALL, snapshots_delete},
@@ -134,3 +153,4 @@ const struct route qdrant_routes[] = {
     {"RPC", "/grpc.health.v1.Health/Check", FREE, SMALL, service_rpc_health},
 };
 const size_t qdrant_routes_count = ARRAY_SIZE(qdrant_routes);
+_Static_assert(ARRAY_SIZE(qdrant_routes) <= ROUTES_MAX, "each route has its statistics");

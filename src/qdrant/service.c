@@ -54,8 +54,3 @@ void service_cluster(struct call *call)
     buf_text(&call->out, "{\"status\":\"disabled\"}");
     finish_ok(call);
 }
-
-void not_yet(struct call *call)
-{
-    call_fail(call, 501, "Not implemented: %s %s is not there yet", call->route->method, call->route->path);
-}

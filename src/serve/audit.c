@@ -117,3 +117,15 @@ bool audit_write(struct audit *a, const struct audit_entry *e)
     buf_release(&line);
     return told;
 }
+
+int audit_read(struct ctx *c, struct audit *a, uint32_t number, struct bytes *ret_text)
+{
+    char *path = name_of(&c->arena, a->dir, number);
+    int rc = 0;
+
+    os_mutex_lock(&a->lock);
+    if (path && number < a->files_max && os_linux()->exists(os_linux(), path) == 1)
+        rc = os_read_file(c, path, (size_t)a->size_max * 2, ret_text) < 0 ? 0 : 1;
+    os_mutex_unlock(&a->lock);
+    return rc;
+}

@@ -29,5 +29,7 @@ int audit_open(struct ctx *c, const char *dir, uint64_t size_max, uint32_t files
 void audit_close(struct audit *a);
 /* False: the first of lines that could not be written. */
 bool audit_write(struct audit *a, const struct audit_entry *e);
+/* What a file holds, in the context's arena: 0 the present one, 1 the one before it, ... 1; 0: there is no such file. */
+int audit_read(struct ctx *c, struct audit *a, uint32_t number, struct bytes *ret_text);
 
 #endif

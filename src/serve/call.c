@@ -5,6 +5,7 @@
 #include "net/grpc.h"
 #include "os/os.h"
 #include "serve/audit.h"
+#include "serve/slow.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -293,6 +294,20 @@ static void note_audit(struct call *call, int status)
         log_line(call->server->log_json, "error", "the audit log in %s cannot be written", audit->dir);
 }
 
+static void note_slow(struct call *call, int status, uint64_t ns)
+{
+    struct slow_log *slow = call->server->slow;
+    const char *collection = collection_of(call);
+    struct slow_entry e = {.seconds = (double)ns / 1e9, .at_ns = os_linux()->wall_ns(os_linux()), .status = status};
+
+    if (!slow || slow->threshold <= 0 || e.seconds < slow->threshold)
+        return;
+    snprintf(e.method, sizeof e.method, "%s", call->x->method);
+    snprintf(e.path, sizeof e.path, "%s", call->route->path);
+    snprintf(e.collection, sizeof e.collection, "%.95s", collection ? collection : "");
+    slow_note(slow, &e);
+}
+
 static void account(struct call *call, int status)
 {
     struct server *s = call->server;
@@ -305,6 +320,7 @@ static void account(struct call *call, int status)
     if (!call->route)
         return;
     note_audit(call, status);
+    note_slow(call, status, ns);
     stats = &s->stats[call->route - s->routes];
     atomic_fetch_add(&stats->count[MIN(status / 100, 5)], 1);
     atomic_fetch_add(&stats->total_ns, ns);

@@ -50,6 +50,8 @@ struct server {
     uint64_t start_ns;
     bool access_log, log_json;
     struct rates *rates;
+    struct slow_log *slow;
+    struct quota *quota;
 };
 
 struct query_param {
