@@ -113,7 +113,8 @@ static int listen_on(struct ctx *c, const struct config *config, struct server *
     struct http_options o = {.address = config->listen, .port = (uint16_t)port, .body_max = 64 << 20,
                              .connections_max = 4096, .threads = threads, .tls = tls, .handle = serve_handle,
                              .arg = server,
-                             .spill_dir = server->spill_dir, .may_spill = serve_may_spill};
+                             .spill_dir = server->spill_dir, .may_spill = serve_may_spill, .talks = serve_talks,
+                             .hear = serve_hear};
 
     TRY(http_start(c, &o, &r->servers[r->count]));
     r->count++;

@@ -28,8 +28,11 @@ struct pb_value { /* of an enum */
     int32_t number;
 };
 
+struct pb_file;
+
 struct pb_enum {
     const char *full_name;
+    const struct pb_file *file;
     struct pb_value *values;
     size_t count;
 };
@@ -70,6 +73,7 @@ typedef void (*pb_unshape)(struct buf *out, const struct pb_message *m, yyjson_v
 
 struct pb_message {
     const char *full_name;
+    const struct pb_file *file;
     struct pb_field *fields; /* by number */
     size_t count;
     bool map; /* an entry of a map: fields key and value */
@@ -78,6 +82,7 @@ struct pb_message {
 };
 
 struct pb_method {
+    const struct pb_file *file;
     const char *path; /* /package.Service/Method */
     const char *in_name, *out_name;
     const struct pb_message *in, *out;

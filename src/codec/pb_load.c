@@ -35,6 +35,7 @@ struct loading {
     struct pb_schema *s;
     bool count; /* the first pass only counts */
     bool short_of_memory;
+    const struct pb_file *file;
 };
 
 static const char *text_of(struct loading *l, struct bytes b)
@@ -99,6 +100,7 @@ static void load_enum(struct loading *l, struct bytes b, const char *scope)
 
     if (l->count)
         return;
+    e->file = l->file;
     e->full_name = joined(l, scope, '.', name_in(l, b, 1));
     e->values = arena_zalloc(&l->c->arena, MAX(count_in(b, 2), (size_t)1) * sizeof *e->values);
     l->short_of_memory = l->short_of_memory || !e->values;
@@ -164,6 +166,7 @@ static void load_message(struct loading *l, struct bytes b, const char *scope, u
     struct wire_field f;
 
     if (!l->count) {
+        m->file = l->file;
         m->full_name = name;
         m->fields = arena_zalloc(&l->c->arena, MAX(count_in(b, 2), (size_t)1) * sizeof *m->fields);
         l->short_of_memory = l->short_of_memory || !m->fields;
@@ -190,6 +193,7 @@ static void load_method(struct loading *l, struct bytes b, const char *service)
 
     if (l->count)
         return;
+    m->file = l->file;
     while (next_field(&r, &f)) {
         struct bytes type = {f.bytes.data + 1, f.bytes.size - 1}; /* without the dot in front */
         switch (f.number) {
@@ -221,6 +225,7 @@ static void load_file(struct loading *l, struct bytes b)
     struct reader r = reader_of(b.data, b.size);
     struct wire_field f;
 
+    l->file = file;
     if (!l->count)
         *file = (struct pb_file){name_in(l, b, 1), package, b};
     while (next_field(&r, &f)) {
@@ -273,7 +278,7 @@ static int resolve(struct ctx *c, struct pb_schema *s)
 int pb_load(struct ctx *c, struct bytes set, struct pb_schema *ret_schema)
 {
     struct pb_schema s = {0};
-    struct loading l = {c, &s, true, false};
+    struct loading l = {.c = c, .s = &s, .count = true};
 
     load_set(&l, set);
     s.messages = arena_zalloc(&c->arena, (s.messages_count + 1) * sizeof *s.messages);

@@ -60,6 +60,11 @@ struct http_options {
     /* runs on the pool; must call http_answer once, now or later, from any thread */
     void (*handle)(void *arg, struct exchange *x);
     void *arg;
+    /* HTTP/2, on the loop, when the head has come: whether it begins a conversation. If so, `hear` is given what came
+     * and was not taken yet, says how many bytes of it it took, and appends what is to be said; trailers follow when
+     * the other side has ended. */
+    enum talk { TALK_NO, TALK_YES, TALK_REFUSED } (*talks)(void *arg, const struct exchange *x); /* NULL: none does */
+    size_t (*hear)(void *arg, struct bytes come, struct buf *say);
     struct tls *tls;        /* NULL: plain; not taken over */
     const char *spill_dir;  /* where bodies go that may be of any size; NULL: nowhere */
     bool (*may_spill)(void *arg, const struct exchange *x); /* on the loop, when the head has come; HTTP/1.1 only */

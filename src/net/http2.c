@@ -17,7 +17,8 @@ enum {
     CONNECTION_WINDOW = 16 << 20,
     HELD_BODIES = 4,        /* times the largest body: what a connection may hold of them */
     SEND_PART = 256 << 10,
-    EXTRA_MAX = 16
+    EXTRA_MAX = 16,
+    TALK_MAX = 64 << 10     /* of a conversation: what may wait to be understood */
 };
 
 struct stream {
@@ -33,6 +34,8 @@ struct stream {
     uint64_t body_seen;
     bool handed; /* a handler has it */
     bool gone;   /* the peer does not want an answer any more */
+    bool talks;  /* it is a conversation: answers come while it speaks */
+    bool ended;  /* of those: the peer has said all */
     struct buf out;
     uint64_t out_at;
     struct source source; /* the body instead; pull NULL: none */
@@ -63,7 +66,7 @@ static void stream_free(struct stream *s)
 {
     if (!s)
         return;
-    s->h2->held -= s->body.size;
+    s->h2->held -= s->talks ? 0 : s->body.size;
     *s->link = s->next;
     if (s->next)
         s->next->link = s->link;
@@ -130,6 +133,74 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
+/* ---- conversations ------------------------------------------------------------------------------------------ */
+
+static nghttp2_nv field(const char *name, size_t name_size, const char *value, size_t size)
+{
+    nghttp2_nv nv = {(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, name_size, size, NGHTTP2_NV_FLAG_NONE};
+
+    return nv;
+}
+
+/* "name: value" lines. */
+static size_t fields_of(const char *lines, nghttp2_nv *to, size_t most)
+{
+    size_t n = 0;
+
+    while (lines && *lines && n < most) {
+        size_t line = strcspn(lines, "\r\n"), name = strcspn(lines, ":"), value = name + 1;
+        while (value < line && lines[value] == ' ')
+            value++;
+        if (name < line)
+            to[n++] = field(lines, name, lines + value, line - value);
+        lines += line;
+        lines += strspn(lines, "\r\n");
+    }
+    return n;
+}
+
+/* What there is to say; at the end the trailers. */
+static ssize_t read_talk(nghttp2_session *session, int32_t id, uint8_t *to, size_t most, uint32_t *flags,
+                         nghttp2_data_source *source, void *arg)
+{
+    struct stream *s = source->ptr;
+    size_t size = (size_t)MIN(most, s->out.size - s->out_at);
+    nghttp2_nv trailers[1];
+
+    UNUSED(arg);
+    if (!size && !s->ended)
+        return NGHTTP2_ERR_DEFERRED;
+    if (size)
+        memcpy(to, s->out.data + s->out_at, size);
+    s->out_at += size;
+    if (s->out_at == s->out.size)
+        s->out_at = s->out.size = 0;
+    if (s->ended && !s->out.size) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        (void)nghttp2_submit_trailer(session, id, trailers, fields_of("grpc-status: 0\r\n", trailers, 1));
+    }
+    return (ssize_t)size;
+}
+
+static int hear(nghttp2_session *session, struct stream *s, const uint8_t *data, size_t size)
+{
+    const struct http_options *o = &s->h2->conn->server->options;
+    size_t taken;
+
+    buf_put(&s->body, data, size);
+    if (s->body.failed || s->body.size > TALK_MAX)
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_REFUSED_STREAM);
+    taken = o->hear(o->arg, (struct bytes){s->body.data, s->body.size}, &s->out);
+    if (s->out.failed)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    memmove(s->body.data, s->body.data + taken, s->body.size - taken);
+    s->body.size -= taken;
+    (void)nghttp2_session_resume_data(session, s->id);
+    return 0;
+}
+
+/* ---- requests -------------------------------------------------------------------------------------------------- */
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t size, void *arg)
 {
     struct stream *s = nghttp2_session_get_stream_user_data(session, id);
@@ -139,6 +210,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     UNUSED(flags);
     if (!s || s->handed)
         return 0;
+    if (s->talks)
+        return hear(session, s, data, size);
     s->body_seen += size;
     if (s->body_seen > most) {
         h2->held -= s->body.size;
@@ -172,16 +245,41 @@ static void make_exchange(struct stream *s, const struct conn *n)
     memcpy(x->peer, n->peer, sizeof x->peer);
 }
 
+/* Opens a conversation; false: it is a request. */
+static bool converse(nghttp2_session *session, struct stream *s)
+{
+    const struct http_options *o = &s->h2->conn->server->options;
+    nghttp2_data_provider provider = {.source.ptr = s, .read_callback = read_talk};
+    nghttp2_nv head[] = {field(":status", 7, "200", 3), field("content-type", 12, "application/grpc", 16)};
+
+    make_exchange(s, s->h2->conn);
+    switch (o->talks ? o->talks(o->arg, &s->x) : TALK_NO) {
+    case TALK_NO: return false;
+    case TALK_REFUSED: s->ended = true; return false;
+    case TALK_YES: break;
+    }
+    s->talks = true;
+    return nghttp2_submit_response(session, s->id, head, ARRAY_SIZE(head), &provider) == 0;
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
+    bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     struct h2 *h2 = arg;
     struct stream *s;
 
-    if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
-        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+    if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!s || s->handed)
+        return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && !s->talks && !end && converse(session, s))
+        return 0;
+    if (s->talks && end) {
+        s->ended = true;
+        (void)nghttp2_session_resume_data(session, s->id);
+    }
+    if (s->talks || !(end || s->ended))
         return 0;
     make_exchange(s, h2->conn);
     s->handed = true;
@@ -226,30 +324,6 @@ static bool pump(struct h2 *h2)
             buf_release(&h2->out);
     }
     return false;
-}
-
-static nghttp2_nv field(const char *name, size_t name_size, const char *value, size_t size)
-{
-    nghttp2_nv nv = {(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, name_size, size, NGHTTP2_NV_FLAG_NONE};
-
-    return nv;
-}
-
-/* "name: value" lines. */
-static size_t fields_of(const char *lines, nghttp2_nv *to, size_t most)
-{
-    size_t n = 0;
-
-    while (lines && *lines && n < most) {
-        size_t line = strcspn(lines, "\r\n"), name = strcspn(lines, ":"), value = name + 1;
-        while (value < line && lines[value] == ' ')
-            value++;
-        if (name < line)
-            to[n++] = field(lines, name, lines + value, line - value);
-        lines += line;
-        lines += strspn(lines, "\r\n");
-    }
-    return n;
 }
 
 static ssize_t read_out(nghttp2_session *session, int32_t id, uint8_t *to, size_t most, uint32_t *flags,

@@ -88,6 +88,7 @@ void service_root(struct call *call);
 void service_health(struct call *call);
 void service_ready(struct call *call);
 void service_rpc_health(struct call *call);
+void service_reflection(struct call *call);
 void service_metrics(struct call *call);
 void service_telemetry(struct call *call);
 void service_cluster(struct call *call);

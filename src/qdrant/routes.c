@@ -150,6 +150,8 @@ const struct route qdrant_routes[] = {
     {"RPC", "/qdrant.Snapshots/ListFull", MANAGE, SMALL, snapshots_list},
     {"RPC", "/qdrant.Snapshots/DeleteFull", MANAGE, SMALL, snapshots_delete},
     {"RPC", "/qdrant.Qdrant/HealthCheck", FREE, SMALL, service_root},
+    {"RPC", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", WATCH, SMALL, service_reflection},
+    {"RPC", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", WATCH, SMALL, service_reflection},
     {"RPC", "/grpc.health.v1.Health/Check", FREE, SMALL, service_rpc_health},
 };
 const size_t qdrant_routes_count = ARRAY_SIZE(qdrant_routes);

@@ -53,8 +53,10 @@ static bool rpc_read(struct call *call, struct bytes wire)
 {
     static const char *const params[] = {"collection_name", "field_name", "vector_name", "snapshot_name"};
     const struct pb_method *method = pb_method_at(call->server->rpc_schema, call->route->path);
-    int rc = pb_to_tree(&call->c, method->in, wire, &call->json);
+    int rc = method ? pb_to_tree(&call->c, method->in, wire, &call->json) : 0;
 
+    if (!method) /* reflection: the handler says what is wrong */
+        return true;
     if (rc < 0) {
         call_fail(call, rc == KITH_NOMEM ? 500 : 400, "%s", call->c.text);
         return false;

@@ -21,6 +21,12 @@ void service_rpc_health(struct call *call)
     call_answer(call, 200, "application/json");
 }
 
+/* Conversations are held elsewhere (serve/reflect.c): this was none. */
+void service_reflection(struct call *call)
+{
+    call_fail(call, 400, "reflection: expected a stream of requests");
+}
+
 void service_ready(struct call *call)
 {
     buf_text(&call->out, "all shards are ready");

@@ -281,7 +281,7 @@ void audit_logs(struct call *call)
     finish_ok(call);
 }
 
-/* ---- what only clusters have ---------------------------------------------------------------------------------------- */
+/* ---- what only clusters have -------------------------------------------------------------------------------- */
 
 void cluster_only(struct call *call)
 {

@@ -5,6 +5,7 @@
 #include "net/grpc.h"
 #include "os/os.h"
 #include "serve/audit.h"
+#include "serve/reflect.h"
 #include "serve/slow.h"
 
 #include <stdarg.h>
@@ -512,6 +513,26 @@ static void handle_rpc(struct call *call)
         else
             call->route->handle(call);
     }
+}
+
+/* Who may not is told so by the route, as if it were a request. */
+enum talk serve_talks(void *server, const struct exchange *x)
+{
+    struct call call = {.server = server, .x = (struct exchange *)(uintptr_t)x};
+    const char *why;
+    bool may;
+
+    if (!call.server->rpc || !grpc_is(x) || !reflect_is(x->target))
+        return TALK_NO;
+    ctx_init(&call.c, os_linux());
+    may = find_rpc(&call) && identify(&call, &why) == 0 && permit(&call, &why) == 0;
+    ctx_release(&call.c);
+    return may ? TALK_YES : TALK_REFUSED;
+}
+
+size_t serve_hear(void *server, struct bytes come, struct buf *say)
+{
+    return reflect_hear(((struct server *)server)->rpc_schema, come, say);
 }
 
 bool serve_may_spill(void *server, const struct exchange *x)

@@ -80,6 +80,9 @@ struct call {
 
 /* The http_options.handle of a server. */
 void serve_handle(void *server, struct exchange *x);
+/* The http_options.talks and hear of a server: reflection. */
+enum talk serve_talks(void *server, const struct exchange *x);
+size_t serve_hear(void *server, struct bytes come, struct buf *say);
 /* The http_options.may_spill of a server: its route wants it, and its key allows it. */
 bool serve_may_spill(void *server, const struct exchange *x);
 /* Whether the caller may read a collection that the request names besides its own; and, if not, says so. */

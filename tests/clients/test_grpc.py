@@ -272,3 +272,41 @@ def test_frames_that_are_none(server):
                 while s.recv(4096):
                     pass
     assert server.client("grpc").count("c").count == 10
+
+
+def test_reflection(tmp_path):
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from grpc_reflection.v1alpha import reflection_pb2 as messages
+    from grpc_reflection.v1alpha import reflection_pb2_grpc as stubs
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+    s = Server(tmp_path / "kith", {"KITH_SERVICE_API_KEY": "key"}).start()
+    with grpc.insecure_channel(f"127.0.0.1:{s.grpc_port}") as channel:
+        with pytest.raises(grpc.RpcError) as e:  # answered at once, though the stream stays open
+            ProtoReflectionDescriptorDatabase(channel).get_services()
+        assert e.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+    class Key(grpc.StreamStreamClientInterceptor):
+        def intercept_stream_stream(self, continuation, details, requests):
+            return continuation(details._replace(metadata=[("api-key", "key")]), requests)
+
+    with grpc.intercept_channel(grpc.insecure_channel(f"127.0.0.1:{s.grpc_port}"), Key()) as channel:
+        known = ProtoReflectionDescriptorDatabase(channel)
+        assert {"qdrant.Points", "qdrant.Collections", "qdrant.Snapshots", "qdrant.Qdrant", "grpc.health.v1.Health"} <= set(known.get_services())
+        pool = DescriptorPool(known)
+        points = pool.FindServiceByName("qdrant.Points")
+        assert len(points.methods) > 25 and points.FindMethodByName("Query").input_type.full_name == "qdrant.QueryPoints"
+        assert pool.FindMessageTypeByName("qdrant.ScoredPoint").fields_by_name["score"].number == 3
+        assert pool.FindEnumTypeByName("qdrant.Distance").values_by_name["Manhattan"].number == 4
+
+        def slowly():  # one stream, a request when the answer to the one before has come
+            for n in range(50):
+                came.acquire()
+                yield messages.ServerReflectionRequest(file_containing_symbol="qdrant.Points.Query" if n % 2 else "no.such.Thing")
+
+        came = threading.Semaphore(1)
+        answers = []
+        for answer in stubs.ServerReflectionStub(channel).ServerReflectionInfo(slowly(), timeout=30):
+            answers.append(answer.WhichOneof("message_response"))
+            came.release()
+        assert answers == ["error_response", "file_descriptor_response"] * 25
+    s.stop()
