@@ -10,14 +10,6 @@ enum { GROWING_ROWS = 50000, GRAPH_ROWS = 2000, REVISED_MANY = 1024, REVISED_MAX
 
 /* ---- names ---------------------------------------------------------------------------------------- */
 
-static struct shard *by_name(struct db *db, const char *name)
-{
-    uint64_t *alias = strmap_get(&db->aliases, name), *found;
-
-    found = strmap_get(&db->names, alias ? (const char *)(uintptr_t)*alias : name);
-    return found ? (struct shard *)(uintptr_t)*found : NULL;
-}
-
 int db_not_found(struct ctx *c, const char *name)
 {
     return err_set(c, KITH_NOT_FOUND, "Collection `%.180s` doesn't exist!", name);
@@ -29,7 +21,7 @@ int db_shard(struct ctx *c, struct db *db, const char *name, struct shard **ret_
     int rc = 0;
 
     os_mutex_lock(&db->catalog);
-    s = by_name(db, name);
+    s = catalog_find(db, name);
     if (s) {
         atomic_fetch_add(&s->refs, 1);
         s->used_ns = db->os->mono_ns(db->os);
@@ -56,7 +48,7 @@ struct view *db_pin_loaded(struct db *db, const char *name, struct measured *ret
     struct shard *s;
 
     os_mutex_lock(&db->catalog);
-    s = by_name(db, name);
+    s = catalog_find(db, name);
     view = s ? shard_pin(s) : NULL;
     if (s)
         monitor_read(&s->monitor, ret_measured);
@@ -69,44 +61,9 @@ bool db_has_name(struct db *db, const char *name)
     bool found;
 
     os_mutex_lock(&db->catalog);
-    found = by_name(db, name) != NULL;
+    found = catalog_find(db, name) != NULL;
     os_mutex_unlock(&db->catalog);
     return found;
-}
-
-static int catalog_add(struct ctx *c, struct db *db, struct shard *s)
-{
-    uint64_t *slot;
-    size_t i;
-
-    if (db->shards_count == db->shards_capacity) {
-        size_t capacity = db->shards_capacity ? db->shards_capacity * 2 : 16;
-        struct shard **shards = mem_realloc(db->shards, capacity * sizeof *shards);
-        if (!shards)
-            return err_nomem(c);
-        db->shards = shards;
-        db->shards_capacity = capacity;
-    }
-    slot = strmap_put(&db->names, s->name);
-    if (!slot)
-        return err_nomem(c);
-    *slot = (uint64_t)(uintptr_t)s;
-    for (i = db->shards_count++; i > 0 && db->shards[i - 1]->id > s->id; i--)
-        db->shards[i] = db->shards[i - 1];
-    db->shards[i] = s;
-    return 0;
-}
-
-static void catalog_remove(struct db *db, struct shard *s)
-{
-    strmap_remove(&db->names, s->name);
-    for (size_t i = 0; i < db->shards_count; i++) {
-        if (db->shards[i] == s) {
-            memmove(db->shards + i, db->shards + i + 1, (db->shards_count - i - 1) * sizeof *db->shards);
-            db->shards_count--;
-            break;
-        }
-    }
 }
 
 /* The fact "collection/<name>". */
@@ -159,7 +116,7 @@ int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema 
     TRY(db_check_name(c, name));
     TRY(schema_new(c, given, &schema));
     os_mutex_lock(&db->catalog);
-    rc = by_name(db, name) ? err_set(c, KITH_EXISTS, "Collection `%.180s` already exists!", name) : 0;
+    rc = catalog_find(db, name) ? err_set(c, KITH_EXISTS, "Collection `%.180s` already exists!", name) : 0;
     if (rc >= 0) {
         s = shard_new(db, db->next_shard, name);
         rc = s ? 0 : err_nomem(c);
@@ -171,11 +128,14 @@ int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema 
         s->covers = s->applied = db->log->ops->end(db->log, 0); /* older records of this id cannot be */
         rc = shard_publish(c, s);
     }
-    if (rc >= 0)
-        rc = put_collection(c, db, s, schema, true);
-    if (rc >= 0) {
-        db->next_shard++;
+    if (rc >= 0) /* room first: what is on disk is then in the catalog too */
         rc = catalog_add(c, db, s);
+    if (rc >= 0) {
+        rc = put_collection(c, db, s, schema, true);
+        if (rc < 0)
+            catalog_remove(db, s);
+        else
+            db->next_shard++;
     }
     os_mutex_unlock(&db->catalog);
     if (rc < 0)
@@ -297,6 +257,14 @@ int db_drop(struct ctx *c, struct db *db, const char *name)
     return rc;
 }
 
+/* It takes no more writes: the next start might not know of them. */
+static void shard_close(struct shard *s, const char *why)
+{
+    os_mutex_lock(&s->lock);
+    snprintf(s->problem, sizeof s->problem, "%s", why);
+    os_mutex_unlock(&s->lock);
+}
+
 /* The facts of `s` in the place of those of `old`, which may be NULL. */
 static int replace_facts(struct ctx *c, struct db *db, const struct shard *s, const struct shard *old,
                          struct bytes pointer)
@@ -332,6 +300,7 @@ static int replace_facts(struct ctx *c, struct db *db, const struct shard *s, co
 int db_replace(struct ctx *c, struct db *db, struct shard *s, struct bytes pointer)
 {
     struct shard *old = take_for_drop(db, s->name);
+    bool added = false;
     uint64_t *found;
     int rc = 0;
 
@@ -341,15 +310,21 @@ int db_replace(struct ctx *c, struct db *db, struct shard *s, struct bytes point
         rc = err_set(c, KITH_BUSY, "collection %.180s is being changed; try again", s->name);
     else if (!old && strmap_get(&db->aliases, s->name))
         rc = err_set(c, KITH_EXISTS, "%.180s is an alias", s->name);
-    if (rc >= 0)
-        rc = replace_facts(c, db, s, old, pointer);
-    if (rc >= 0 && pointer.size)
-        rc = shard_learn_revision(c, s);
-    if (rc >= 0) {
-        if (old)
-            catalog_remove(db, old);
+    if (rc >= 0 && !old) { /* room first: what is on disk is then in the catalog too */
         rc = catalog_add(c, db, s);
+        added = rc >= 0;
     }
+    if (rc >= 0) {
+        rc = replace_facts(c, db, s, old, pointer);
+        if (rc == KITH_IO && old)
+            shard_close(old, "whether it was replaced is not known before the next start");
+    }
+    if (rc < 0 && added)
+        catalog_remove(db, s);
+    if (rc >= 0 && pointer.size && shard_learn_revision(c, s) < 0) /* it is done all the same */
+        shard_close(s, "its revision could not be read; the next start mends that");
+    if (rc >= 0 && old)
+        catalog_swap(db, old, s);
     os_mutex_unlock(&db->catalog);
     end_drop(db, old, rc >= 0);
     return rc;

@@ -185,6 +185,11 @@ int db_create(struct ctx *c, struct db *db, const char *name, const kith_schema 
 int db_drop(struct ctx *c, struct db *db, const char *name);
 /* Puts the restored shard `s`, in memory and named by nobody, in the place of what has its name. */
 int db_replace(struct ctx *c, struct db *db, struct shard *s, struct bytes pointer);
+/* catalog.c: all with db->catalog held. */
+struct shard *catalog_find(struct db *db, const char *name); /* a collection or an alias; NULL: none */
+int catalog_add(struct ctx *c, struct db *db, struct shard *s);
+void catalog_remove(struct db *db, struct shard *s);
+void catalog_swap(struct db *db, struct shard *old, struct shard *s); /* of one name */
 int db_not_found(struct ctx *c, const char *name);
 /* alias.c */
 int db_alias(struct ctx *c, struct db *db, const kith_alias_change *changes, size_t count);

@@ -456,6 +456,17 @@ static int restore_file(struct sim *s, kith_err *err)
     return rc;
 }
 
+/* After a change of facts that failed: what is on the disk is not known before it is opened again. */
+static void end_doubt(struct sim *s, const kith_err *err)
+{
+    if (sim_world_dead(s->world))
+        return;
+    if (err->code != KITH_IO && err->code != KITH_FULL)
+        fail(s, err->text);
+    sim_world_crash_after(s->world, 1);
+    (void)sim_world_os(s->world)->mkdir(sim_world_os(s->world), "crash");
+}
+
 static void restore_snapshot(struct sim *s)
 {
     struct model_state *copy = malloc(sizeof *copy);
@@ -473,8 +484,8 @@ static void restore_snapshot(struct sim *s)
     s->other = s->kept;
     rc = toss(s, 2) ? restore_file(s, &err)
                     : kith_snapshot_restore(handle(s), kept_of(s), s->kept_name, toss(s, 2) ? "c" : NULL, &err);
-    if (rc < 0 && !sim_world_dead(s->world) && err.code != KITH_IO && err.code != KITH_FULL)
-        fail(s, err.text);
+    if (rc < 0)
+        end_doubt(s, &err);
     if (rc < 0 || sim_world_dead(s->world)) {
         free(copy);
         return;
@@ -507,13 +518,8 @@ static void renew_vector(struct sim *s)
     rc = kith_vector_drop(handle(s), "c", "second", &err);
     if (rc >= 0)
         rc = kith_vector_add(handle(s), "c", &p, &err);
-    if (rc < 0 && !sim_world_dead(s->world)) { /* what is on the disk is not known before it is opened again */
-        if (err.code != KITH_IO && err.code != KITH_FULL)
-            fail(s, err.text);
-        sim_world_crash_after(s->world, 1);
-        (void)sim_world_os(s->world)->mkdir(sim_world_os(s->world), "crash");
-    }
     if (rc < 0) {
+        end_doubt(s, &err);
         model_state_free(now);
         return;
     }

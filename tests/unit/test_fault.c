@@ -151,7 +151,7 @@ static void allocation_faults(bool persistent)
 {
     uint64_t n = 1, tried = 0;
 
-    for (;; n += n < 3000 ? 1 + n / 400 : 1 + n / 40) {
+    for (;; n += n < 1500 ? 1 : 1 + n / 40) {
         struct sim_world *w = sim_world_new(n);
         struct outcome out = {0};
         used = UINT64_MAX;
