@@ -221,7 +221,8 @@ static yyjson_doc *read_page(struct copying *x, const char *name, yyjson_val *ne
     return doc;
 }
 
-static int write_page(struct copying *x, const char *name, yyjson_val *points)
+/* The last one waits until all are seen. */
+static int write_page(struct copying *x, const char *name, yyjson_val *points, bool last)
 {
     char *text = yyjson_val_write(points, 0, NULL);
     int rc;
@@ -234,8 +235,8 @@ static int write_page(struct copying *x, const char *name, yyjson_val *points)
     free(text);
     if (!text || x->body.failed)
         return err_nomem(&x->c);
-    rc = client_call(&x->c, x->to, "PUT", path_of(x, name, "/points?wait=false"), (const char *)x->body.data,
-                     &x->answer);
+    rc = client_call(&x->c, x->to, "PUT", path_of(x, name, last ? "/points?wait=true" : "/points?wait=false"),
+                     (const char *)x->body.data, &x->answer);
     return rc;
 }
 
@@ -253,12 +254,12 @@ static int copy_points(struct copying *x, const char *name, yyjson_val *start, i
             rc = x->c.code;
             break;
         }
-        if (yyjson_arr_size(points))
-            rc = write_page(x, name, points);
-        done += (int64_t)yyjson_arr_size(points);
         yyjson_doc_free(held);
         held = page;
         next = yyjson_obj_get(result_of(page), "next_page_offset");
+        if (yyjson_arr_size(points))
+            rc = write_page(x, name, points, !next || yyjson_is_null(next));
+        done += (int64_t)yyjson_arr_size(points);
         if (rc >= 0 && ++pages % MARK_EVERY == 0 && next && !yyjson_is_null(next))
             rc = mark(x, name, next);
         show(x, name, done, all, false);
