@@ -9,10 +9,11 @@ test-asan: ; @tools/test asan
 test-long: ; @tools/test long
 test-mutants: ; @tools/mutants
 test-neon: ; @tools/neon
+fuzz: ; @tools/fuzz $(SECONDS_EACH)
 check: ; @tools/check
 bench: ; @tools/bench
 bench-kernels: ; @tools/bench-kernels
 fresh: ; @tools/fresh
 fmt: ; @tools/setup check && clang-format-14 -i $$(git ls-files '*.c' '*.h')
 install: build ; cmake --install build/$(PRESET)
-.PHONY: build demo run test test-asan test-long test-mutants test-neon check bench bench-kernels fresh fmt install
+.PHONY: fuzz build demo run test test-asan test-long test-mutants test-neon check bench bench-kernels fresh fmt install

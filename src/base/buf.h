@@ -37,7 +37,7 @@ struct reader {
 
 static inline struct reader reader_of(const void *data, size_t size)
 {
-    struct reader r = {data, (const uint8_t *)data + size, false};
+    struct reader r = {data, data ? (const uint8_t *)data + size : NULL, false};
     return r;
 }
 uint8_t read_u8(struct reader *r);

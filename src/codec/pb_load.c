@@ -94,10 +94,11 @@ static size_t count_in(struct bytes b, uint32_t number)
 
 static void load_enum(struct loading *l, struct bytes b, const char *scope)
 {
-    struct pb_enum *e = &l->s->enums[l->s->enums_count++];
+    struct pb_enum *e = l->count ? NULL : &l->s->enums[l->s->enums_count];
     struct reader r = reader_of(b.data, b.size), v;
     struct wire_field f, g;
 
+    l->s->enums_count++;
     if (l->count)
         return;
     e->file = l->file;
@@ -160,11 +161,12 @@ static bool is_map_entry(struct bytes options)
 
 static void load_message(struct loading *l, struct bytes b, const char *scope, uint32_t depth)
 {
-    struct pb_message *m = &l->s->messages[l->s->messages_count++];
+    struct pb_message *m = l->count ? NULL : &l->s->messages[l->s->messages_count];
     const char *name = l->count ? "" : joined(l, scope, '.', name_in(l, b, 1));
     struct reader r = reader_of(b.data, b.size);
     struct wire_field f;
 
+    l->s->messages_count++;
     if (!l->count) {
         m->file = l->file;
         m->full_name = name;
@@ -187,10 +189,11 @@ static void load_message(struct loading *l, struct bytes b, const char *scope, u
 
 static void load_method(struct loading *l, struct bytes b, const char *service)
 {
-    struct pb_method *m = &l->s->methods[l->s->methods_count++];
+    struct pb_method *m = l->count ? NULL : &l->s->methods[l->s->methods_count];
     struct reader r = reader_of(b.data, b.size);
     struct wire_field f;
 
+    l->s->methods_count++;
     if (l->count)
         return;
     m->file = l->file;
@@ -221,10 +224,11 @@ static void load_service(struct loading *l, struct bytes b, const char *package)
 static void load_file(struct loading *l, struct bytes b)
 {
     const char *package = l->count ? "" : name_in(l, b, 2);
-    struct pb_file *file = &l->s->files[l->s->files_count++];
+    struct pb_file *file = l->count ? NULL : &l->s->files[l->s->files_count];
     struct reader r = reader_of(b.data, b.size);
     struct wire_field f;
 
+    l->s->files_count++;
     l->file = file;
     if (!l->count)
         *file = (struct pb_file){name_in(l, b, 1), package, b};

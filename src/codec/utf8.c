@@ -15,7 +15,7 @@ static int followers(uint8_t first, uint8_t *least, uint8_t *most)
 
 bool utf8_ok(const void *text, size_t size)
 {
-    const uint8_t *at = text, *end = at + size;
+    const uint8_t *at = text, *end = text ? at + size : at;
 
     while (at < end) {
         uint64_t eight;

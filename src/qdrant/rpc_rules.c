@@ -201,7 +201,7 @@ static yyjson_mut_val *shape_vector(struct pb_reading *r, yyjson_mut_val *tree)
         return data;
     floats = yyjson_mut_get_raw(data);
     part = yyjson_mut_get_len(data) / n;
-    if (part % 4 || part * n != yyjson_mut_get_len(data))
+    if (!part || part % 4 || part * n != yyjson_mut_get_len(data)) /* of nothing there is nothing to divide */
         return refuse(r, "vectors_count: does not divide data");
     list = yyjson_mut_arr(r->doc);
     for (uint64_t i = 0; i < n; i++)

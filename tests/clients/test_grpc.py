@@ -310,3 +310,13 @@ def test_reflection(tmp_path):
             came.release()
         assert answers == ["error_response", "file_descriptor_response"] * 25
     s.stop()
+
+
+def test_vectors_of_nothing(server):
+    """the older form of a multi-vector: a count of billions, and no data; it took all memory (found by fuzzing)"""
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        stub = g.PointsStub(channel)
+        for count in (1, 2 ** 32 - 1):
+            point = g.PointStruct(id=g.PointId(num=1), vectors=g.Vectors(vector=g.Vector(vectors_count=count)))
+            with pytest.raises(grpc.RpcError, match="vectors_count: does not divide data"):
+                stub.Upsert(g.UpsertPoints(collection_name="nowhere", points=[point]), timeout=20)
