@@ -365,12 +365,13 @@ static const uint8_t *find(const uint8_t *at, const uint8_t *end, const char *wh
 static bool find_part(const struct exchange *x, struct bytes *ret)
 {
     const char *type = http_header(x, "content-type"), *given = type ? strstr(type, "boundary=") : NULL;
-    const uint8_t *at = x->body.data, *end = at + x->body.size, *head, *close;
+    const uint8_t *at = x->body.data, *end, *head, *close;
     char boundary[100];
     size_t size;
 
     if (!given || !x->body.size)
         return false;
+    end = at + x->body.size;
     given += 9 + (given[9] == '"');
     size = (size_t)snprintf(boundary, sizeof boundary, "\r\n--%.*s", (int)MIN(strcspn(given, "\";"), (size_t)80), given);
     at = find(at, end, boundary + 2, size - 2);

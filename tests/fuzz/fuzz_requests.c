@@ -48,9 +48,10 @@ static void settle(void)
 
 static void request(const char *method, const char *target, bool rpc, const void *body, size_t size)
 {
+    const char *form = strstr(target, "upload") ? "multipart/form-data; boundary=x" : "application/json";
     struct exchange x = {.method = method, .target = target, .http2 = rpc, .body = {body, size}, .answer = answer};
 
-    x.headers[x.headers_count++] = (struct http_header){"content-type", rpc ? "application/grpc" : "application/json"};
+    x.headers[x.headers_count++] = (struct http_header){"content-type", rpc ? "application/grpc" : form};
     x.start_ns = os_linux()->mono_ns(os_linux());
     f.answered = false;
     serve_handle(&f.server, &x);
