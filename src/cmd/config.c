@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <yaml.h>
 
-enum kind { TEXT, NUMBER, FLAG };
+enum kind { TEXT, WORD, NUMBER, FLAG }; /* word: letters, digits, _ and : */
 
 struct setting {
     const char *key;  /* section.name in the file, KITH_SECTION_NAME in the environment */
@@ -37,6 +37,7 @@ static const struct setting settings[] = {
     {"service.milvus_port", "milvus-port", NUMBER, SETTING(milvus_port), 0, 65535, NULL, "Milvus (not served yet)"},
     {"service.metrics_port", "metrics-port", NUMBER, SETTING(metrics_port), 0, 65535, NULL,
      "metrics and health without a key; 0: off"},
+    {"service.metrics_prefix", NULL, WORD, SETTING(metrics_prefix), 0, 0, NULL, "before the name of every metric"},
     {"service.api_key", NULL, TEXT, SETTING(api_key), 0, 0, NULL, "may do everything"},
     {"service.alt_api_key", NULL, TEXT, SETTING(alt_api_key), 0, 0, NULL,
      "the same, so that keys can be changed one after the other"},
@@ -106,7 +107,11 @@ static int set(struct ctx *c, struct config *config, const struct setting *s, co
     unsigned long long n;
     bool on;
 
+    if (s->kind == WORD &&
+        value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:")])
+        return err_set(c, KITH_INVALID, "%s: %s: \"%.40s\", expected letters, digits, _ and :", where, s->key, value);
     switch (s->kind) {
+    case WORD:
     case TEXT:
         if (strlen(value) >= s->size)
             return err_set(c, KITH_INVALID, "%s: %s: at most %zu characters", where, s->key, s->size - 1);

@@ -164,6 +164,17 @@ static int open_tls(struct ctx *c, const struct config *config, struct tls **ret
     return tls_new(c, &o, ret);
 }
 
+/* The same to those who only watch it. */
+static void open_door(struct server *server, struct server *to)
+{
+    *to = *server;
+    to->routes = open_routes;
+    to->routes_count = ARRAY_SIZE(open_routes);
+    to->access_log = false;
+    to->rpc = NULL;
+    to->watched = server;
+}
+
 static int serve(struct ctx *c, const struct config *config, kith_db *db)
 {
     bool json = strcmp(config->log_format, "json") == 0 || (strcmp(config->log_format, "auto") == 0 && !isatty(2));
@@ -188,6 +199,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
                               .keys = keys_of(config),
                               .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
                               .url_recovery = config->url_recovery, .rates = &rates, .slow = &slow, .quota = &quota,
+                              .metrics_prefix = config->metrics_prefix,
                               .version = QDRANT_VERSION, .access_log = config->access_log,
                               .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
     rates_init(&rates);
@@ -199,11 +211,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     if (rc >= 0 && config->audit)
         rc = open_audit(c, config, &audit);
     server->audit = audit.file ? &audit : NULL;
-    *metrics = *server;
-    metrics->routes = open_routes;
-    metrics->routes_count = ARRAY_SIZE(open_routes);
-    metrics->access_log = false;
-    metrics->rpc = NULL;
+    open_door(server, metrics);
     if (rc >= 0 && config->rest_port)
         rc = listen_on(c, config, server, config->rest_port, MAX(4u, os_cores() * 2), tls, &r);
     if (rc >= 0 && config->grpc_port)

@@ -65,6 +65,12 @@ unsigned os_cores(void);
 uint64_t os_memory_bytes(void); /* of the machine, or of the cgroup if that is less */
 uint64_t os_resident_bytes(void);
 uint64_t os_anonymous_bytes(void); /* resident, and not of a file */
+struct os_process {
+    uint64_t threads, open_files, max_files, mappings, max_mappings;
+    uint64_t minor_faults, major_faults; /* since the start */
+};
+/* What cannot be read stays 0. */
+void os_process_look(struct os_process *ret_process);
 /* Sleeps for so many microseconds. */
 void os_pause(uint32_t us);
 /* On a socket that does not block: how many bytes went, or a negative errno. No signal is raised. */

@@ -103,7 +103,7 @@ static bool path_matches(const char *pattern, const struct split *s, struct call
             break;
         if (i == s->count)
             return false;
-        if (n == 2 && pattern[0] == '{') {
+        if (pattern[0] == '{') {
             call->params[call->params_count++] = s->segments[i];
         } else if (strlen(s->segments[i]) != n || memcmp(s->segments[i], pattern, n) != 0) {
             return false;
@@ -136,16 +136,11 @@ const char *call_query(const struct call *call, const char *name)
     return NULL;
 }
 
-static bool is_rpc(const struct route *r)
-{
-    return strcmp(r->method, "RPC") == 0;
-}
-
 static bool find_rpc(struct call *call)
 {
     for (size_t i = 0; i < call->server->routes_count; i++) {
         const struct route *r = &call->server->routes[i];
-        if (is_rpc(r) && strcmp(r->path, call->x->target) == 0) {
+        if (route_is_rpc(r) && strcmp(r->path, call->x->target) == 0) {
             call->route = r;
             return true;
         }
@@ -163,7 +158,7 @@ static int find_route(struct call *call)
 
     for (size_t i = 0; i < call->server->routes_count && !s.bad; i++) {
         const struct route *r = &call->server->routes[i];
-        if (is_rpc(r) || !path_matches(r->path, &s, call))
+        if (route_is_rpc(r) || !path_matches(r->path, &s, call))
             continue;
         status = 405;
         if (strcmp(r->method, call->x->method) == 0 ||
@@ -243,7 +238,7 @@ static const char *collection_of(const struct call *call)
 {
     if (!call->params_count)
         return NULL;
-    return is_rpc(call->route) || strncmp(call->route->path, "/collections/{}", 15) == 0 ? call->params[0] : NULL;
+    return route_is_rpc(call->route) || strncmp(call->route->path, "/collections/{", 14) == 0 ? call->params[0] : NULL;
 }
 
 static bool is_of_collection(enum privilege p)
@@ -312,8 +307,7 @@ static void note_slow(struct call *call, int status, uint64_t ns)
 static void account(struct call *call, int status)
 {
     struct server *s = call->server;
-    uint64_t ns = os_linux()->mono_ns(os_linux()) - call->x->start_ns, bound = 100000;
-    struct route_stats *stats;
+    uint64_t ns = os_linux()->mono_ns(os_linux()) - call->x->start_ns;
 
     if (s->access_log)
         log_line(s->log_json, "info", "%s %s %s %d %.6f", call->x->peer, call->x->method, call->x->target, status,
@@ -322,34 +316,7 @@ static void account(struct call *call, int status)
         return;
     note_audit(call, status);
     note_slow(call, status, ns);
-    stats = &s->stats[call->route - s->routes];
-    atomic_fetch_add(&stats->count[MIN(status / 100, 5)], 1);
-    atomic_fetch_add(&stats->total_ns, ns);
-    if (ns > atomic_load(&stats->max_ns))
-        atomic_store(&stats->max_ns, ns);
-    for (size_t i = 0; i < LATENCY_BUCKETS; i++, bound *= 3) {
-        if (ns <= bound || i + 1 == LATENCY_BUCKETS) {
-            atomic_fetch_add(&stats->buckets[i], 1);
-            break;
-        }
-    }
-}
-
-static enum grpc_code grpc_code_of(int status)
-{
-    switch (status) {
-    case 200: return GRPC_OK;
-    case 400: case 413: case 422: return GRPC_INVALID_ARGUMENT;
-    case 401: return GRPC_UNAUTHENTICATED;
-    case 403: return GRPC_PERMISSION_DENIED;
-    case 404: return GRPC_NOT_FOUND;
-    case 405: case 501: return GRPC_UNIMPLEMENTED;
-    case 408: return GRPC_DEADLINE_EXCEEDED;
-    case 409: return GRPC_ALREADY_EXISTS;
-    case 429: case 507: return GRPC_RESOURCE_EXHAUSTED;
-    case 503: return GRPC_UNAVAILABLE;
-    default: return GRPC_INTERNAL;
-    }
+    stats_note(s, call->route, status, ns);
 }
 
 /* What every answer ends with; `body` is the caller's now. */

@@ -1,69 +1,183 @@
-/* metrics.c - what a Prometheus server reads. */
+/* metrics.c - what is counted of answers, and the page that a Prometheus server reads. */
 #include "serve/serve.h"
 
 #include "os/os.h"
+#include "serve/quota.h"
 
 #include <stdio.h>
 
-static void put_gauge(struct buf *out, const char *name, const char *help, double value)
+enum grpc_code grpc_code_of(int status)
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %.17g\n", name, help, name, name, value);
-}
-
-static void put_counter(struct buf *out, const char *name, const char *help, uint64_t value)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name, name, (unsigned long long)value);
-}
-
-static void put_responses(struct server *s, struct buf *out)
-{
-    buf_text(out, "# HELP rest_responses_total answers by endpoint and status class\n"
-                  "# TYPE rest_responses_total counter\n");
-    for (size_t i = 0; i < s->routes_count; i++) {
-        for (unsigned k = 2; k < 6; k++) {
-            uint64_t n = atomic_load(&s->stats[i].count[k]);
-            if (n)
-                buf_printf(out, "rest_responses_total{method=\"%s\",endpoint=\"%s\",status=\"%uxx\"} %llu\n",
-                           s->routes[i].method, s->routes[i].path, k, (unsigned long long)n);
-        }
+    switch (status) {
+    case 200: return GRPC_OK;
+    case 400: case 413: case 422: return GRPC_INVALID_ARGUMENT;
+    case 401: return GRPC_UNAUTHENTICATED;
+    case 403: return GRPC_PERMISSION_DENIED;
+    case 404: return GRPC_NOT_FOUND;
+    case 405: case 501: return GRPC_UNIMPLEMENTED;
+    case 408: return GRPC_DEADLINE_EXCEEDED;
+    case 409: return GRPC_ALREADY_EXISTS;
+    case 429: case 507: return GRPC_RESOURCE_EXHAUSTED;
+    case 503: return GRPC_UNAVAILABLE;
+    default: return GRPC_INTERNAL;
     }
-    buf_text(out, "# HELP rest_responses_duration_seconds time from the last byte of a request to its answer\n"
-                  "# TYPE rest_responses_duration_seconds histogram\n");
-    for (size_t i = 0; i < s->routes_count; i++) {
-        uint64_t sum = 0;
-        double bound = 0.0001;
-        for (size_t j = 0; j < LATENCY_BUCKETS; j++)
-            sum += atomic_load(&s->stats[i].buckets[j]);
-        if (!sum)
-            continue;
-        sum = 0;
-        for (size_t j = 0; j < LATENCY_BUCKETS; j++, bound *= 3) {
-            char le[32];
-            sum += atomic_load(&s->stats[i].buckets[j]);
-            snprintf(le, sizeof le, "%.4g", bound);
-            buf_printf(out, "rest_responses_duration_seconds_bucket{method=\"%s\",endpoint=\"%s\",le=\"%s\"} %llu\n",
-                       s->routes[i].method, s->routes[i].path, j + 1 == LATENCY_BUCKETS ? "+Inf" : le,
-                       (unsigned long long)sum);
+}
+
+bool route_is_rpc(const struct route *r)
+{
+    return strcmp(r->method, "RPC") == 0;
+}
+
+/* ---- what is counted ---------------------------------------------------------------------------------------- */
+
+/* Those that a REST route may answer; the last stands for all others. */
+static const int statuses[] = {200, 202, 400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 501, 503, 507, 500};
+_Static_assert(ARRAY_SIZE(statuses) <= OUTCOMES, "each status has its counters");
+
+static size_t outcome_of(const struct route *route, int status)
+{
+    size_t i = 0;
+
+    if (route_is_rpc(route))
+        return grpc_code_of(status);
+    while (i + 1 < ARRAY_SIZE(statuses) && statuses[i] != status)
+        i++;
+    return i;
+}
+
+void stats_note(struct server *s, const struct route *route, int status, uint64_t ns)
+{
+    struct outcome_stats *o = &s->stats[route - s->routes].by[outcome_of(route, status)];
+    unsigned long long seen = atomic_load(&o->max_ns);
+    uint64_t bound = 100000;
+    size_t i = 0;
+
+    atomic_fetch_add(&o->total_ns, ns);
+    while (ns > seen && !atomic_compare_exchange_weak(&o->max_ns, &seen, ns))
+        ;
+    seen = atomic_load(&o->min_ns);
+    while ((!seen || ns < seen) && !atomic_compare_exchange_weak(&o->min_ns, &seen, MAX(ns, 1u)))
+        ;
+    for (; i + 1 < LATENCY_BUCKETS && ns > bound; i++)
+        bound *= 3;
+    atomic_fetch_add(&o->buckets[i], 1);
+}
+
+/* ---- the page ----------------------------------------------------------------------------------------------- */
+
+struct page {
+    struct server *server;
+    const char *prefix;
+    struct buf *out;
+};
+
+static void announce(struct page *p, const char *name, const char *type, const char *help)
+{
+    buf_printf(p->out, "# HELP %s%s %s\n# TYPE %s%s %s\n", p->prefix, name, help, p->prefix, name, type);
+}
+
+static void put_gauge(struct page *p, const char *name, const char *help, double value)
+{
+    announce(p, name, "gauge", help);
+    buf_printf(p->out, "%s%s %.17g\n", p->prefix, name, value);
+}
+
+static void put_counter(struct page *p, const char *name, const char *help, uint64_t value)
+{
+    announce(p, name, "counter", help);
+    buf_printf(p->out, "%s%s %llu\n", p->prefix, name, (unsigned long long)value);
+}
+
+static uint64_t answers_of(const struct outcome_stats *o)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < LATENCY_BUCKETS; i++)
+        sum += atomic_load(&o->buckets[i]);
+    return sum;
+}
+
+/* One line about a route's answers that ended so; `name` follows rest or grpc, `more` its labels. */
+static void put_answers(struct page *p, const struct route *r, size_t outcome, const char *name, const char *more,
+                        double value)
+{
+    if (route_is_rpc(r))
+        buf_printf(p->out, "%sgrpc_responses_%s{endpoint=\"%s\",status=\"%zu\"%s} %.12g\n", p->prefix, name, r->path,
+                   outcome, more, value);
+    else
+        buf_printf(p->out, "%srest_responses_%s{method=\"%s\",endpoint=\"%s\",status=\"%d\"%s} %.12g\n", p->prefix,
+                   name, r->method, r->path, statuses[outcome], more, value);
+}
+
+static void put_histogram(struct page *p, const struct route *r, size_t outcome, const struct outcome_stats *o)
+{
+    uint64_t sum = 0;
+    double bound = 0.0001;
+
+    for (size_t i = 0; i < LATENCY_BUCKETS; i++, bound *= 3) {
+        char le[32] = ",le=\"+Inf\"";
+        sum += atomic_load(&o->buckets[i]);
+        if (i + 1 < LATENCY_BUCKETS)
+            snprintf(le, sizeof le, ",le=\"%.4g\"", bound);
+        put_answers(p, r, outcome, "duration_seconds_bucket", le, (double)sum);
+    }
+    put_answers(p, r, outcome, "duration_seconds_sum", "", (double)atomic_load(&o->total_ns) / 1e9);
+    put_answers(p, r, outcome, "duration_seconds_count", "", (double)sum);
+}
+
+static const struct series {
+    const char *name, *type, *help;
+} series[] = {
+    {"total", "counter", "answers by endpoint and status"},
+    {"avg_duration_seconds", "gauge", "mean time from the last byte of a request to its answer"},
+    {"min_duration_seconds", "gauge", "the shortest"},
+    {"max_duration_seconds", "gauge", "the longest"},
+    {"duration_seconds", "histogram", "how they are spread"},
+};
+
+static void put_series(struct page *p, const struct series *one, const struct route *r, size_t outcome,
+                       const struct outcome_stats *o)
+{
+    uint64_t n = answers_of(o);
+
+    if (!n)
+        return;
+    switch (one - series) {
+    case 0: put_answers(p, r, outcome, one->name, "", (double)n); break;
+    case 1: put_answers(p, r, outcome, one->name, "", (double)atomic_load(&o->total_ns) / 1e9 / (double)n); break;
+    case 2: put_answers(p, r, outcome, one->name, "", (double)atomic_load(&o->min_ns) / 1e9); break;
+    case 3: put_answers(p, r, outcome, one->name, "", (double)atomic_load(&o->max_ns) / 1e9); break;
+    default: put_histogram(p, r, outcome, o);
+    }
+}
+
+static void put_responses(struct page *p, bool rpc)
+{
+    struct server *s = p->server->watched ? p->server->watched : p->server;
+
+    for (size_t k = 0; k < ARRAY_SIZE(series); k++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s_responses_%s", rpc ? "grpc" : "rest", series[k].name);
+        announce(p, name, series[k].type, series[k].help);
+        for (size_t i = 0; i < s->routes_count; i++) {
+            for (size_t j = 0; route_is_rpc(&s->routes[i]) == rpc && j < OUTCOMES; j++)
+                put_series(p, &series[k], &s->routes[i], j, &s->stats[i].by[j]);
         }
-        buf_printf(out, "rest_responses_duration_seconds_sum{method=\"%s\",endpoint=\"%s\"} %.9f\n",
-                   s->routes[i].method, s->routes[i].path, (double)atomic_load(&s->stats[i].total_ns) / 1e9);
-        buf_printf(out, "rest_responses_duration_seconds_count{method=\"%s\",endpoint=\"%s\"} %llu\n",
-                   s->routes[i].method, s->routes[i].path, (unsigned long long)sum);
     }
 }
 
 /* One gauge of every collection in memory. */
-static void put_watched(struct server *s, const kith_names *names, const char *gauge, const char *help,
-                        double (*value)(const kith_watched *w), struct buf *out)
+static void put_watched(struct page *p, const kith_names *names, const char *gauge, const char *help,
+                        double (*value)(const kith_watched *w))
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", gauge, help, gauge);
+    announce(p, gauge, "gauge", help);
     for (size_t i = 0; i < names->count; i++) {
         kith_watched w;
-        if (!kith_watch(s->db, names->names[i], &w))
+        if (!kith_watch(p->server->db, names->names[i], &w))
             continue;
-        buf_printf(out, "%s{id=", gauge);
-        json_put_str(out, names->names[i], strlen(names->names[i]));
-        buf_printf(out, "} %.10g\n", value(&w));
+        buf_printf(p->out, "%s%s{id=", p->prefix, gauge);
+        json_put_str(p->out, names->names[i], strlen(names->names[i]));
+        buf_printf(p->out, "} %.10g\n", value(&w));
     }
 }
 
@@ -96,43 +210,81 @@ static double effort_of(const kith_watched *w)
     return w->effort;
 }
 
-static void put_collections(struct server *s, struct buf *out)
+static void put_collections(struct page *p)
 {
     kith_names names;
 
-    if (kith_list(s->db, &names, NULL) < 0)
+    if (kith_list(p->server->db, &names, NULL) < 0)
         return;
-    put_watched(s, &names, "collection_points", "live points of collections in memory", points_of, out);
-    put_watched(s, &names, "kith_collection_backlog_rows", "rows that wait for their place in a graph", backlog_of, out);
-    put_watched(s, &names, "kith_recall_samples", "searches run again exactly, to compare", samples_of, out);
-    put_watched(s, &names, "kith_recall", "share of the true nearest that they had found", recall_of, out);
-    put_watched(s, &names, "kith_recall_low", "its lower bound at 95 %", low_of, out);
-    put_watched(s, &names, "kith_recall_high", "its upper bound at 95 %", high_of, out);
-    put_watched(s, &names, "kith_search_effort", "factor of search widths that the monitor set", effort_of, out);
+    put_watched(p, &names, "collection_points", "live points of collections in memory", points_of);
+    put_watched(p, &names, "kith_collection_backlog_rows", "rows that wait for their place in a graph", backlog_of);
+    put_watched(p, &names, "kith_recall_samples", "searches run again exactly, to compare", samples_of);
+    put_watched(p, &names, "kith_recall", "share of the true nearest that they had found", recall_of);
+    put_watched(p, &names, "kith_recall_low", "its lower bound at 95 %", low_of);
+    put_watched(p, &names, "kith_recall_high", "its upper bound at 95 %", high_of);
+    put_watched(p, &names, "kith_search_effort", "factor of search widths that the monitor set", effort_of);
     kith_names_free(&names);
+}
+
+static void put_engine(struct page *p)
+{
+    kith_stats st;
+
+    kith_stats_get(p->server->db, &st);
+    put_gauge(p, "collections_total", "number of collections", (double)st.collections);
+    put_gauge(p, "kith_collections_loaded", "collections in memory; idle ones are not", (double)st.loaded);
+    put_collections(p);
+    put_gauge(p, "memory_resident_bytes", "resident set of the process", (double)st.memory_bytes);
+    put_gauge(p, "kith_memory_budget_bytes", "memory the engine may use", (double)st.memory_budget_bytes);
+    put_gauge(p, "kith_log_bytes", "log files on disk", (double)st.log_bytes);
+    put_gauge(p, "kith_log_lsn", "last position in the log", (double)st.log_lsn);
+    put_counter(p, "kith_log_commits_total", "group commits", st.commits);
+    put_counter(p, "kith_log_records_total", "records made durable", st.records);
+    put_counter(p, "kith_seals_total", "growing segments sealed", st.seals);
+    put_counter(p, "kith_merges_total", "segments merged", st.merges);
+    put_counter(p, "kith_graph_builds_total", "graphs built", st.graph_builds);
+    put_counter(p, "kith_graph_links_total", "rows linked into graphs", st.graph_links);
+}
+
+static void put_process(struct page *p)
+{
+    struct os_process os;
+
+    os_process_look(&os);
+    put_gauge(p, "process_threads", "threads", (double)os.threads);
+    put_gauge(p, "process_open_fds", "open files and connections", (double)os.open_files);
+    put_gauge(p, "process_max_fds", "how many may be open", (double)os.max_files);
+    put_gauge(p, "process_open_mmaps", "mapped regions", (double)os.mappings);
+    put_gauge(p, "system_max_mmaps", "how many a process may have", (double)os.max_mappings);
+    put_counter(p, "process_minor_page_faults_total", "pages found in memory", os.minor_faults);
+    put_counter(p, "process_major_page_faults_total", "pages read from disk", os.major_faults);
+    put_gauge(p, "process_uptime_seconds", "since the start",
+              (double)(os_linux()->mono_ns(os_linux()) - p->server->start_ns) / 1e9);
+}
+
+static void put_quota(struct page *p)
+{
+    struct quota_config config;
+    struct quota_state state;
+
+    quota_look(p->server->quota, &config, &state);
+    announce(p, "quota_exceeded", "gauge", "1: no more is taken in");
+    buf_printf(p->out, "%squota_exceeded{resource=\"memory\"} %d\n%squota_exceeded{resource=\"disk\"} %d\n", p->prefix,
+               state.memory_over, p->prefix, state.disk_over);
 }
 
 void metrics_write(struct server *s, struct buf *out)
 {
-    kith_stats st;
+    struct page p = {s, s->metrics_prefix ? s->metrics_prefix : "", out};
 
-    kith_stats_get(s->db, &st);
-    buf_printf(out, "# HELP app_info what runs here\n# TYPE app_info gauge\napp_info{name=\"kith\",version=\"%s\"} 1\n",
-               kith_version());
-    put_gauge(out, "collections_total", "number of collections", (double)st.collections);
-    put_gauge(out, "kith_collections_loaded", "collections in memory; idle ones are not", (double)st.loaded);
-    put_collections(s, out);
-    put_responses(s, out);
-    put_gauge(out, "memory_resident_bytes", "resident set of the process", (double)st.memory_bytes);
-    put_gauge(out, "kith_memory_budget_bytes", "memory the engine may use", (double)st.memory_budget_bytes);
-    put_gauge(out, "kith_log_bytes", "log files on disk", (double)st.log_bytes);
-    put_gauge(out, "kith_log_lsn", "last position in the log", (double)st.log_lsn);
-    put_counter(out, "kith_log_commits_total", "group commits", st.commits);
-    put_counter(out, "kith_log_records_total", "records made durable", st.records);
-    put_counter(out, "kith_seals_total", "growing segments sealed", st.seals);
-    put_counter(out, "kith_merges_total", "segments merged", st.merges);
-    put_counter(out, "kith_graph_builds_total", "graphs built", st.graph_builds);
-    put_counter(out, "kith_graph_links_total", "rows linked into graphs", st.graph_links);
-    put_gauge(out, "process_uptime_seconds", "since the start",
-              (double)(os_linux()->mono_ns(os_linux()) - s->start_ns) / 1e9);
+    announce(&p, "app_info", "gauge", "what runs here");
+    buf_printf(out, "%sapp_info{name=\"kith\",version=\"%s\"} 1\n", p.prefix, kith_version());
+    put_gauge(&p, "app_status_recovery_mode", "1: started to be repaired only", 0);
+    put_gauge(&p, "cluster_enabled", "1: one of several servers", 0);
+    put_engine(&p);
+    put_responses(&p, false);
+    put_responses(&p, true);
+    if (s->quota)
+        put_quota(&p);
+    put_process(&p);
 }

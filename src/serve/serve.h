@@ -5,6 +5,7 @@
 
 #include "base/ctx.h"
 #include "codec/json.h"
+#include "net/grpc.h"
 #include "net/http.h"
 #include "serve/auth.h"
 
@@ -14,14 +15,14 @@ struct call;
 
 struct route {
     const char *method; /* "RPC": a method of a gRPC service */
-    const char *path;   /* /collections/{}/points: each {} is one decoded segment; /package.Service/Method */
+    const char *path;   /* /aliases/{name}: what is in braces is one decoded segment; /package.Service/Method */
     enum privilege privilege;
     uint32_t body_max; /* bytes; 0: a body is not read; BODY_ANY: not JSON, of any size, in a file */
     void (*handle)(struct call *call);
 };
 
 #define BODY_ANY UINT32_MAX
-enum { PARAMS_MAX = 4, QUERY_MAX = 16, ROUTES_MAX = 192, LATENCY_BUCKETS = 12 };
+enum { PARAMS_MAX = 4, QUERY_MAX = 16, ROUTES_MAX = 192 };
 
 /* How a dialect's gRPC messages become what its handlers read, and what they wrote becomes messages. */
 struct rpc_form {
@@ -29,10 +30,14 @@ struct rpc_form {
     void (*write)(struct call *call);                      /* call->out: from JSON to a message after its prefix */
 };
 
+enum { LATENCY_BUCKETS = 12, OUTCOMES = GRPC_UNAUTHENTICATED + 1 };
+/* Answers of one route that ended alike: REST by status, gRPC by code. */
+struct outcome_stats {
+    atomic_ullong total_ns, min_ns, max_ns;
+    atomic_ullong buckets[LATENCY_BUCKETS]; /* each answer is in one */
+};
 struct route_stats {
-    atomic_ullong count[6]; /* by status class */
-    atomic_ullong total_ns, max_ns;
-    atomic_ullong buckets[LATENCY_BUCKETS];
+    struct outcome_stats by[OUTCOMES];
 };
 
 struct server {
@@ -44,6 +49,8 @@ struct server {
     const char *spill_dir;      /* where large bodies go while they are here */
     bool url_recovery;          /* snapshots may be fetched from elsewhere */
     struct route_stats stats[ROUTES_MAX];
+    struct server *watched;     /* whose answers the metrics show; NULL: its own */
+    const char *metrics_prefix; /* before every name */
     struct keys keys;
     struct audit *audit; /* NULL: none is kept */
     const char *version;
@@ -97,6 +104,10 @@ void call_answer_source(struct call *call, const char *type, const char *extra, 
 void call_fail(struct call *call, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 double call_seconds(const struct call *call);
 void metrics_write(struct server *server, struct buf *out);
+/* An answer to a route of this server, as HTTP says it, that took ns. */
+void stats_note(struct server *server, const struct route *route, int status, uint64_t ns);
+bool route_is_rpc(const struct route *route);
+enum grpc_code grpc_code_of(int status);
 
 /* Log lines to stderr: text for a terminal, JSON otherwise. */
 void log_line(bool json, const char *level, const char *format, ...) PRINTF_LIKE(3, 4);

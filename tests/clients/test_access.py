@@ -16,7 +16,7 @@ from qdrant_client import models as m
 from conftest import Server
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
-ROUTES = [r for r in re.findall(r'\{"(\w+)", "([^"]+)", (\w+), ', open(os.path.join(ROOT, "src/qdrant/routes.c")).read())]
+ROUTES = [r for r in re.findall(r'\{"(\w+)", "([^"]+)",\s+(\w+), ', open(os.path.join(ROOT, "src/qdrant/routes.c")).read())]
 KEY, ALT, READ_ONLY = "the whole key", "the other whole key", "reads"
 
 
@@ -62,9 +62,9 @@ def call(server, method, path, key, collection="mine"):
             except grpc.RpcError as e:
                 return {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}.get(e.code().name, 400)
         return 200
-    url = path.replace("{}", collection, 1) if path.startswith("/collections/{}") else path
+    url = path.replace("{collection_name}", collection)
     body = b"x" * 300000 if "upload" in path else b"{}"
-    return httpx.request(method, server.url + url.replace("{}", "1"), headers={
+    return httpx.request(method, server.url + re.sub("{.*?}", "1", url), headers={
         **({"api-key": key} if key else {}), "content-type": "multipart/form-data; boundary=x" if "upload" in path else "application/json"},
         content=None if method == "GET" else body, timeout=20).status_code
 
@@ -189,8 +189,8 @@ def test_audit(tmp_path):
     httpx.put(s.url + "/collections/c", headers={"api-key": "wrong", "x-request-id": "r-17"}, json={}, timeout=20)
     log = tmp_path / "kith" / "audit" / "audit.log"
     seen = [(x["subject"], x["method"], x["path"], x.get("collection"), x["result"], x["status"]) for x in lines(log)]
-    assert seen == [("api_key", "PUT", "/collections/{}", "c", "ok", 200), ("api_key", "PUT", "/collections/{}/points", "c", "ok", 200),
-                    ("eve", "DELETE", "/collections/{}", "c", "denied", 403), ("nobody", "PUT", "/collections/{}", "c", "denied", 401)]
+    assert seen == [("api_key", "PUT", "/collections/{collection_name}", "c", "ok", 200), ("api_key", "PUT", "/collections/{collection_name}/points", "c", "ok", 200),
+                    ("eve", "DELETE", "/collections/{collection_name}", "c", "denied", 403), ("nobody", "PUT", "/collections/{collection_name}", "c", "denied", 401)]
     assert lines(log)[-1]["request_id"] == "r-17" and "never" not in log.read_text() and KEY not in log.read_text()
     with httpx.Client() as session:
         for _ in range(9000):

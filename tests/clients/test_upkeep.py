@@ -71,7 +71,7 @@ def test_slow_requests(server):
     c = server.client()
     small(c, n=3000)
     slow = get(server, "/profiler/slow_requests").json()["result"]["requests"]
-    writes = [x for x in slow if x["path"] == "/collections/{}/points"]
+    writes = [x for x in slow if x["path"] == "/collections/{collection_name}/points"]
     assert writes and writes[0]["collection_name"] == "c" and writes[0]["duration"] >= 0.001 and writes[0]["method"] == "PUT"
     assert all(x["method"] == "PUT" for x in get(server, "/profiler/slow_requests?method=PUT").json()["result"]["requests"])
     assert len(get(server, "/profiler/slow_requests?limit=1").json()["result"]["requests"]) == 1
@@ -82,9 +82,9 @@ def test_audit_logs(server):
     small(c)
     c.count("c")
     entries = get(server, "/audit/logs", "POST", json={}).json()["result"]["entries"]
-    assert [e["path"] for e in entries[:2]] == ["/collections/{}/points/count", "/collections/{}/points"]  # newest first
+    assert [e["path"] for e in entries[:2]] == ["/collections/{collection_name}/points/count", "/collections/{collection_name}/points"]  # newest first
     only = get(server, "/audit/logs", "POST", json={"filters": {"method": "PUT", "result": "ok"}, "limit": 1}).json()["result"]["entries"]
-    assert [e["path"] for e in only] == ["/collections/{}/points"]
+    assert [e["path"] for e in only] == ["/collections/{collection_name}/points"]
     assert get(server, "/audit/logs", "POST", json={"time_to": "2020-01-01T00:00:00Z"}).json()["result"]["entries"] == []
     assert get(server, "/audit/logs", "POST", json={"time_from": "2020-01-01T00:00:00Z"}).json()["result"]["entries"]
     assert get(server, "/audit/logs", "POST", json={"limit": 10001}).status_code == 422
