@@ -361,9 +361,10 @@ static void answer_rpc(struct call *call, int status)
     grpc_answer(x, &body);
 }
 
+static const char everyone[] = "access-control-allow-origin: *\r\n"; /* pages of all origins may read answers */
+
 void call_answer(struct call *call, int status, const char *type)
 {
-    static const char everyone[] = "access-control-allow-origin: *\r\n";
     char extra[96];
     struct exchange *x;
     struct buf body;
@@ -381,10 +382,12 @@ void call_answer_source(struct call *call, const char *type, const char *extra, 
 {
     struct exchange *x;
     struct buf body;
+    char headers[512];
 
+    snprintf(headers, sizeof headers, "%s%s", everyone, extra);
     x = end_call(call, 200, &body);
     buf_release(&body);
-    http_answer_source(x, type, extra, source);
+    http_answer_source(x, type, headers, source);
 }
 
 void call_fail(struct call *call, int status, const char *format, ...)
