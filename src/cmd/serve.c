@@ -201,7 +201,8 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
                               .url_recovery = config->url_recovery, .rates = &rates, .slow = &slow, .quota = &quota,
                               .metrics_prefix = config->metrics_prefix,
                               .version = QDRANT_VERSION, .access_log = config->access_log,
-                              .log_json = json, .start_ns = os_linux()->mono_ns(os_linux())};
+                              .log_json = json};
+    server_begin(server);
     rates_init(&rates);
     slow_init(&slow, (double)config->slow_query_ms / 1000);
     if (rc >= 0)

@@ -262,8 +262,7 @@ static void put_vectors_config(struct call *call, const kith_schema *schema, boo
     buf_text(out, first ? "{}" : "}");
 }
 
-/* The stored configuration with the vectors put in. */
-static void put_config(struct call *call, const kith_schema *schema)
+void put_config(struct call *call, const kith_schema *schema)
 {
     struct buf *out = &call->out;
     static const char hole[] = "\"vectors\":{}";

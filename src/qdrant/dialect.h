@@ -46,6 +46,7 @@ bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret); /* 
 bool read_one_condition(struct call *call, yyjson_val *v, kith_filter *to);
 bool read_place(struct call *call, yyjson_val *v, const char *what, kith_geo_point *to); /* {lon, lat} */
 void put_id(struct buf *out, const kith_id *id);
+void put_config(struct call *call, const kith_schema *schema); /* collections.c: as it was stored, with the vectors */
 bool read_order(struct call *call, yyjson_val *v, kith_query *q); /* points.c */
 void put_order_value(struct buf *out, const kith_hit *hit); /* with a comma before it */
 void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors);

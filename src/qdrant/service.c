@@ -39,21 +39,6 @@ void service_metrics(struct call *call)
     call_answer(call, 200, "text/plain; version=0.0.4");
 }
 
-void service_telemetry(struct call *call)
-{
-    kith_stats s;
-
-    kith_stats_get(call->server->db, &s);
-    begin_ok(call);
-    buf_printf(&call->out,
-               "{\"id\":\"00000000-0000-0000-0000-000000000000\",\"app\":{\"name\":\"kith\",\"version\":\"%s\"},"
-               "\"collections\":{\"number_of_collections\":%llu},\"cluster\":{\"enabled\":false},"
-               "\"memory\":{\"resident_bytes\":%llu},\"log\":{\"lsn\":%llu,\"bytes\":%llu}}",
-               kith_version(), (unsigned long long)s.collections, (unsigned long long)s.memory_bytes,
-               (unsigned long long)s.log_lsn, (unsigned long long)s.log_bytes);
-    finish_ok(call);
-}
-
 void service_cluster(struct call *call)
 {
     begin_ok(call);

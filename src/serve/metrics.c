@@ -1,6 +1,7 @@
 /* metrics.c - what is counted of answers, and the page that a Prometheus server reads. */
 #include "serve/serve.h"
 
+#include "base/id.h"
 #include "os/os.h"
 #include "serve/quota.h"
 
@@ -43,6 +44,19 @@ static size_t outcome_of(const struct route *route, int status)
     while (i + 1 < ARRAY_SIZE(statuses) && statuses[i] != status)
         i++;
     return i;
+}
+
+void server_begin(struct server *s)
+{
+    const struct os *os = os_linux();
+    uint8_t id[16];
+
+    os->random(os, id, sizeof id);
+    id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* a random one, RFC 9562 */
+    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    uuid_text(id, s->id);
+    s->start_ns = os->mono_ns(os);
+    s->start_us = (int64_t)(os->wall_ns(os) / 1000);
 }
 
 void stats_note(struct server *s, const struct route *route, int status, uint64_t ns)
@@ -164,6 +178,49 @@ static void put_responses(struct page *p, bool rpc)
                 put_series(p, &series[k], &s->routes[i], j, &s->stats[i].by[j]);
         }
     }
+}
+
+static void put_statistics(struct buf *out, const struct outcome_stats *o, uint64_t n)
+{
+    uint64_t total = atomic_load(&o->total_ns);
+
+    buf_printf(out, "{\"count\":%llu,\"avg_duration_micros\":%.3f,\"min_duration_micros\":%.3f,"
+                    "\"max_duration_micros\":%.3f,\"total_duration_micros\":%llu}",
+               (unsigned long long)n, (double)total / 1000 / (double)n, (double)atomic_load(&o->min_ns) / 1000,
+               (double)atomic_load(&o->max_ns) / 1000, (unsigned long long)(total / 1000));
+}
+
+static bool put_route(struct server *s, size_t at, bool first, struct buf *out)
+{
+    const struct route *r = &s->routes[at];
+    bool none = true;
+
+    for (size_t i = 0; i < OUTCOMES; i++) {
+        uint64_t n = answers_of(&s->stats[at].by[i]);
+        if (!n)
+            continue;
+        if (none)
+            buf_printf(out, "%s\"%s%s%s\":{", first ? "" : ",", route_is_rpc(r) ? "" : r->method,
+                       route_is_rpc(r) ? "" : " ", r->path);
+        buf_printf(out, "%s\"%d\":", none ? "" : ",", route_is_rpc(r) ? (int)i : statuses[i]);
+        put_statistics(out, &s->stats[at].by[i], n);
+        none = false;
+    }
+    if (!none)
+        buf_u8(out, '}');
+    return !none;
+}
+
+void stats_write(struct server *s, bool rpc, struct buf *out)
+{
+    bool first = true;
+
+    buf_u8(out, '{');
+    for (size_t i = 0; i < s->routes_count; i++) {
+        if (route_is_rpc(&s->routes[i]) == rpc && put_route(s, i, first, out))
+            first = false;
+    }
+    buf_u8(out, '}');
 }
 
 /* One gauge of every collection in memory. */

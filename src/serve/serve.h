@@ -55,6 +55,8 @@ struct server {
     struct audit *audit; /* NULL: none is kept */
     const char *version;
     uint64_t start_ns;
+    int64_t start_us; /* since 1970 */
+    char id[37];      /* a new one with each start */
     bool access_log, log_json;
     struct rates *rates;
     struct slow_log *slow;
@@ -103,7 +105,11 @@ void call_answer_source(struct call *call, const char *type, const char *extra, 
 /* How the dialect says what went wrong. */
 void call_fail(struct call *call, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 double call_seconds(const struct call *call);
+/* Once, before the first request. */
+void server_begin(struct server *server);
 void metrics_write(struct server *server, struct buf *out);
+/* {"endpoint": {"status": {"count", ...}}} of one transport. */
+void stats_write(struct server *server, bool rpc, struct buf *out);
 /* An answer to a route of this server, as HTTP says it, that took ns. */
 void stats_note(struct server *server, const struct route *route, int status, uint64_t ns);
 bool route_is_rpc(const struct route *route);

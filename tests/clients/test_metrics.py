@@ -94,3 +94,31 @@ def test_a_prefix_is_before_every_name(tmp_path):
 
 def test_quotas_show_what_is_over(server):
     assert read(server.url)["quota_exceeded"] == {label(resource="memory"): 0, label(resource="disk"): 0}
+
+
+def test_telemetry_is_as_the_client_models_it(server):
+    from qdrant_client.http.models import TelemetryData
+
+    def telemetry(**query):
+        return TelemetryData(**httpx.get(server.url + "/telemetry", params=query, timeout=20).json()["result"])
+    c = server.client()
+    c.create_collection("mine", vectors_config={"secret": models.VectorParams(size=2, distance="Dot")}, metadata={"of": "us"})
+    server.client("grpc").count("mine")
+    short = telemetry()
+    assert short.collections.number_of_collections == 1 and short.collections.collections is None and not short.cluster.enabled
+    assert short.requests.rest.responses["PUT /collections/{collection_name}"]["200"].count == 1
+    assert short.requests.grpc.responses["/qdrant.Points/Count"]["0"].count == 1
+    full = telemetry(details_level=10)
+    assert full.id == short.id and full.app.startup == short.app.startup
+    assert [x.id for x in full.collections.collections] == ["mine"]
+    assert full.collections.collections[0].config.params.vectors["secret"].size == 2
+    assert full.collections.collections[0].config.metadata == {"of": "us"}
+    hidden = httpx.get(server.url + "/telemetry?details_level=10&anonymize=true", timeout=20).text
+    assert "mine" not in hidden and "secret" not in hidden and len(TelemetryData(**__import__("json").loads(hidden)["result"]).collections.collections) == 1
+    for query in ("details_level=11", "details_level=x", "details_level=", "anonymize=1", "per_collection=true"):
+        answer = httpx.get(f"{server.url}/telemetry?{query}", timeout=20)
+        assert answer.status_code == 400 and query.split("=")[0] in answer.json()["status"]["error"]
+    before = short.id
+    server.stop()
+    server.start()
+    assert telemetry().id != before
