@@ -1,4 +1,5 @@
 """A real server on a port of its own for the tests of the official client."""
+import atexit
 import os
 import socket
 import subprocess
@@ -27,6 +28,7 @@ class Server:
         self.process = subprocess.Popen(
             [BINARY, "serve", "--data", self.data, "--rest-port", str(self.port), "--grpc-port",
              str(self.grpc_port), "--metrics-port", "0", *self.options], env={"PATH": os.environ["PATH"], **self.environment}, stderr=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)  # whom a failed test leaves behind
         for _ in range(600):
             if self.process.poll() is not None:
                 raise RuntimeError(self.process.stderr.read())

@@ -21,7 +21,8 @@ def openssl(*args):
 
 def authority(folder, name):
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-            f"/CN={name}", "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem")
+            f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign",  # Python 3.13 insists
+            "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem")
 
 
 def certificate(folder, name, ca, to=None):
@@ -29,7 +30,7 @@ def certificate(folder, name, ca, to=None):
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout",
             f"{folder}/{to}.key", "-out", f"{folder}/{to}.csr")
     with open(f"{folder}/{to}.ext", "w") as f:
-        f.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        f.write("subjectAltName=DNS:localhost,IP:127.0.0.1\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     openssl("x509", "-req", "-in", f"{folder}/{to}.csr", "-CA", f"{folder}/{ca}.pem", "-CAkey", f"{folder}/{ca}.key", "-days", "2",
             "-extfile", f"{folder}/{to}.ext", "-out", f"{folder}/{to}.pem")
 
