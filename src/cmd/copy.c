@@ -225,7 +225,6 @@ static yyjson_doc *read_page(struct copying *x, const char *name, yyjson_val *ne
 static int write_page(struct copying *x, const char *name, yyjson_val *points, bool last)
 {
     char *text = yyjson_val_write(points, 0, NULL);
-    int rc;
 
     x->body.size = 0;
     buf_text(&x->body, "{\"points\":");
@@ -235,9 +234,8 @@ static int write_page(struct copying *x, const char *name, yyjson_val *points, b
     free(text);
     if (!text || x->body.failed)
         return err_nomem(&x->c);
-    rc = client_call(&x->c, x->to, "PUT", path_of(x, name, last ? "/points?wait=true" : "/points?wait=false"),
-                     (const char *)x->body.data, &x->answer);
-    return rc;
+    return client_call(&x->c, x->to, "PUT", path_of(x, name, last ? "/points?wait=true" : "/points?wait=false"),
+                       (const char *)x->body.data, &x->answer);
 }
 
 /* From `start` on (NULL: the first), which belongs to somebody else. */
@@ -376,11 +374,17 @@ static int compare(struct copying *x, const char *name)
 
 enum { NOT_HERE, BEGUN, FINISHED };
 
+/* What the mark of a collection says; NULL: it has none. */
+static yyjson_val *state_of(yyjson_doc *collection)
+{
+    return yyjson_obj_get(yyjson_obj_get(yyjson_obj_get(result_of(collection), "config"), "metadata"), MARK);
+}
+
 /* `ret_here` says how far a begun one is. */
 static int look_here(struct copying *x, const char *name, yyjson_doc **ret_here)
 {
     yyjson_doc *doc = ask(x, x->to, "GET", path_of(x, name, ""), NULL);
-    yyjson_val *state = yyjson_obj_get(yyjson_obj_get(yyjson_obj_get(result_of(doc), "config"), "metadata"), MARK);
+    yyjson_val *state = state_of(doc);
 
     *ret_here = doc;
     if (!doc)
@@ -398,7 +402,7 @@ static int look_here(struct copying *x, const char *name, yyjson_doc **ret_here)
 static int copy_with(struct copying *x, const char *name, yyjson_val *info, yyjson_doc *here, bool begun)
 {
     yyjson_val *config = yyjson_obj_get(info, "config");
-    yyjson_val *state = yyjson_obj_get(yyjson_obj_get(yyjson_obj_get(result_of(here), "config"), "metadata"), MARK);
+    yyjson_val *state = state_of(here);
     yyjson_val *next = yyjson_obj_get(state, "next");
     int64_t all = count_of(x, x->from, name), done = 0;
 

@@ -371,9 +371,9 @@ static bool match_prefix(const struct field_index *x, const kith_filter *f, stru
     return true;
 }
 
-static bool has_row(const struct field_index *x, uint32_t key, uint32_t row)
+uint32_t field_entry(const struct field_index *x, uint32_t key, row_id row)
 {
-    uint32_t low = x->starts[key], high = x->starts[key + 1];
+    uint32_t low = x->starts[key], end = x->starts[key + 1], high = end;
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -382,7 +382,7 @@ static bool has_row(const struct field_index *x, uint32_t key, uint32_t row)
         else
             high = middle;
     }
-    return low < x->starts[key + 1] && x->row_list[low] == row;
+    return low < end && x->row_list[low] == row ? low : UINT32_MAX;
 }
 
 uint32_t field_word(const struct field_index *x, struct bytes word)
@@ -410,7 +410,7 @@ static void match_all_words(const struct field_index *x, const struct pred *p, s
     for (uint32_t i = x->starts[rarest]; i < x->starts[rarest] + fewest; i++) {
         bool all = true;
         for (uint32_t j = 0; j < p->words_count && all; j++)
-            all = has_row(x, field_word(x, p->words[j]), x->row_list[i]);
+            all = field_entry(x, field_word(x, p->words[j]), x->row_list[i]) != UINT32_MAX;
         if (all)
             bits_set(out, x->row_list[i]);
     }

@@ -77,16 +77,9 @@ int field_scores_open(struct ctx *c, struct bytes data, const struct field_index
 
 uint32_t field_times(const struct field_index *x, const struct field_scores *s, uint32_t key, row_id row)
 {
-    uint32_t low = x->starts[key], end = x->starts[key + 1], high = end;
+    uint32_t entry = field_entry(x, key, row);
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (x->row_list[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < end && x->row_list[low] == row ? s->times[low] : 0;
+    return entry == UINT32_MAX ? 0 : s->times[entry];
 }
 
 /* Of a word that stands `once` in a row: there the two differ most. Both are linear in the length, so their ratio is

@@ -43,6 +43,8 @@ int field_scores_open(struct ctx *c, struct bytes data, const struct field_index
 
 /* The key of a word, or UINT32_MAX. */
 uint32_t field_word(const struct field_index *x, struct bytes word);
+/* Where the row list has the row under the key, or UINT32_MAX. */
+uint32_t field_entry(const struct field_index *x, uint32_t key, row_id row);
 /* How often the key stands in the row. */
 uint32_t field_times(const struct field_index *x, const struct field_scores *s, uint32_t key, row_id row);
 /* Weights under `m` are at most `ret_most` and at least `ret_least` times those that the impacts were made of. */

@@ -33,9 +33,7 @@ void collections_create(struct call *call)
         fail_kith(call, &err);
         return;
     }
-    begin_ok(call);
-    buf_text(&call->out, "true");
-    finish_ok(call);
+    answer_true(call);
 }
 
 /* The vectors as they will be: their own configuration, and what follows from the collection's. */
@@ -114,9 +112,7 @@ static void update(struct call *call, yyjson_val *body, const kith_schema *now)
         fail_kith(call, &err);
         return;
     }
-    begin_ok(call);
-    buf_text(&call->out, "true");
-    finish_ok(call);
+    answer_true(call);
 }
 
 void collections_update(struct call *call)
@@ -414,9 +410,7 @@ void aliases_change(struct call *call)
         fail_kith(call, &err);
         return;
     }
-    begin_ok(call);
-    buf_text(&call->out, "true");
-    finish_ok(call);
+    answer_true(call);
 }
 
 /* ---- payload indexes ------------------------------------------------------------------------------------------ */

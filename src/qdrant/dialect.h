@@ -13,6 +13,7 @@ void fail_kith(struct call *call, const kith_err *err);
 /* Begins {"result": in call->out; finish_ok ends it and answers. */
 void begin_ok(struct call *call);
 void finish_ok(struct call *call);
+void answer_true(struct call *call); /* that alone */
 
 /* ---- values (read.c) ---- */
 yyjson_val *want_object(struct call *call);       /* the body; NULL: answered */

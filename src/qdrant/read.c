@@ -82,6 +82,13 @@ void finish_ok(struct call *call)
     call_answer(call, 200, "application/json");
 }
 
+void answer_true(struct call *call)
+{
+    begin_ok(call);
+    buf_text(&call->out, "true");
+    finish_ok(call);
+}
+
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
 yyjson_val *want_object(struct call *call)

@@ -65,9 +65,7 @@ void quotas_set(struct call *call)
         call_fail(call, 500, "Service internal error: %s", call->c.text);
         return;
     }
-    begin_ok(call);
-    buf_text(&call->out, "true");
-    finish_ok(call);
+    answer_true(call);
 }
 
 bool quota_allows(struct call *call)
@@ -127,13 +125,6 @@ void issues_list(struct call *call)
     }
     buf_text(&call->out, "]}");
     kith_names_free(&names);
-    finish_ok(call);
-}
-
-static void answer_true(struct call *call)
-{
-    begin_ok(call);
-    buf_text(&call->out, "true");
     finish_ok(call);
 }
 

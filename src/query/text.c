@@ -284,18 +284,25 @@ struct finding {
     uint32_t looks;
 };
 
-static int take(void *arg, uint32_t row, float *bar)
+static int consider(struct finding *g, row_id row, bool late)
 {
-    struct finding *g = arg;
     uint32_t length;
     double s;
 
     if (++g->looks % LOOK_AT_CLOCK == 0)
         TRY(os_in_time(g->part->x->t->c));
-    TRY(look_up(g->part, row, false, &length));
+    TRY(look_up(g->part, row, late, &length));
     s = score(g->part->x, length);
     if (s > 0)
         topk_push(&g->best, (float)-s, row);
+    return 0;
+}
+
+static int take(void *arg, uint32_t row, float *bar)
+{
+    struct finding *g = arg;
+
+    TRY(consider(g, row, false));
     if (g->best.size == g->best.capacity)
         *bar = fmaxf(*bar, -topk_worst(&g->best));
     return 0;
@@ -303,17 +310,8 @@ static int take(void *arg, uint32_t row, float *bar)
 
 static int find_each(struct finding *g, const struct bits *rows, bool late)
 {
-    uint32_t length;
-
-    for (row_id row = bits_next(rows, 0); row != ROW_NONE; row = bits_next(rows, row + 1)) {
-        double s;
-        if (++g->looks % LOOK_AT_CLOCK == 0)
-            TRY(os_in_time(g->part->x->t->c));
-        TRY(look_up(g->part, row, late, &length));
-        s = score(g->part->x, length);
-        if (s > 0)
-            topk_push(&g->best, (float)-s, row);
-    }
+    for (row_id row = bits_next(rows, 0); row != ROW_NONE; row = bits_next(rows, row + 1))
+        TRY(consider(g, row, late));
     return 0;
 }
 
