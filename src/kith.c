@@ -285,7 +285,7 @@ static int fill_info(struct ctx *c, struct db *db, struct shard *s, kith_collect
     info->created_ms = s->created_ms;
     count_indexed(view, info);
     os_mutex_lock(&db->sched.mutex);
-    info->optimizing = s->maintain.state != JOB_IDLE;
+    info->optimizing = s->maintain.state != JOB_IDLE || s->link.state != JOB_IDLE;
     os_mutex_unlock(&db->sched.mutex);
     info->field_points = mem_zalloc(MAX(snap.schema->fields_count, (size_t)1) * sizeof *info->field_points);
     if (!info->field_points)

@@ -375,7 +375,8 @@ static int usage(int argc, char **argv)
            "(drift); of durable single inserts by 1 and 32 threads; of loading at RATE rows a second while one thread\n"
            "searches; of searching rows with documents under ranges of their numbers. With sparse for a metric, BASE\n"
            "and QUERY are .csr files (i64 rows, columns, entries; i64 starts; i32 indices; f32 values), and STEP is\n"
-           "load or search[=TARGET], a share of the best to find. bench/ puts the figures beside others'.\n");
+           "load or search[=TARGET], a share of the best to find. bench/ puts the figures beside others'.\n\n"
+           "kith bench server measures a running server: kith bench server --help says how.\n");
     return argc != 1 || strcmp(argv[0], "--help") != 0;
 }
 
@@ -388,6 +389,8 @@ int cmd_bench(int argc, char **argv)
     bool loads = false;
     int rc;
 
+    if (argc && strcmp(argv[0], "server") == 0)
+        return bench_server(argc - 1, argv + 1);
     if (argc == 5 && strcmp(argv[3], "sparse") == 0)
         return bench_sparse(argv[0], argv[1], argv[2], argv[4]);
     if (argc == 5)

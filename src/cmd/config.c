@@ -34,7 +34,6 @@ static const struct setting settings[] = {
     {"service.listen", "listen", TEXT, SETTING(listen), 0, 0, NULL, "address; without a key only loopback is allowed"},
     {"service.rest_port", "rest-port", NUMBER, SETTING(rest_port), 0, 65535, NULL, "Qdrant REST; 0: off"},
     {"service.grpc_port", "grpc-port", NUMBER, SETTING(grpc_port), 0, 65535, NULL, "Qdrant gRPC; 0: off"},
-    {"service.milvus_port", "milvus-port", NUMBER, SETTING(milvus_port), 0, 65535, NULL, "Milvus (not served yet)"},
     {"service.metrics_port", "metrics-port", NUMBER, SETTING(metrics_port), 0, 65535, NULL,
      "metrics and health without a key; 0: off"},
     {"service.metrics_prefix", NULL, WORD, SETTING(metrics_prefix), 0, 0, NULL, "before the name of every metric"},
@@ -76,7 +75,6 @@ void config_defaults(struct config *config)
     strcpy(config->log_format, "auto");
     config->rest_port = 6333;
     config->grpc_port = 6334;
-    config->milvus_port = 19530;
     config->metrics_port = 9091;
     config->growing_rows_max = 50000;
     config->log_file_mb = 64;

@@ -7,7 +7,7 @@
 struct config {
     char data[512];
     char listen[64];
-    uint64_t rest_port, grpc_port, milvus_port, metrics_port;
+    uint64_t rest_port, grpc_port, metrics_port;
     char metrics_prefix[64];
     char api_key[256], alt_api_key[256], read_only_api_key[256];
     bool enable_tls, verify_clients;

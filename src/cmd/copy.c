@@ -5,7 +5,7 @@
  * whatever stopped it; what has no such mark is left alone. Writes are acknowledged before the mark moves. At the end
  * the two are compared: how many points, and some of them whole. */
 #include "base/mem.h"
-#include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "codec/json.h"
 #include "net/client.h"
 #include "os/os.h"
@@ -480,25 +480,17 @@ static int copy_all(struct copying *x)
 
 static int read_args(int argc, char **argv, struct copying *x)
 {
+    const struct option_row rows[] = {
+        {"--from-qdrant", &x->from_url, NULL, 0, NULL},
+        {"--to", &x->to_url, NULL, 0, NULL},
+        {"--from-key", &x->from_key, NULL, 0, NULL},
+        {"--to-key", &x->to_key, NULL, 0, NULL},
+        {"--collection", x->names, &x->names_count, NAMES_MAX, NULL},
+        {"--quiet", NULL, NULL, 0, &x->quiet},
+    };
+
     x->to_url = "http://127.0.0.1:6333";
-    for (int i = 0; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        const char **to = strcmp(argv[i], "--from-qdrant") == 0 ? &x->from_url
-                          : strcmp(argv[i], "--to") == 0 ? &x->to_url
-                          : strcmp(argv[i], "--from-key") == 0 ? &x->from_key
-                          : strcmp(argv[i], "--to-key") == 0 ? &x->to_key
-                          : strcmp(argv[i], "--collection") == 0 && x->names_count < NAMES_MAX
-                              ? &x->names[x->names_count++] : NULL;
-        if (strcmp(argv[i], "--quiet") == 0) {
-            x->quiet = true;
-            continue;
-        }
-        if (!to || !value)
-            return cmd_fail("import: %s: %s", argv[i], to ? "expected a value" : "unknown option");
-        *to = value;
-        i++;
-    }
-    return 0;
+    return options_read("import", rows, ARRAY_SIZE(rows), argc, argv);
 }
 
 int cmd_copy(int argc, char **argv)
@@ -506,10 +498,8 @@ int cmd_copy(int argc, char **argv)
     struct copying x = {0};
     int rc;
 
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0)
-            return help(), 0;
-    }
+    if (options_have(argc, argv, "--help"))
+        return help(), 0;
     if (read_args(argc, argv, &x))
         return 1;
     ctx_init(&x.c, os_linux());

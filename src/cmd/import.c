@@ -1,7 +1,7 @@
 /* import.c - kith import: JSON lines and a NumPy matrix into a collection of a directory. */
 #include "base/mem.h"
-#include "cmd/cmd.h"
 #include "cmd/data.h"
+#include "cmd/options.h"
 #include "os/os.h"
 
 #include <stdio.h>
@@ -30,26 +30,20 @@ static void help(void)
 
 static int read_args(int argc, char **argv, struct import *im)
 {
+    const struct option_row rows[] = {
+        {"--data", &im->data, NULL, 0, NULL},
+        {"--collection", &im->collection, NULL, 0, NULL},
+        {"--docs", &im->docs, NULL, 0, NULL},
+        {"--vectors", &im->vectors, NULL, 0, NULL},
+        {"--metric", &im->metric, NULL, 0, NULL},
+        {"--keyword", im->keyword, &im->keywords, ARRAY_SIZE(im->keyword), NULL},
+        {"--integer", im->integer, &im->integers, ARRAY_SIZE(im->integer), NULL},
+        {"--quiet", NULL, NULL, 0, &im->quiet},
+    };
+
     im->metric = "cosine";
-    for (int i = 0; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        const char **to = strcmp(argv[i], "--data") == 0 ? &im->data
-                          : strcmp(argv[i], "--collection") == 0 ? &im->collection
-                          : strcmp(argv[i], "--docs") == 0 ? &im->docs
-                          : strcmp(argv[i], "--vectors") == 0 ? &im->vectors
-                          : strcmp(argv[i], "--metric") == 0 ? &im->metric
-                          : strcmp(argv[i], "--keyword") == 0 && im->keywords < 16 ? &im->keyword[im->keywords++]
-                          : strcmp(argv[i], "--integer") == 0 && im->integers < 16 ? &im->integer[im->integers++]
-                                                                                   : NULL;
-        if (strcmp(argv[i], "--quiet") == 0) {
-            im->quiet = true;
-            continue;
-        }
-        if (!to || !value)
-            return cmd_fail("import: %s: %s", argv[i], to ? "expected a value" : "unknown option");
-        *to = value;
-        i++;
-    }
+    if (options_read("import", rows, ARRAY_SIZE(rows), argc, argv))
+        return 1;
     return im->data && im->collection && im->docs ? 0 : cmd_fail("import: --data, --collection and --docs are needed");
 }
 
@@ -122,12 +116,10 @@ int cmd_import(int argc, char **argv)
     struct ctx c;
     int rc;
 
-    if (argc == 1 && strcmp(argv[0], "--help") == 0)
+    if (options_have(argc, argv, "--from-qdrant"))
+        return cmd_copy(argc, argv);
+    if (options_have(argc, argv, "--help"))
         return help(), 0;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--from-qdrant") == 0)
-            return cmd_copy(argc, argv);
-    }
     if (read_args(argc, argv, &im))
         return 1;
     if (!metric_named(im.metric))

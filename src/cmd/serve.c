@@ -1,6 +1,6 @@
 /* serve.c - kith serve: open the database, start the listeners, wait for a signal. */
 #define _GNU_SOURCE
-#include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "net/http.h"
 #include "net/spill.h"
 #include "net/tls.h"
@@ -263,10 +263,8 @@ int cmd_serve(int argc, char **argv)
     kith_db *db;
     int rc;
 
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0)
-            return help(), 0;
-    }
+    if (options_have(argc, argv, "--help"))
+        return help(), 0;
     ctx_init(&c, os_linux());
     if (read_config(&c, argc, argv, &config) < 0)
         return cmd_fail("%s", c.text);

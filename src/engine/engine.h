@@ -113,6 +113,7 @@ struct shard {
     struct monitor monitor;
     bool want_checkpoint, want_all; /* asked for by a caller */
     bool link_failed;       /* sealing does not wait for it then */
+    bool maintain_worked; /* since it last had nothing to do: its own */
     bool maintain_failed;
     char maintain_error[160];
     atomic_uint backlog;    /* rows without a graph */

@@ -10,6 +10,7 @@
 #include "store/pack.h"
 
 #include "base/mem.h"
+#include "os/pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -492,6 +493,9 @@ void optimize_step(struct job *job)
         rc = optimize_once(&c, s, all, only_checkpoint);
     if (rc == KITH_CLOSED && !atomic_load(&s->db->closing))
         rc = 1; /* a build gave way: go on with what is urgent */
+    if (rc == 0 && s->maintain_worked)
+        pages_return(); /* what merges, builds and the writes before them took */
+    s->maintain_worked = rc > 0;
     os_mutex_lock(&s->lock);
     s->maintain_failed = rc < 0;
     if (rc < 0)

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 
 enum { HUGE = 2 << 20 };
@@ -38,4 +39,9 @@ void pages_free(void *p, size_t size)
         mem_free_aligned(p);
     else
         (void)munmap(p, mapped_size(size));
+}
+
+void pages_return(void)
+{
+    (void)malloc_trim(0);
 }

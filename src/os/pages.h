@@ -8,5 +8,7 @@
 /* Zeroed, aligned to 64 bytes at least; NULL when memory is short. */
 void *pages_alloc(size_t size) MUST_USE;
 void pages_free(void *p, size_t size); /* the size that was asked for */
+/* What the heap holds and nobody uses goes back to the system. Takes milliseconds. */
+void pages_return(void);
 
 #endif

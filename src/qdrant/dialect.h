@@ -20,9 +20,6 @@ yyjson_val *want_object(struct call *call);       /* the body; NULL: answered */
 yyjson_val *field_of(yyjson_val *object, const char *name, const char *alias); /* NULL if absent or null */
 bool read_bool(struct call *call, yyjson_val *v, const char *what, bool otherwise, bool *ret);
 bool read_count(struct call *call, yyjson_val *v, const char *what, uint64_t least, uint64_t otherwise, uint64_t *ret);
-/* What is left of ?timeout= now (0: none was given); and, for reads, ?consistency=, which one copy always has. */
-bool read_timeout(struct call *call, uint32_t *ret_ms);
-bool read_options(struct call *call, uint32_t *ret_ms);
 bool read_id(struct call *call, yyjson_val *v, kith_id *ret);
 bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id **ret, size_t *ret_count);
 bool is_list(yyjson_val *v); /* of numbers: an array, or floats as a message has them (codec/pb.h) */
@@ -51,6 +48,13 @@ void put_config(struct call *call, const kith_schema *schema); /* collections.c:
 bool read_order(struct call *call, yyjson_val *v, kith_query *q); /* points.c */
 void put_order_value(struct buf *out, const kith_hit *hit); /* with a comma before it */
 void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors);
+
+/* ---- behind the ? of a request (params.c) ---- */
+bool param_flag(struct call *call, const char *name, bool *ret); /* true or false; absent: false */
+bool param_count(struct call *call, const char *name, uint64_t most, uint64_t otherwise, uint64_t *ret);
+/* What is left of ?timeout= now (0: none was given); and, for reads, ?consistency=, which one copy always has. */
+bool read_timeout(struct call *call, uint32_t *ret_ms);
+bool read_options(struct call *call, uint32_t *ret_ms);
 
 /* ---- configuration (config.c) ---- */
 struct kept_config {

@@ -138,56 +138,6 @@ bool read_count(struct call *call, yyjson_val *v, const char *what, uint64_t lea
     return true;
 }
 
-static bool is_consistency(const char *text)
-{
-    size_t digits = strspn(text, "0123456789");
-
-    return !*text || (digits && !text[digits] && strspn(text, "0") < digits) || strcmp(text, "majority") == 0 ||
-           strcmp(text, "quorum") == 0 || strcmp(text, "all") == 0;
-}
-
-/* A number of seconds from the request's start as milliseconds from now. */
-static uint32_t left_of(const struct call *call, double seconds)
-{
-    double left = seconds - call_seconds(call);
-
-    return left > 0.001 ? (uint32_t)MIN(left * 1000, 4e9) : 1;
-}
-
-bool read_timeout(struct call *call, uint32_t *ret_ms)
-{
-    const char *text = call_query(call, "timeout");
-    size_t digits = text ? strspn(text, "0123456789") : 0;
-    uint32_t patience = call->rpc ? grpc_timeout_ms(call->x) : 0;
-
-    *ret_ms = patience ? left_of(call, patience / 1e3) : 0;
-    if (!text)
-        return true;
-    if (!digits || digits > 9 || text[digits]) {
-        call_fail(call, 400, "Deserialize error in query parameters: timeout: expected a number of seconds, not "
-                             "\"%.40s\"", text);
-        return false;
-    }
-    if (strspn(text, "0") == digits) {
-        call_fail(call, 422, "Validation error in query parameters: [timeout: value 0 invalid, must be 1 or larger]");
-        return false;
-    }
-    *ret_ms = *ret_ms ? MIN(*ret_ms, left_of(call, atof(text))) : left_of(call, atof(text));
-    return true;
-}
-
-bool read_options(struct call *call, uint32_t *ret_ms)
-{
-    const char *consistency = call_query(call, "consistency");
-
-    if (consistency && !is_consistency(consistency)) {
-        call_fail(call, 400, "Deserialize error in query parameters: consistency: expected a number of 1 or more, "
-                             "majority, quorum or all, not \"%.40s\"", consistency);
-        return false;
-    }
-    return read_timeout(call, ret_ms);
-}
-
 bool read_id(struct call *call, yyjson_val *v, kith_id *ret)
 {
     memset(ret, 0, sizeof *ret);

@@ -64,16 +64,14 @@ static void finish_levels(const kith_collection_info *info, kith_query *q)
 
 bool search_read_top(struct call *call, yyjson_val *body, struct search *s)
 {
-    const char *explain = call_query(call, "explain");
     uint64_t offset;
 
-    if (!read_options(call, &s->q.timeout_ms) ||
+    if (!read_options(call, &s->q.timeout_ms) || !param_flag(call, "explain", &s->q.explain) ||
         !read_count(call, field_of(body, "offset", NULL), "offset", 0, 0, &offset) ||
         !read_with_payload(call, field_of(body, "with_payload", NULL), 0, &s->q.select) ||
         !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &s->q.select))
         return false;
     s->q.offset = (uint32_t)MIN(offset, (uint64_t)UINT32_MAX / 4);
-    s->q.explain = explain && strcmp(explain, "true") == 0;
     return true;
 }
 

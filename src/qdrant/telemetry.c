@@ -4,41 +4,21 @@
 #include "base/hash.h"
 #include "codec/date.h"
 
-#include <stdlib.h>
-
 struct wanted {
-    unsigned long level;
+    uint64_t level;
     bool anonymous;
 };
 
-static bool read_flag(struct call *call, const char *name, bool *ret)
-{
-    const char *text = call_query(call, name);
-
-    *ret = text && strcmp(text, "true") == 0;
-    if (!text || *ret || strcmp(text, "false") == 0)
-        return true;
-    call_fail(call, 400, "Query deserialize error: %s: expected true or false, not \"%.40s\"", name, text);
-    return false;
-}
-
 static bool read_wanted(struct call *call, struct wanted *to)
 {
-    const char *text = call_query(call, "details_level");
     bool apart;
-    char *end;
 
-    if (!read_flag(call, "anonymize", &to->anonymous) || !read_flag(call, "per_collection", &apart))
+    if (!param_flag(call, "anonymize", &to->anonymous) || !param_flag(call, "per_collection", &apart) ||
+        !param_count(call, "details_level", 10, 0, &to->level))
         return false;
-    if (apart) {
+    if (apart)
         call_fail(call, 400, "Bad request: per_collection: answers are not counted by collection");
-        return false;
-    }
-    to->level = text ? strtoul(text, &end, 10) : 0;
-    if (!text || (*text >= '0' && *text <= '9' && !*end && to->level <= 10))
-        return true;
-    call_fail(call, 400, "Query deserialize error: details_level: expected a number from 0 to 10, not \"%.40s\"", text);
-    return false;
+    return !apart;
 }
 
 /* Anonymous ones without their configuration: names and metadata are in it. */

@@ -8,7 +8,6 @@
 #include "serve/quota.h"
 #include "serve/slow.h"
 
-#include <stdlib.h>
 
 /* ---- quotas ------------------------------------------------------------------------------------------------- */
 
@@ -166,15 +165,17 @@ void wal_truncate(struct call *call)
 void slow_requests(struct call *call)
 {
     struct slow_entry *entries = arena_alloc(&call->c.arena, SLOW_KEPT * sizeof *entries);
-    const char *limit = call_query(call, "limit");
-    size_t most = limit ? (size_t)strtoul(limit, NULL, 10) : SLOW_KEPT, n;
     char stamp[DATE_TEXT];
+    uint64_t most;
+    size_t n;
 
+    if (!param_count(call, "limit", UINT32_MAX, SLOW_KEPT, &most))
+        return;
     if (!entries) {
         call_fail(call, 500, "Service internal error: out of memory");
         return;
     }
-    n = slow_read(call->server->slow, call_query(call, "method"), entries, MIN(most, (size_t)SLOW_KEPT));
+    n = slow_read(call->server->slow, call_query(call, "method"), entries, (size_t)MIN(most, (uint64_t)SLOW_KEPT));
     begin_ok(call);
     buf_text(&call->out, "{\"requests\":[");
     for (size_t i = 0; i < n; i++) {

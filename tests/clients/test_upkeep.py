@@ -75,6 +75,9 @@ def test_slow_requests(server):
     assert writes and writes[0]["collection_name"] == "c" and writes[0]["duration"] >= 0.001 and writes[0]["method"] == "PUT"
     assert all(x["method"] == "PUT" for x in get(server, "/profiler/slow_requests?method=PUT").json()["result"]["requests"])
     assert len(get(server, "/profiler/slow_requests?limit=1").json()["result"]["requests"]) == 1
+    for wrong in ("abc", "", "-1", "1x"):
+        refused = get(server, "/profiler/slow_requests?limit=" + wrong)
+        assert refused.status_code == 400 and "limit" in refused.text and '"%s' % wrong in refused.json()["status"]["error"].replace("\\", "")
 
 
 def test_audit_logs(server):
