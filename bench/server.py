@@ -47,11 +47,11 @@ def ask(step, where, **options):
 
 
 def at_equal(where, want, **options):
-    """the least width of these whose recall is at least `want`"""
+    """the least width of these whose recall is at least `want`, and that recall"""
     for ef in (32, 48, 64, 80, 96, 128, 192, 256, 384, 512):
-        row = ask("search", where, ef=ef, clients=8, total=2000, **options)
+        row = ask("search", where, ef=ef, clients=2, total=1, judge=True, **options)
         if row["recall"] >= want:
-            return ef
+            return ef, row["recall"]
     raise SystemExit(f"recall {want} is not reached")
 
 
@@ -65,8 +65,10 @@ def measure(name, where, pid, metric, base, query):
             if kind not in width:
                 width[kind] = width["plain"] if kind == "hybrid" else at_equal(where, 0.95, query=query, kind=kind, metric=metric)
             for clients in CLIENTS:
-                rows.append(ask("search", where, query=query, kind=kind, metric=metric, ef=width[kind], clients=clients,
+                ef, recall = width[kind]
+                rows.append(ask("search", where, query=query, kind=kind, metric=metric, ef=ef, clients=clients,
                                 asked=env("ASKED"), total=20000 if clients > 1 else 5000, grpc=transport))
+                rows[-1]["recall"] = None if kind == "hybrid" else recall
                 print(name, rows[-1], flush=True)
     return {"load": load, "rows": rows, "memory_mb": anonymous_mb(pid) if pid else None}
 

@@ -23,7 +23,7 @@ struct bench_server {
     struct ctx c;
     const char *host, *rest_port, *grpc_port, *key, *collection, *base_path, *query_path, *docs_path, *texts_path;
     const char *asked_path, *metric, *clients, *ef, *kind_name, *total, *step;
-    bool grpc;
+    bool grpc, judging;
     enum kind kind;
     uint64_t port, rpc_port, connections, width, searches;
     struct matrix base, query;
@@ -32,7 +32,7 @@ struct bench_server {
     struct client *client;
     struct buf answer;
     struct pb_schema rpc;
-    float *worst;           /* the K-th best score of each query, found exactly */
+    double *worst;          /* the K-th best score of each query, found exactly */
     bool *seen;
     size_t hits, judged;
     bool failed;            /* an answer was not understood */
@@ -51,8 +51,9 @@ static void help(void)
            "                     with a `bucket` below 100), hybrid (payload; words of --asked FILE as well, fused)\n"
            "    --ef N           64\n"
            "    --total N        how many searches; 10000\n"
-           "    --grpc           over gRPC; else REST\n\n"
-           "Prints figures as JSON. What is found is held to an exact search of the same server, but for hybrid.\n");
+           "    --grpc           over gRPC; else REST\n"
+           "    --judge          recall too: what is found is held to exact searches of the same server; not hybrid\n\n"
+           "Prints figures as JSON.\n");
 }
 
 /* ---- loading --------------------------------------------------------------------------------------------------- */
@@ -366,7 +367,7 @@ static int find_worst(struct bench_server *x)
         if (rc >= 0 && yyjson_arr_size(points_of(doc)) < K)
             rc = err_set(&x->c, KITH_INVALID, "fewer than %d points match", K);
         if (rc >= 0)
-            x->worst[i] = (float)yyjson_get_num(yyjson_obj_get(yyjson_arr_get_last(points_of(doc)), "score"));
+            x->worst[i] = yyjson_get_num(yyjson_obj_get(yyjson_arr_get_last(points_of(doc)), "score"));
         yyjson_doc_free(doc);
     }
     buf_release(&body);
@@ -402,7 +403,7 @@ static int run(struct bench_server *x, struct load_options *o, double *times)
     size_t failed;
 
     o->total = MAX(x->query.rows, (uint64_t)FOUND_FIRST);
-    o->answered = x->kind == HYBRID ? NULL : judge;
+    o->answered = x->judging ? judge : NULL;
     o->arg = x;
     TRY(load_run(&x->c, o, times, &seconds, &failed));
     if (failed || x->failed)
@@ -432,7 +433,7 @@ static int search(struct bench_server *x)
     if (!bufs || !bodies || !times || !x->worst || !x->seen)
         rc = err_nomem(&x->c);
     snprintf(x->path, sizeof x->path, "/collections/%.200s/points/query", x->collection);
-    if (rc >= 0 && x->kind != HYBRID)
+    if (rc >= 0 && x->judging)
         rc = find_worst(x);
     if (rc >= 0 && x->grpc)
         rc = qdrant_rpc_schema(&x->c, &x->rpc);
@@ -491,6 +492,7 @@ static int read_args(struct bench_server *x, int argc, char **argv)
         {"--metric", &x->metric, NULL, 0, NULL}, {"--clients", &x->clients, NULL, 0, NULL},
         {"--ef", &x->ef, NULL, 0, NULL}, {"--kind", &x->kind_name, NULL, 0, NULL},
         {"--total", &x->total, NULL, 0, NULL}, {"--grpc", NULL, NULL, 0, &x->grpc},
+        {"--judge", NULL, NULL, 0, &x->judging},
     };
     size_t kind = 0;
 
@@ -508,6 +510,7 @@ static int read_args(struct bench_server *x, int argc, char **argv)
     if (kind == ARRAY_SIZE(kinds))
         return cmd_fail("bench server: --kind %s: expected plain, payload, filtered or hybrid", x->kind_name);
     x->kind = (enum kind)kind;
+    x->judging = x->judging && x->kind != HYBRID;
     if (strcmp(x->step, "load") == 0 ? !x->base_path : !x->query_path || (x->kind == HYBRID && !x->asked_path))
         return cmd_fail("bench server: load needs --base, search --query, hybrid --asked too");
     return 0;

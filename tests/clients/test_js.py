@@ -1,4 +1,4 @@
-"""The official JavaScript client: its test project in js/, copied below build/, by a Node of the virtual environment."""
+"""The official JavaScript clients, REST and gRPC: their test project in js/, copied below build/, by a Node of the virtual environment."""
 import os
 import shutil
 import subprocess
@@ -18,7 +18,8 @@ def test_every_method(tmp_path):
     assert install.returncode == 0, install.stdout + install.stderr
     server = Server(tmp_path / "kith").start()
     try:
-        run = subprocess.run(["node", "--test"], cwd=there, env={**environment, "KITH_REST_PORT": str(server.port)},
+        run = subprocess.run(["node", "--test"], cwd=there, env={**environment, "KITH_REST_PORT": str(server.port),
+                                                                     "KITH_GRPC_PORT": str(server.grpc_port)},
                              capture_output=True, text=True, timeout=600)
         assert run.returncode == 0, run.stdout + run.stderr
     finally:

@@ -44,6 +44,18 @@ const tests = {
     },
     async deleteCollection() { assert.equal(await client.deleteCollection(name), true); assert.equal((await client.collectionExists(name)).exists, false); },
     async collectionClusterInfo() { assert.equal((await client.collectionClusterInfo(name)).local_shards[0].points_count, 10); },
+    async getOptimizations() {
+        const r = await client.getOptimizations(name);
+        assert.deepEqual(r.running, []);
+        assert.equal(typeof r.summary.queued_optimizations, 'number');
+        await refused(client.getOptimizations('nobody'), 404, 'nobody');
+    },
+    async getQuotas() { assert.equal(typeof (await client.getQuotas()).config.enabled, 'boolean'); },
+    async updateQuotas() {
+        assert.equal(await client.updateQuotas({enabled: true, max_disk_usage_percent: 99}), true);
+        assert.equal((await client.getQuotas()).config.max_disk_usage_percent, 99);
+        assert.equal(await client.updateQuotas({enabled: false}), true);
+    },
     async updateCollectionAliases() {
         await client.updateCollectionAliases({actions: [{create_alias: {collection_name: name, alias_name: 'other'}}]});
         assert.equal((await client.count('other')).count, 10);
