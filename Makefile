@@ -7,6 +7,7 @@ run: build ; build/kith serve --data build/run.data
 test: ; @tools/test
 test-asan: ; @tools/test asan
 test-long: ; @tools/test long
+differential: ; @tools/test differential
 test-mutants: ; @tools/mutants
 test-neon: ; @tools/neon
 fuzz: ; @tools/fuzz $(SECONDS_EACH)
@@ -16,4 +17,4 @@ bench-kernels: ; @tools/bench-kernels
 fresh: ; @tools/fresh
 fmt: ; @tools/setup check && clang-format-14 -i $$(git ls-files '*.c' '*.h')
 install: build ; cmake --install build/$(PRESET)
-.PHONY: fuzz build demo run test test-asan test-long test-mutants test-neon check bench bench-kernels fresh fmt install
+.PHONY: fuzz differential build demo run test test-asan test-long test-mutants test-neon check bench bench-kernels fresh fmt install

@@ -685,6 +685,47 @@ typedef struct kith_facets {
 KITH_API kith_facets *kith_facet_count(kith_db *db, const char *name, const char *path, const kith_filter *filter,
                                        uint32_t limit, uint32_t timeout_ms, kith_err *err);
 KITH_API void kith_facets_free(kith_facets *facets);
+/* What is to be known of the values at a path: numbers, or (times) datetimes, as microseconds since 1970; of counts and
+ * distinct any but null. Each item of an array counts, and what stands several times in a document once. */
+typedef enum kith_measure_kind {
+    KITH_MEASURE_COUNT = 0, KITH_MEASURE_DISTINCT, KITH_MEASURE_MIN, KITH_MEASURE_MAX, KITH_MEASURE_SUM,
+    KITH_MEASURE_AVERAGE, KITH_MEASURE_HISTOGRAM
+} kith_measure_kind;
+typedef struct kith_measure {
+    kith_measure_kind kind;
+    const char *path; /* NULL: of a count: the points themselves */
+    bool times;
+    double interval, origin; /* histogram: how wide a bucket is, above 0; where one of them begins */
+} kith_measure;
+typedef struct kith_bucket {
+    double from;
+    uint64_t count;
+} kith_bucket;
+typedef struct kith_measured {
+    uint64_t count;    /* values */
+    uint64_t distinct; /* different ones; of KITH_MEASURE_DISTINCT only */
+    double value;      /* min, max, sum, average; NAN: there were no values (a sum is 0) */
+    bool integer;      /* it is `num`, exactly */
+    int64_t num;
+    kith_bucket *buckets; /* those with values, ascending */
+    size_t buckets_count;
+} kith_measured;
+typedef struct kith_aggregated {
+    kith_value id; /* of a group; else of kind 0 */
+    uint64_t points;
+    kith_measured *measured; /* one a measure */
+} kith_aggregated;
+typedef struct kith_aggregates {
+    kith_aggregated *groups; /* the largest first, ties by id */
+    size_t count;
+} kith_aggregates;
+/* Up to 64 measures over the points that match `filter` (NULL: all); or, with `group_by`, over those of each value there
+ * (whole numbers, strings, booleans; each of an array's), `limit` (0 = 10) groups of at most 65,536. Exact.
+ * `timeout_ms` as in a query. kith_aggregates_free. */
+KITH_API kith_aggregates *kith_aggregate(kith_db *db, const char *name, const kith_measure *measures, size_t count,
+                                         const char *group_by, const kith_filter *filter, uint32_t limit,
+                                         uint32_t timeout_ms, kith_err *err);
+KITH_API void kith_aggregates_free(kith_aggregates *aggregates);
 /* Points by id, in the order asked; missing ones are skipped. `select` NULL: documents, no vectors.
  * `timeout_ms` as in a query. */
 KITH_API kith_result *kith_get(kith_db *db, const char *name, const kith_id *ids, size_t count,

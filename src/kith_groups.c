@@ -1,4 +1,4 @@
-/* kith_groups.c - the public interface to groups and facets. */
+/* kith_groups.c - the public interface to groups, facets and aggregates. */
 #include "base/ctx.h"
 #include "engine/engine.h"
 #include "kith_lookup.h"
@@ -64,4 +64,18 @@ kith_facets *kith_facet_count(kith_db *db, const char *name, const char *path, c
         rc = query_facets(&x.c, &x.r, path, filter, limit, &facets);
     look_away(&x, rc, err);
     return rc < 0 ? NULL : facets;
+}
+
+kith_aggregates *kith_aggregate(kith_db *db, const char *name, const kith_measure *measures, size_t count,
+                                const char *group_by, const kith_filter *filter, uint32_t limit, uint32_t timeout_ms,
+                                kith_err *err)
+{
+    kith_aggregates *aggregates = NULL;
+    struct looking x;
+    int rc = look(&x, db, name, timeout_ms);
+
+    if (rc >= 0)
+        rc = query_aggregate(&x.c, &x.r, measures, count, group_by, filter, limit, &aggregates);
+    look_away(&x, rc, err);
+    return rc < 0 ? NULL : aggregates;
 }

@@ -44,6 +44,7 @@ bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret); /* 
 bool read_one_condition(struct call *call, yyjson_val *v, kith_filter *to);
 bool read_place(struct call *call, yyjson_val *v, const char *what, kith_geo_point *to); /* {lon, lat} */
 void put_id(struct buf *out, const kith_id *id);
+void put_facet_value(struct buf *out, const kith_value *v); /* groups.c */
 void put_config(struct call *call, const kith_schema *schema); /* collections.c: as it was stored, with the vectors */
 bool read_order(struct call *call, yyjson_val *v, kith_query *q); /* points.c */
 void put_order_value(struct buf *out, const kith_hit *hit); /* with a comma before it */
@@ -158,6 +159,7 @@ void query_groups_call(struct call *call);
 void search_groups_call(struct call *call);
 void recommend_groups_call(struct call *call);
 void facets_call(struct call *call);
+void aggregate_call(struct call *call);
 void matrix_pairs_call(struct call *call);
 void matrix_offsets_call(struct call *call);
 void snapshots_create(struct call *call);

@@ -141,7 +141,7 @@ void recommend_groups_call(struct call *call) { groups(call, query_read_recommen
 
 /* ---- facets ------------------------------------------------------------------------------------------------------ */
 
-static void put_value(struct buf *out, const kith_value *v)
+void put_facet_value(struct buf *out, const kith_value *v)
 {
     if (v->kind == KITH_VALUE_BOOL)
         buf_text(out, v->boolean ? "true" : "false");
@@ -182,7 +182,7 @@ void facets_call(struct call *call)
     buf_text(&call->out, "{\"hits\":[");
     for (size_t i = 0; i < f->count; i++) {
         buf_text(&call->out, i ? ",{\"value\":" : "{\"value\":");
-        put_value(&call->out, &f->facets[i].value);
+        put_facet_value(&call->out, &f->facets[i].value);
         buf_printf(&call->out, ",\"count\":%llu}", (unsigned long long)f->facets[i].count);
     }
     buf_text(&call->out, "]}");

@@ -76,6 +76,7 @@ const struct route qdrant_routes[] = {
     {"POST", "/collections/{collection_name}/points/discover", READ, BODY, discover_one},
     {"POST", "/collections/{collection_name}/points/discover/batch", READ, BODY, discover_batch},
     {"POST", "/collections/{collection_name}/facet", READ, BODY, facets_call},
+    {"POST", "/collections/{collection_name}/points/aggregate", READ, BODY, aggregate_call},
     /* vectors.c */
     {"PUT", "/collections/{collection_name}/vectors/{vector_name}", MANAGE, SMALL, vectors_create},
     {"DELETE", "/collections/{collection_name}/vectors/{vector_name}", MANAGE, 0, vectors_drop},

@@ -44,6 +44,8 @@ int query_groups(struct ctx *c, const struct runner *r, const kith_query *q, con
                  kith_groups **ret_groups);
 int query_facets(struct ctx *c, const struct runner *r, const char *path, const kith_filter *f, uint32_t limit,
                  kith_facets **ret_facets);
+int query_aggregate(struct ctx *c, const struct runner *r, const kith_measure *measures, size_t count,
+                    const char *group_by, const kith_filter *f, uint32_t limit, kith_aggregates **ret_aggregates);
 int query_count(struct ctx *c, const struct runner *r, const kith_filter *f, uint64_t *ret_count);
 /* Segment and row of a point; false if it is not there. */
 bool query_find(const struct snapshot *snap, const kith_id *id, size_t *ret_segment, row_id *ret_row);

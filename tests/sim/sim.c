@@ -248,6 +248,25 @@ static bool same_points(struct sim *s, const struct model_state *want, char *why
     return same;
 }
 
+/* What aggregates read from documents, facets read from an index. */
+static void check_groups(struct sim *s, const kith_filter *f, const char *path, const kith_facets *facets)
+{
+    const kith_measure all = {.kind = KITH_MEASURE_COUNT}, least = {.kind = KITH_MEASURE_MIN, .path = "a"};
+    const kith_measure measures[] = {all, least};
+    kith_err err = {0};
+    kith_aggregates *x = kith_aggregate(handle(s), "c", measures, 2, path, f, 1000, 0, &err);
+
+    if (!x)
+        fail(s, err.text);
+    if (x && x->count != facets->count)
+        fail(s, "as many groups as facets");
+    for (size_t i = 0; x && i < MIN(x->count, facets->count); i++) {
+        if (x->groups[i].points != facets->facets[i].count || x->groups[i].measured[0].count != x->groups[i].points)
+            fail(s, "a group and a facet differ");
+    }
+    kith_aggregates_free(x);
+}
+
 /* Every value there is, as often as a count says; counts are held to the model. */
 static void check_facets(struct sim *s, const kith_filter *f, const char *path)
 {
@@ -274,6 +293,8 @@ static void check_facets(struct sim *s, const kith_filter *f, const char *path)
     }
     if (x && there > x->count)
         fail(s, "a value has no facet");
+    if (x)
+        check_groups(s, f, path, x);
     kith_facets_free(x);
 }
 
