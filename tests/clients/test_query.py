@@ -95,6 +95,17 @@ class Draw:
         return {"prefetch": prefetch, "query": self.searching(name), "using": name}
 
 
+def near_ties(local, name, prefetches, above):
+    """whether two that follow each other in one of these lists are as far but for rounding: their ranks may be swapped"""
+    for p in prefetches or []:
+        both = m.Filter(must=[f for f in (p.filter, above) if f]) # the filter above holds below too
+        found = local.query_points(name, prefetch=p.prefetch, query=p.query, using=p.using, query_filter=both, limit=p.limit + 1).points
+        scores = [x.score for x in found]
+        if any(abs(x - y) <= 2e-6 * max(1, abs(x)) for x, y in zip(scores, scores[1:])) or near_ties(local, name, p.prefetch, both):
+            return True
+    return False
+
+
 def make(c, name, distance, draw):
     c.delete_collection(name)
     many = m.VectorParams(size=DIM, distance=distance,
@@ -115,7 +126,7 @@ def test_same_as_memory(client, distance):
     for c in (client, local):
         for at in range(0, N, 100):
             c.upsert(name, points[at:at + 100], wait=True)
-    different = []
+    different, rounded = [], 0
     for step in range(400):
         args = {**draw.root(), "limit": draw.r.randint(1, 15), "query_filter": draw.filter()}
         if draw.r.random() < 0.3:
@@ -132,8 +143,12 @@ def test_same_as_memory(client, distance):
             else:
                 same_scored(a, b, what)
         except AssertionError as e:
+            if near_ties(local, name, args.get("prefetch"), args["query_filter"]):
+                rounded += 1
+                continue
             different.append(str(e).split("\n")[0][:1500] + f"\n{[(p.id, round(p.score, 4)) for p in a]}\n{[(p.id, round(p.score, 4)) for p in b]}")
     assert not different, f"{len(different)} of 400 differ; " + "\n".join(different[:4])
+    assert rounded <= 4, f"seed {seed}: {rounded} of 400 differ by the ranks of near ties"
 
 
 class DrawFormula(Draw):
