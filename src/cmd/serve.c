@@ -123,10 +123,10 @@ static int listen_on(struct ctx *c, const struct config *config, struct server *
 
 /* Metrics and health, on a port of their own and without a key. */
 static const struct route open_routes[] = {
-    {"GET", "/metrics", FREE, 0, service_metrics},
-    {"GET", "/healthz", FREE, 0, service_health},
-    {"GET", "/readyz", FREE, 0, service_ready},
-    {"GET", "/livez", FREE, 0, service_health},
+    {"GET", "/metrics", FREE, 0, service_metrics, NULL, NULL, "text"},
+    {"GET", "/healthz", FREE, 0, service_health, NULL, NULL, "text"},
+    {"GET", "/readyz", FREE, 0, service_ready, NULL, NULL, "text"},
+    {"GET", "/livez", FREE, 0, service_health, NULL, NULL, "text"},
 };
 
 static const char *set_or_null(const char *text)

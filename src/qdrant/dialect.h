@@ -99,6 +99,7 @@ void service_reflection(struct call *call);
 void service_metrics(struct call *call);
 void service_telemetry(struct call *call);
 void service_cluster(struct call *call);
+void service_openapi(struct call *call);
 
 void quotas_get(struct call *call);
 void quotas_set(struct call *call);

@@ -1,5 +1,7 @@
 /* service.c - who is here, how it is. */
 #include "qdrant/dialect.h"
+#include "qdrant_schema.h"
+#include "serve/openapi.h"
 
 void service_root(struct call *call)
 {
@@ -44,4 +46,11 @@ void service_cluster(struct call *call)
     begin_ok(call);
     buf_text(&call->out, "{\"status\":\"disabled\"}");
     finish_ok(call);
+}
+
+/* What this table of routes and rest.schema say. */
+void service_openapi(struct call *call)
+{
+    openapi_write(call->server, "kith", (struct bytes){qdrant_schema, sizeof qdrant_schema}, &call->out);
+    call_answer(call, 200, "application/json");
 }

@@ -19,6 +19,9 @@ struct route {
     enum privilege privilege;
     uint32_t body_max; /* bytes; 0: a body is not read; BODY_ANY: not JSON, of any size, in a file */
     void (*handle)(struct call *call);
+    /* For the description: names behind the question mark; what the body is (NULL: there is none; "form X": multipart);
+     * what the answer's result is ("bare X": the whole answer; "text", "bytes": no JSON). */
+    const char *asks, *takes, *gives;
 };
 
 #define BODY_ANY UINT32_MAX

@@ -8,6 +8,8 @@ import urllib.request
 
 import pytest
 
+import described
+
 BINARY = os.environ.get("BINARY", os.path.join(os.path.dirname(__file__), "..", "..", "build", "kith"))
 
 
@@ -34,6 +36,7 @@ class Server:
                 raise RuntimeError(self.process.stderr.read())
             try:
                 urllib.request.urlopen(self.url + "/healthz", timeout=5)
+                described.learn(self.port)
                 return self
             except OSError:
                 time.sleep(0.02)
@@ -56,6 +59,7 @@ class Server:
         self.process.stderr.close()
 
 
+described.watch()
 TRANSPORTS = ["rest", "grpc"]
 
 
