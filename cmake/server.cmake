@@ -15,22 +15,12 @@ function(kith_protos room)
   target_include_directories(${room} PRIVATE ${to})
 endfunction()
 
-# The types of a dialect's REST bodies, as a text in the program.
-function(kith_schema room)
-  set(to ${CMAKE_BINARY_DIR}/protos/${room}/${room}_schema.h)
-  set(from ${CMAKE_SOURCE_DIR}/src/${room}/rest.schema)
-  add_custom_command(OUTPUT ${to}
-      COMMAND ${CMAKE_COMMAND} -DFROM=${from} -DTO=${to} -DNAME=${room}_schema -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
-      DEPENDS ${from} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
-  target_sources(${room} PRIVATE ${to})
-endfunction()
-
 kith_room(net LINKS PkgConfig::UV PkgConfig::LLHTTP PkgConfig::NGHTTP2 PkgConfig::ZLIB PkgConfig::CURL
     PkgConfig::SSL)
 kith_room(serve LINKS PkgConfig::YYJSON)
 kith_room(qdrant LINKS PkgConfig::YYJSON)
 kith_protos(qdrant)
-kith_schema(qdrant)
+kith_text(qdrant rest.schema qdrant_schema) # the types of its REST bodies
 kith_room(cmd LINKS PkgConfig::YAML PkgConfig::ZSTD)
 add_executable(kith $<TARGET_OBJECTS:net> $<TARGET_OBJECTS:serve> $<TARGET_OBJECTS:qdrant> $<TARGET_OBJECTS:cmd>)
 target_link_libraries(kith PRIVATE kith_inner PkgConfig::ZSTD PkgConfig::UV PkgConfig::LLHTTP PkgConfig::NGHTTP2

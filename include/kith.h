@@ -190,7 +190,8 @@ typedef enum kith_tokens {
     KITH_TOKENS_WORDS = 0, /* runs of letters and digits */
     KITH_TOKENS_SPACES,    /* what stands between spaces */
     KITH_TOKENS_PREFIXES,  /* all beginnings of words; who asks names one */
-    KITH_TOKENS_SCRIPTS    /* by the rules and dictionaries of each script, also those without spaces */
+    KITH_TOKENS_SCRIPTS,   /* by the rules and dictionaries of each script, also those without spaces */
+    KITH_TOKENS_CODE       /* as words, and names are cut at their capitals: getHTTPCode is get, http, code */
 } kith_tokens;
 typedef struct kith_text {
     kith_tokens tokens;

@@ -2,6 +2,8 @@
  * where it is not. */
 #include "doc/text.h"
 
+#include "doc_stops.h"
+
 #include "base/arena.h"
 
 #include <libstemmer.h>
@@ -154,20 +156,35 @@ static void append(struct words *w, UChar32 c)
     }
 }
 
+/* Names of programs are words joined by capitals: getHTTPCode is get, HTTP, Code. */
+static bool is_joint(const struct words *w, UChar32 before, UChar32 c)
+{
+    struct words ahead = {.text = w->text};
+
+    if (w->how->tokens != KITH_TOKENS_CODE || !u_isUUppercase(c))
+        return false;
+    return !u_isUUppercase(before) || (ahead.text.size && u_isULowercase(take(&ahead)));
+}
+
 /* The next run of what words are made of. */
 static bool next_run(struct words *w)
 {
-    bool inside = false;
+    UChar32 before = 0;
 
     w->size = w->chars = w->given = 0;
     while (w->text.size && has_room(w)) {
+        struct bytes here = w->text;
         UChar32 c = take(w);
         if (!belongs(w, c)) {
-            if (inside)
+            if (before)
                 break;
             continue;
         }
-        inside = true;
+        if (before && is_joint(w, before, c)) {
+            w->text = here;
+            break;
+        }
+        before = c;
         append(w, c);
     }
     return w->size > 0;
@@ -287,7 +304,7 @@ const char *text_problem(const kith_text *how)
 {
     struct sb_stemmer *s;
 
-    if (how->tokens > KITH_TOKENS_SCRIPTS)
+    if (how->tokens > KITH_TOKENS_CODE)
         return "unknown tokens";
     if (how->most && how->most < how->least)
         return "the longest word is shorter than the shortest";
@@ -343,18 +360,37 @@ bool text_decode(struct reader *r, struct arena *a, kith_text *to)
         to->stem = to->stem && *to->stem ? to->stem : NULL;
         to->stops = to->stops && *to->stops ? to->stops : NULL;
     }
-    return !r->failed && to->tokens <= KITH_TOKENS_SCRIPTS;
+    return !r->failed && to->tokens <= KITH_TOKENS_CODE;
 }
 
-/* Pronouns, articles, prepositions, conjunctions, auxiliaries and what contractions leave, as English retrieval has left
- * them out since van Rijsbergen (1979). */
-const char text_english_stops[] =
-    "i me my myself we our ours ourselves you you're you've you'll you'd your yours yourself yourselves he him his "
-    "himself she she's her hers herself it it's its itself they them their theirs themselves what which who whom this "
-    "that that'll these those am is are was were be been being have has had having do does did doing a an the and but "
-    "if or because as until while of at by for with about against between into through during before after above below "
-    "to from up down in out on off over under again further then once here there when where why how all any both each "
-    "few more most other some such no nor not only own same so than too very s t can will just don don't should "
-    "should've now d ll m o re ve y ain aren aren't couldn couldn't didn didn't doesn doesn't hadn hadn't hasn hasn't "
-    "haven haven't isn isn't ma mightn mightn't mustn mustn't needn needn't shan shan't shouldn shouldn't wasn wasn't "
-    "weren weren't won won't wouldn wouldn't";
+/* ---- words that say little --------------------------------------------------------------------------- */
+
+static struct bytes line_at(struct bytes text, size_t at)
+{
+    size_t end = at;
+
+    while (end < text.size && text.data[end] != '\n')
+        end++;
+    return (struct bytes){text.data + at, end - at};
+}
+
+/* A paragraph begins with its language; an empty line ends it. */
+bool text_stops(const char *language, struct bytes *ret_words)
+{
+    struct bytes text = {doc_stops, sizeof doc_stops}, line;
+    size_t size = strlen(language), from;
+
+    for (size_t at = 0; at < text.size; at += line.size + 1) {
+        line = line_at(text, at);
+        if (line.size <= size || memcmp(line.data, language, size) != 0 || line.data[size] != ':')
+            continue;
+        from = at + size + 1;
+        while (line.size) {
+            at += line.size + 1;
+            line = line_at(text, MIN(at, text.size));
+        }
+        *ret_words = (struct bytes){text.data + from, MIN(at, text.size) - from};
+        return true;
+    }
+    return false;
+}

@@ -28,8 +28,8 @@ void words_end(struct words *w);
 /* NULL, or what is wrong with it. */
 const char *text_problem(const kith_text *how);
 bool text_same(const kith_text *a, const kith_text *b);
-/* The English words that say little, as kith_text has them. */
-extern const char text_english_stops[];
+/* The words of a language that say little, between spaces and ends of lines; false: there is no such list. */
+bool text_stops(const char *language, struct bytes *ret_words);
 /* As bytes and back; strings are the arena's. */
 void text_encode(const kith_text *how, struct buf *out);
 bool text_decode(struct reader *r, struct arena *a, kith_text *to);

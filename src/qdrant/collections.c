@@ -18,9 +18,7 @@ void collections_create(struct call *call)
     if (!body || !vectors_read(call, field_of(body, "vectors", NULL), field_of(body, "sparse_vectors", NULL), &schema) ||
         !config_open(&k, call, config_default))
         return;
-    if (!config_param(&k, body, "shard_number", 'u') || !config_param(&k, body, "replication_factor", 'u') ||
-        !config_param(&k, body, "write_consistency_factor", 'u') || !config_param(&k, body, "on_disk_payload", 'b') ||
-        !config_take(&k, body)) {
+    if (!config_param(&k, body, "shard_number", 'u') || !config_params(&k, body) || !config_take(&k, body)) {
         yyjson_mut_doc_free(k.doc);
         return;
     }
@@ -36,30 +34,45 @@ void collections_create(struct call *call)
     answer_true(call);
 }
 
-/* The vectors as they will be: their own configuration, and what follows from the collection's. */
-static bool plan_vectors(struct call *call, const kith_schema *now, const struct kept_config *k, yyjson_val *vectors,
-                         kith_vector_params *plans)
+static bool are_known(struct call *call, const kith_schema *now, yyjson_val *named, bool sparse)
 {
     size_t i, count;
     yyjson_val *key, *item;
 
-    for (size_t j = 0; j < now->vectors_count; j++) {
-        yyjson_val *own = yyjson_obj_get(vectors, now->vectors[j].name);
-        plans[j] = now->vectors[j];
-        const char *config = own ? config_vector(call, config_of(call, &now->vectors[j]), own) : now->vectors[j].config;
-        if (own && !config)
-            return false;
-        plans[j].config = config;
-        config_tune(k, &plans[j]);
-    }
-    yyjson_obj_foreach(vectors, i, count, key, item) {
+    if (named && !yyjson_is_obj(named))
+        return read_fail(call, "%s: expected an object by name", sparse ? "sparse_vectors" : "vectors");
+    yyjson_obj_foreach(named, i, count, key, item) {
         bool known = false;
         for (size_t j = 0; j < now->vectors_count; j++)
-            known = known || yyjson_equals_str(key, now->vectors[j].name);
+            known = known || (yyjson_equals_str(key, now->vectors[j].name) &&
+                              (now->vectors[j].element == KITH_SPARSE) == sparse);
         if (!known) {
             call_fail(call, 400, "Wrong input: Not existing vector name error: %s", yyjson_get_str(key));
             return false;
         }
+    }
+    return true;
+}
+
+/* The vectors as they will be: their own configuration, and what follows from the collection's. */
+static bool plan_vectors(struct call *call, const kith_schema *now, const struct kept_config *k, yyjson_val *body,
+                         kith_vector_params *plans)
+{
+    yyjson_val *dense = field_of(body, "vectors", NULL), *sparse = field_of(body, "sparse_vectors", NULL);
+
+    if (!are_known(call, now, dense, false) || !are_known(call, now, sparse, true))
+        return false;
+    for (size_t j = 0; j < now->vectors_count; j++) {
+        const kith_vector_params *v = &now->vectors[j];
+        bool is_sparse = v->element == KITH_SPARSE;
+        yyjson_val *own = yyjson_obj_get(is_sparse ? sparse : dense, v->name);
+        plans[j] = *v;
+        if (own)
+            plans[j].config = is_sparse ? vectors_change_sparse(call, v, own)
+                                        : config_vector(call, config_of(call, v), own);
+        if (own && !plans[j].config)
+            return false;
+        config_tune(k, &plans[j]);
     }
     return true;
 }
@@ -73,11 +86,7 @@ static bool take_update(struct kept_config *k, yyjson_val *body)
 {
     yyjson_val *params = field_of(body, "params", NULL);
 
-    if (!config_refuse(k->call, body, "sparse_vectors") || !config_take(k, body))
-        return false;
-    return !params || (config_param(k, params, "replication_factor", 'u') &&
-                       config_param(k, params, "write_consistency_factor", 'u') &&
-                       config_param(k, params, "on_disk_payload", 'b'));
+    return config_take(k, body) && (!params || config_params(k, params));
 }
 
 /* All is read and checked before anything changes. */
@@ -94,7 +103,7 @@ static void update(struct call *call, yyjson_val *body, const kith_schema *now)
     }
     if (!config_open(&k, call, now->config ? now->config : config_default))
         return;
-    if (!take_update(&k, body) || !plan_vectors(call, now, &k, field_of(body, "vectors", NULL), plans)) {
+    if (!take_update(&k, body) || !plan_vectors(call, now, &k, body, plans)) {
         yyjson_mut_doc_free(k.doc);
         return;
     }
@@ -438,7 +447,7 @@ static bool read_index(struct call *call, yyjson_val *v, kith_field *to)
     }
     if (!yyjson_is_obj(v))
         return true;
-    if (to->index == KITH_INDEX_TEXT && !text_read(call, v, false, &to->text))
+    if (to->index == KITH_INDEX_TEXT && !text_read(call, v, &to->text))
         return false;
     buf_init(&text);
     json_put_val(&text, v);

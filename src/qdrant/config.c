@@ -17,12 +17,13 @@ const char config_default[] =
 
 static const struct setting hnsw_settings[] = {
     {"m", 'u', 0}, {"ef_construct", 'u', 4}, {"full_scan_threshold", 'u', 10}, {"max_indexing_threads", 'u', 0},
-    {"on_disk", 'b', 0}, {"memory", 's', 0}, {"payload_m", 'u', 0},
+    {"on_disk", 'b', 0}, {"memory", 'm', 0}, {"payload_m", 'u', 0}, {"inline_storage", 'b', 0},
 };
 static const struct setting optimizer_settings[] = {
     {"deleted_threshold", 'f', 0}, {"vacuum_min_vector_number", 'u', 100}, {"default_segment_number", 'u', 0},
     {"max_segment_size", 'u', 1}, {"memmap_threshold", 'u', 0}, {"indexing_threshold", 'u', 0},
     {"flush_interval_sec", 'u', 0}, {"max_optimization_threads", 'a', 0},
+    {"prevent_unoptimized", 'b', 0},
 };
 static const struct setting wal_settings[] = {
     {"wal_capacity_mb", 'u', 1}, {"wal_segments_ahead", 'u', 0}, {"wal_retain_closed", 'u', 1},
@@ -38,9 +39,15 @@ static const struct section optimizer_section = {"optimizers_config", "optimizer
                                                  ARRAY_SIZE(optimizer_settings)};
 static const struct section wal_section = {"wal_config", "wal_config", wal_settings, ARRAY_SIZE(wal_settings)};
 
+bool config_memory(yyjson_val *v)
+{
+    return yyjson_equals_str(v, "cold") || yyjson_equals_str(v, "cached") || yyjson_equals_str(v, "pinned");
+}
+
 static bool has_type(char type, yyjson_val *v)
 {
     switch (type) {
+    case 'm': return config_memory(v);
     case 'a': return yyjson_is_uint(v) || yyjson_equals_str(v, "auto");
     case 'b': return yyjson_is_bool(v);
     case 's': return yyjson_is_str(v);
@@ -57,7 +64,8 @@ bool config_setting(struct kept_config *k, const char *name, const struct settin
     if (!v)
         return true;
     if (!has_type(s->type, v))
-        return read_fail(k->call, "%s.%s: invalid type", name, s->key);
+        return read_fail(k->call, "%s.%s: %s", name, s->key,
+                         s->type == 'm' ? "expected cold, cached or pinned" : "invalid type");
     if (s->type == 'u' && yyjson_get_uint(v) < s->least)
         return read_invalid(k->call, "%s.%s: value %llu invalid, must be %llu or larger", name, s->key,
                             (unsigned long long)yyjson_get_uint(v), (unsigned long long)s->least);
@@ -118,35 +126,24 @@ bool config_param(struct kept_config *k, yyjson_val *from, const char *name, cha
 
     if (!v)
         return true;
-    if (type == 'u' && !read_count(k->call, v, name, 1, 1, &n))
+    if ((type == 'u' || type == 'z') && !read_count(k->call, v, name, type == 'u', 1, &n))
         return false;
     if (type == 'b' && !yyjson_is_bool(v))
         return read_fail(k->call, "%s: expected a boolean", name);
+    if (type == 'm' &&
+        !(yyjson_is_obj(v) && (!field_of(v, "memory", NULL) || config_memory(field_of(v, "memory", NULL)))))
+        return read_fail(k->call, "%s: expected {\"memory\": cold, cached or pinned}", name);
     yyjson_mut_obj_put(params, yyjson_mut_strcpy(k->doc, name), yyjson_val_mut_copy(k->doc, v));
     return true;
 }
 
-bool config_refuse(struct call *call, yyjson_val *body, const char *name)
+/* Of a body that makes a collection, or of an update's params. */
+bool config_params(struct kept_config *k, yyjson_val *from)
 {
-    yyjson_val *v = field_of(body, name, NULL);
-
-    if (!v || yyjson_is_false(v) || (yyjson_is_obj(v) && yyjson_obj_size(v) == 0))
-        return true;
-    call_fail(call, 400, "Bad request: %s is not supported yet", name);
-    return false;
-}
-
-/* What the peer knows and is not there yet. */
-static bool refuse_all(struct call *call, yyjson_val *body)
-{
-    static const char *const top[] = {"payload", "id_tracker", "read_fan_out_factor", "read_fan_out_delay_ms"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(top); i++) {
-        if (!config_refuse(call, body, top[i]))
-            return false;
-    }
-    return config_refuse(call, field_of(body, "hnsw_config", NULL), "inline_storage") &&
-           config_refuse(call, field_of(body, "optimizers_config", NULL), "prevent_unoptimized");
+    return config_param(k, from, "replication_factor", 'u') && config_param(k, from, "write_consistency_factor", 'u') &&
+           config_param(k, from, "on_disk_payload", 'b') && config_param(k, from, "read_fan_out_factor", 'z') &&
+           config_param(k, from, "read_fan_out_delay_ms", 'z') && config_param(k, from, "payload", 'm') &&
+           config_param(k, from, "id_tracker", 'm');
 }
 
 bool config_take(struct kept_config *k, yyjson_val *body)
@@ -155,8 +152,7 @@ bool config_take(struct kept_config *k, yyjson_val *body)
         call_fail(k->call, 400, "Bad request: sharding_method custom is not supported yet");
         return false;
     }
-    return refuse_all(k->call, body) && refuse_all(k->call, field_of(body, "params", NULL)) &&
-           quantization_take(k, body) && take_section(k, body, &hnsw_section) &&
+    return quantization_take(k, body) && take_section(k, body, &hnsw_section) &&
            take_section(k, body, &optimizer_section) && take_section(k, body, &wal_section) && strict_take(k, body) &&
            take_metadata(k, body);
 }
@@ -198,6 +194,13 @@ const char *config_of(struct call *call, const kith_vector_params *v)
     return v->element == KITH_SPARSE ? "{}" : arena_str(&call->c.arena, text, strlen(text));
 }
 
+static bool has_memory(struct call *call, yyjson_val *given)
+{
+    yyjson_val *memory = field_of(given, "memory", NULL);
+
+    return !memory || config_memory(memory) || read_fail(call, "memory: expected cold, cached or pinned");
+}
+
 /* Of one vector: only what is given changes. */
 const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 {
@@ -206,8 +209,7 @@ const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 
     if (!config_open(&k, call, old ? old : "{}"))
         return NULL;
-    if (!refuse_all(call, given) || !take_section(&k, given, &hnsw_section) ||
-        !quantization_take(&k, given)) {
+    if (!take_section(&k, given, &hnsw_section) || !quantization_take(&k, given) || !has_memory(call, given)) {
         yyjson_mut_doc_free(k.doc);
         return NULL;
     }

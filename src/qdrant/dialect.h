@@ -30,8 +30,8 @@ kith_vector vector_at(const kith_vector *v, uint32_t i); /* of a multi-vector */
 bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector *to); /* of either kind */
 /* bare list: the vector ""; object: by name */
 bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count);
-/* text.c: how words are made, of a text index or (of_model) of a model's options. */
-bool text_read(struct call *call, yyjson_val *v, bool of_model, kith_text *to);
+/* text.c: how a text index makes words. */
+bool text_read(struct call *call, yyjson_val *v, kith_text *to);
 /* {"text", "model", "options"?}: what a model makes of it; of texts that are kept, or (asked) of a question. */
 bool is_inference(yyjson_val *v);
 bool text_infer(struct call *call, yyjson_val *v, bool asked, kith_vector *to);
@@ -64,7 +64,7 @@ struct kept_config {
     yyjson_mut_val *root;
 };
 /* One key of a configuration object: u unsigned, of at least so much; a the same or "auto"; f from 0 to 1; n any number;
- * b boolean; s string. */
+ * b boolean; s string; m where it is kept. */
 struct setting {
     const char *key;
     char type;
@@ -79,11 +79,13 @@ const char *config_close(struct kept_config *k);
 /* As it was configured, or, where a collection was not made by this dialect, as it would have been. */
 const char *config_of(struct call *call, const kith_vector_params *v);
 const char *config_vector(struct call *call, const char *old, yyjson_val *given); /* in the arena; NULL: answered */
-bool config_param(struct kept_config *k, yyjson_val *from, const char *name, char type); /* type: as in config.c */
+/* type: u, b; z unsigned, of 0 too; m {"memory"} */
+bool config_param(struct kept_config *k, yyjson_val *from, const char *name, char type);
+bool config_params(struct kept_config *k, yyjson_val *from);
+bool config_memory(yyjson_val *v); /* cold, cached, pinned */
 bool quantization_take(struct kept_config *k, yyjson_val *body); /* of a collection or a vector */
 void quantization_tune(const struct kept_config *k, yyjson_val *of_vector, kith_vector_params *v);
 bool config_take(struct kept_config *k, yyjson_val *body);
-bool config_refuse(struct call *call, yyjson_val *body, const char *name); /* what is not there yet */
 /* Method, links and build width of a vector, by its own configuration and the collection's. */
 void config_tune(const struct kept_config *k, kith_vector_params *v);
 
@@ -128,6 +130,8 @@ void aliases_of(struct call *call);
 void aliases_change(struct call *call);
 /* vectors.c: what collections are made with; dense and sparse ones by name, or one without. */
 bool vectors_read(struct call *call, yyjson_val *dense, yyjson_val *sparse, kith_schema *to);
+/* The configuration of a sparse vector after a change, in the arena; NULL: answered. */
+const char *vectors_change_sparse(struct call *call, const kith_vector_params *now, yyjson_val *given);
 void answer_update(struct call *call, const char *status); /* with the log's position */
 void vectors_create(struct call *call);
 void vectors_drop(struct call *call);

@@ -10,7 +10,7 @@
 
 static bool read_tokens(struct call *call, yyjson_val *v, kith_tokens *to)
 {
-    static const char *const names[] = {"word", "whitespace", "prefix", "multilingual"};
+    static const char *const names[] = {"word", "whitespace", "prefix", "multilingual", "code"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         if (v && yyjson_equals_str(v, names[i])) {
@@ -19,8 +19,7 @@ static bool read_tokens(struct call *call, yyjson_val *v, kith_tokens *to)
         }
     }
     if (v)
-        call_fail(call, 400, "Bad request: tokenizer: expected word, whitespace, prefix or multilingual; code is not "
-                             "supported yet");
+        call_fail(call, 400, "Bad request: tokenizer: expected word, whitespace, prefix, multilingual or code");
     return !v;
 }
 
@@ -41,12 +40,14 @@ static bool read_stemmer(struct call *call, yyjson_val *v, kith_text *to)
 
 static bool add_language(struct call *call, const char *name, struct buf *out)
 {
-    if (name && strcmp(name, "english") == 0) {
-        buf_text(out, text_english_stops);
+    struct bytes words;
+
+    if (name && text_stops(name, &words)) {
+        buf_put(out, words.data, words.size);
         buf_u8(out, ' ');
         return true;
     }
-    call_fail(call, 400, "Bad request: stopwords: only those of english are here; name those of \"%.40s\" under custom",
+    call_fail(call, 400, "Bad request: stopwords: there is no list for \"%.40s\"; name its words under custom",
               name ? name : "");
     return false;
 }
@@ -95,15 +96,16 @@ static char *plain_stops(struct call *call, const struct buf *list, const kith_t
     return text;
 }
 
-static bool read_stops(struct call *call, yyjson_val *v, kith_text *to)
+/* As `v` says, or else those of a language; NULL: none. */
+static bool read_stops(struct call *call, yyjson_val *v, const char *language, kith_text *to)
 {
     struct buf list;
     bool ok;
 
-    if (!v)
+    if (!v && !language)
         return true;
     buf_init(&list);
-    ok = add_stops(call, v, &list);
+    ok = v ? add_stops(call, v, &list) : add_language(call, language, &list);
     if (ok) {
         to->stops = plain_stops(call, &list, to);
         ok = to->stops || read_fail(call, "out of memory");
@@ -122,7 +124,8 @@ static bool read_scoring(struct call *call, yyjson_val *v, kith_text *to)
            read_fail(call, "scoring: expected a boolean or {\"type\": \"bm25\"}");
 }
 
-bool text_read(struct call *call, yyjson_val *v, bool of_model, kith_text *to)
+/* `language`: of a model, whose stop words it leaves out if nothing else is said; NULL: none. */
+static bool read_how(struct call *call, yyjson_val *v, bool of_model, const char *language, kith_text *to)
 {
     uint64_t least, most;
     bool lower, unused;
@@ -139,12 +142,18 @@ bool text_read(struct call *call, yyjson_val *v, bool of_model, kith_text *to)
     to->most = (uint32_t)MIN(most, (uint64_t)UINT32_MAX);
     if (!of_model && !read_scoring(call, field_of(v, "scoring", NULL), to))
         return false;
-    if (!read_stops(call, field_of(v, "stopwords", NULL), to) || !read_stemmer(call, field_of(v, "stemmer", NULL), to))
+    if (!read_stops(call, field_of(v, "stopwords", NULL), language, to) ||
+        !read_stemmer(call, field_of(v, "stemmer", NULL), to))
         return false;
     if (!text_problem(to))
         return true;
     call_fail(call, 400, "Bad request: text: %s (%.40s)", text_problem(to), to->stem ? to->stem : "");
     return false;
+}
+
+bool text_read(struct call *call, yyjson_val *v, kith_text *to)
+{
+    return read_how(call, v, false, NULL, to);
 }
 
 /* ---- the model bm25 ------------------------------------------------------------------------------------------- */
@@ -175,15 +184,7 @@ static bool read_options_of(struct call *call, yyjson_val *options, struct bm25 
     if (!read_number(call, options, "k", 1.2, &to->k) || !read_number(call, options, "b", 0.75, &to->b) ||
         !read_number(call, options, "avg_len", 256, &to->length))
         return false;
-    if (!none && !field_of(options, "stopwords", NULL)) {
-        if (strcmp(name, "english") != 0) {
-            call_fail(call, 400, "Bad request: options.stopwords: only those of english are here; for \"%.40s\" name "
-                                 "them under custom", name);
-            return false;
-        }
-        to->how.stops = text_english_stops;
-    }
-    return text_read(call, options, true, &to->how);
+    return read_how(call, options, true, none ? NULL : name, &to->how);
 }
 
 /* MurmurHash3, 32 bits, seed 0 (Austin Appleby, public domain): words have these numbers in vectors of this model. */

@@ -99,6 +99,19 @@ static char *sparse_config(struct call *call, yyjson_val *index, yyjson_val *mod
     return copy;
 }
 
+/* Weights are kept as they came, whichever it is: what is asked for is an approximation. */
+static bool is_sparse_datatype(struct call *call, yyjson_val *v)
+{
+    kith_element element;
+
+    return !v || read_datatype(call, v, &element);
+}
+
+static bool is_place(struct call *call, yyjson_val *memory)
+{
+    return !memory || config_memory(memory) || read_fail(call, "memory: expected cold, cached or pinned");
+}
+
 static bool read_sparse_params(struct call *call, const char *name, yyjson_val *v, kith_vector_params *to)
 {
     yyjson_val *index = field_of(v, "index", NULL), *datatype = field_of(index, "datatype", NULL);
@@ -113,14 +126,49 @@ static bool read_sparse_params(struct call *call, const char *name, yyjson_val *
     }
     if (modifier && !yyjson_equals_str(modifier, "none") && !yyjson_equals_str(modifier, "idf"))
         return read_fail(call, "modifier: unknown variant, expected one of `none`, `idf`");
-    if (datatype && !yyjson_equals_str(datatype, "float32")) {
-        call_fail(call, 400, "Bad request: sparse_vectors.index.datatype other than float32 is not supported yet");
+    if (!is_sparse_datatype(call, datatype) || !is_place(call, field_of(index, "memory", NULL)))
         return false;
-    }
     text = sparse_config(call, index, modifier);
     *to = (kith_vector_params){.name = name, .metric = KITH_DOT, .config = text, .element = KITH_SPARSE,
                                .idf = yyjson_equals_str(modifier, "idf")};
     return text || read_fail(call, "out of memory");
+}
+
+const char *vectors_change_sparse(struct call *call, const kith_vector_params *now, yyjson_val *given)
+{
+    yyjson_doc *doc = yyjson_read(now->config ? now->config : "{}", now->config ? strlen(now->config) : 2, 0);
+    yyjson_val *index = yyjson_obj_get(yyjson_doc_get_root(doc), "index"), *key, *v;
+    yyjson_mut_doc *to = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(to), *both = yyjson_mut_obj_add_obj(to, root, "index");
+    yyjson_doc *merged = NULL;
+    kith_vector_params checked;
+    const char *text = NULL;
+    size_t i, count;
+
+    yyjson_mut_doc_set_root(to, root);
+    yyjson_obj_foreach(index, i, count, key, v)
+        yyjson_mut_obj_put(both, yyjson_val_mut_copy(to, key), yyjson_val_mut_copy(to, v));
+    yyjson_obj_foreach(field_of(given, "index", NULL), i, count, key, v)
+        yyjson_mut_obj_put(both, yyjson_val_mut_copy(to, key), yyjson_val_mut_copy(to, v));
+    if (field_of(given, "modifier", NULL))
+        yyjson_mut_obj_add_val(to, root, "modifier", yyjson_val_mut_copy(to, field_of(given, "modifier", NULL)));
+    else if (now->idf)
+        yyjson_mut_obj_add_str(to, root, "modifier", "idf");
+    merged = yyjson_mut_doc_imut_copy(to, NULL);
+    if (!merged)
+        (void)read_fail(call, "out of memory");
+    else if (read_sparse_params(call, now->name, yyjson_doc_get_root(merged), &checked)) {
+        text = checked.config;
+        if (checked.idf != now->idf) {
+            call_fail(call, 400, "Bad request: sparse_vectors.%.60s.modifier: it stays as the vector was made with",
+                      now->name);
+            text = NULL;
+        }
+    }
+    yyjson_doc_free(merged);
+    yyjson_mut_doc_free(to);
+    yyjson_doc_free(doc);
+    return text;
 }
 
 bool vectors_read(struct call *call, yyjson_val *v, yyjson_val *sparse, kith_schema *to)
@@ -174,11 +222,7 @@ static bool read_new_vector(struct call *call, yyjson_val *body, kith_vector_par
         return read_fail(call, "expected one of `dense` and `sparse`");
     if (dense)
         return read_vector_params(call, call->params[1], dense, to);
-    if (datatype && !yyjson_equals_str(datatype, "float32")) {
-        call_fail(call, 400, "Bad request: sparse.datatype other than float32 is not supported yet");
-        return false;
-    }
-    return read_sparse_params(call, call->params[1], sparse, to);
+    return is_sparse_datatype(call, datatype) && read_sparse_params(call, call->params[1], sparse, to);
 }
 
 /* 1: it is there already, just so; 0: it may come; -1: answered. */

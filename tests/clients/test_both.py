@@ -1,5 +1,7 @@
 """Every REST operation that is described, beside its gRPC method: the same call on the same collection gives the same. An
 operation is in SAME, where both are asked, or in ALONE, with the reason why there is nothing to put beside it."""
+import time
+
 import httpx
 import pytest
 from qdrant_client import grpc as g
@@ -87,6 +89,14 @@ def plain(x):
     return round(x, 5) if isinstance(x, float) else x
 
 
+def settled(s):
+    for _ in range(500):
+        if s.get_collection().status == "green":
+            break
+        time.sleep(0.02)
+    return plain(s.get_collection())
+
+
 def state(s):
     return [plain(p) for p in s.scroll(limit=100, with_vectors=True)[0]]
 
@@ -129,14 +139,14 @@ def discover(s):
 
 SAME = {
     ("get", "/collections"): lambda s: s.name in [x.name for x in s.c.get_collections().collections],
-    ("get", C): lambda s: plain(s.get_collection()),
+    ("get", C): lambda s: settled(s),
     ("put", C): lambda s: (s.delete_collection(), s.create_collection(
         vectors_config=m.VectorParams(size=3, distance="Cosine", hnsw_config=m.HnswConfigDiff(m=20), on_disk=True),
         quantization_config=m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type="int8", quantile=0.9)),
         strict_mode_config=m.StrictModeConfig(enabled=False, max_query_limit=7), metadata={"x": [1, {"y": None}]}),
-        plain(s.get_collection())),
+        settled(s)),
     ("patch", C): lambda s: (s.update_collection(optimizers_config=m.OptimizersConfigDiff(indexing_threshold=77),
-                                                 collection_params=m.CollectionParamsDiff(replication_factor=1)), plain(s.get_collection())),
+                                                 collection_params=m.CollectionParamsDiff(replication_factor=1)), settled(s)),
     ("delete", C): lambda s: (s.delete_collection(), s.delete_collection(), s.collection_exists()),
     ("get", C + "/exists"): lambda s: s.collection_exists(),
     ("get", C + "/aliases"): lambda s: (s.c.update_collection_aliases([m.CreateAliasOperation(create_alias=m.CreateAlias(

@@ -1,13 +1,14 @@
 """Text indexes by their options, against the definition written down here: growing rows, sealed ones, and changed ones."""
 import os
 import random
+import re
 
 import pytest
 from qdrant_client import models as m
 
 from conftest import TRANSPORTS, sealing_early
 
-WORDS = ["Fox", "foxes", "quick-brown", "a", "an", "Über", "überall", "42", "日本", "don't", "x.y", "jumping"]
+WORDS = ["getHTTPCode", "snake_case2Go", "Fox", "foxes", "quick-brown", "a", "an", "Über", "überall", "42", "日本", "don't", "x.y", "jumping"]
 SEED = int(os.environ.get("SEED", "1"))
 
 
@@ -17,6 +18,8 @@ def client(tmp_path_factory, request):
 
 
 def tokens(text, o, asked=False):
+    if o["tokenizer"] == "code": # names come apart at their capitals
+        text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
     if not o.get("keep"):
         text = text.lower()
     runs = text.split() if o["tokenizer"] == "whitespace" else "".join(c if c.isalnum() else " " for c in text).split()
@@ -43,7 +46,8 @@ def matches(kind, query, value, o):
 
 @pytest.mark.parametrize("o", [
     {"tokenizer": "word"}, {"tokenizer": "word", "least": 2, "most": 4}, {"tokenizer": "whitespace", "keep": True},
-    {"tokenizer": "whitespace", "least": 3}, {"tokenizer": "prefix", "least": 2, "most": 5}, {"tokenizer": "prefix"}], ids=str)
+    {"tokenizer": "whitespace", "least": 3}, {"tokenizer": "prefix", "least": 2, "most": 5}, {"tokenizer": "prefix"}, {"tokenizer": "code"},
+    {"tokenizer": "code", "keep": True}], ids=str)
 def test_options(client, o):
     r, name, docs = random.Random(SEED), "text", {}
     client.delete_collection(name)

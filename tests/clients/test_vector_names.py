@@ -92,3 +92,27 @@ def test_what_is_refused(server):
             call()
     for name in "cd":
         client.delete_collection(name)
+
+
+def test_what_is_kept_and_echoed(client):
+    """settings that the engine decides by itself: taken, kept through changes, shown as they were given"""
+    client.delete_collection("kept")
+    client.create_collection("kept", vectors_config=m.VectorParams(size=2, distance="Dot", memory="cold"),
+                             sparse_vectors_config={"s": m.SparseVectorParams(modifier="idf", index=m.SparseIndexParams(datatype="uint8", memory="pinned"))},
+                             hnsw_config=m.HnswConfigDiff(inline_storage=True, memory="cached"),
+                             optimizers_config=m.OptimizersConfigDiff(prevent_unoptimized=True))
+    client.update_collection("kept", collection_params=m.CollectionParamsDiff(
+        read_fan_out_factor=0, read_fan_out_delay_ms=7, payload=m.PayloadStorageParams(memory="cached"),
+        id_tracker=m.IdTrackerParams(memory="cold")),
+        sparse_vectors_config={"s": m.SparseVectorParams(index=m.SparseIndexParams(on_disk=True))})
+    config = client.get_collection("kept").config
+    assert (config.params.read_fan_out_factor, config.params.read_fan_out_delay_ms) == (0, 7)
+    assert (config.params.payload.memory, config.params.id_tracker.memory, config.params.vectors.memory) == ("cached", "cold", "cold")
+    assert config.hnsw_config.inline_storage is True and config.hnsw_config.memory == "cached" and config.optimizer_config.prevent_unoptimized is True
+    sparse = config.params.sparse_vectors["s"]
+    assert (sparse.modifier, sparse.index.datatype, sparse.index.memory, sparse.index.on_disk) == ("idf", "uint8", "pinned", True)
+    with pytest.raises(Exception, match="modifier"):
+        client.update_collection("kept", sparse_vectors_config={"s": m.SparseVectorParams(modifier="none")})
+    client.upsert("kept", [m.PointStruct(id=1, vector={"": [1, 2], "s": m.SparseVector(indices=[1], values=[0.37])})], wait=True)
+    assert client.retrieve("kept", [1], with_vectors=True)[0].vector["s"].values == [pytest.approx(0.37)]
+    client.delete_collection("kept")

@@ -41,6 +41,9 @@ CASES = [ # options, question, ids by all words, ids by a phrase
     (dict(tokenizer=m.TokenizerType.MULTILINGUAL), "ประเทศไทย", {7}, {7}),
     (dict(tokenizer=m.TokenizerType.MULTILINGUAL), "mail clock", set(), set()),
     (dict(), "北京", set(), set()),
+    (dict(stopwords=m.Language.GERMAN), "und die sind", set(), set()),
+    (dict(stopwords=m.StopwordsSet(languages=[m.Language.GERMAN, m.Language.FRENCH])), "die Häuser und", {10}, {10}),
+    (dict(tokenizer=m.TokenizerType.CODE), "jumped", {0}, {0}),
     (dict(stopwords=m.StopwordsSet(languages=[m.Language.ENGLISH], custom=["foxes"]), min_token_len=4,
           stemmer=m.SnowballParams(type=m.Snowball.SNOWBALL, language=m.SnowballLanguage.ENGLISH)), "fences foxes", {0, 8}, {0, 8}),
 ]
@@ -72,8 +75,7 @@ def test_text_indexes(client, case):
 def test_what_is_refused(client):
     client.delete_collection("words")
     client.create_collection("words", m.VectorParams(size=1, distance=m.Distance.DOT))
-    for wrong, text in ((dict(stopwords=m.Language.TURKISH), "custom"), (dict(tokenizer=m.TokenizerType.CODE), "code"),
-                        (dict(min_token_len=5, max_token_len=2), "shorter")) if hasattr(m.TokenizerType, "CODE") else ():
+    for wrong, text in ((dict(stopwords=m.Language.KAZAKH), "custom"), (dict(min_token_len=5, max_token_len=2), "shorter")):
         with pytest.raises(Exception, match=text):
             client.create_payload_index("words", "t", m.TextIndexParams(type=m.TextIndexType.TEXT, **wrong))
 
@@ -109,12 +111,17 @@ def test_bm25(client):
     client.create_collection("bm", {}, sparse_vectors_config={"s": m.SparseVectorParams(modifier=m.Modifier.IDF)})
     remote = lambda text, **options: m.Document(text=text, model="Qdrant/BM25", options=options or None)
     put = lambda i, d: client._client.upsert("bm", [m.PointStruct(id=i, vector={"s": d})], wait=True)
+    vector = lambda i: dict(zip(*(lambda v: (v.indices, v.values))(client.retrieve("bm", [i], with_vectors=True)[0].vector["s"])))
+    close = lambda got, want: got.keys() == want.keys() and all(math.isclose(got[k], want[k], rel_tol=1e-5) for k in want)
     put(1, remote("The running foxes ran, the FOXES jumped"))
     put(2, remote("fences, fences and a fox"))
     put(3, remote("Der Fuchs lief", language="none"))
+    put(5, remote("Der Fuchs lief und die Füchse liefen", language="german"))
+    assert close(vector(5), weights(["fuch", "lief", "fuchs", "lief"]))
+    put(5, remote("el zorro corría", language="spanish"))
+    assert close(vector(5), weights(["zorr", "corr"]))
+    client._client.delete("bm", m.PointIdsList(points=[5]), wait=True)
     put(4, remote("a b c d e f", k=2.0, b=0.0, avg_len=3.0, tokenizer="whitespace", language="none", min_token_len=1))
-    vector = lambda i: dict(zip(*(lambda v: (v.indices, v.values))(client.retrieve("bm", [i], with_vectors=True)[0].vector["s"])))
-    close = lambda got, want: got.keys() == want.keys() and all(math.isclose(got[k], want[k], rel_tol=1e-5) for k in want)
     assert close(vector(1), weights(["run", "fox", "ran", "fox", "jump"]))
     assert close(vector(2), weights(["fenc", "fenc", "fox"]))
     assert close(vector(3), weights(["der", "fuchs", "lief"]))

@@ -78,8 +78,8 @@ static void message(struct ctx *c, const uint8_t *data, size_t size)
 
 static void words(const uint8_t *data, size_t size)
 {
-    kith_text how = {.tokens = (kith_tokens)(data[0] % 4), .fold = data[0] & 8, .keep_case = data[0] & 16,
-                     .stem = data[0] & 32 ? "english" : NULL, .stops = data[0] & 64 ? text_english_stops : NULL, .most = 9};
+    kith_text how = {.tokens = (kith_tokens)(data[0] % 5), .fold = data[0] & 8, .keep_case = data[0] & 16,
+                     .stem = data[0] & 32 ? "english" : NULL, .stops = data[0] & 64 ? "the of and a" : NULL, .most = 9};
     struct bytes word;
     struct words w;
 
