@@ -55,6 +55,7 @@ static const struct setting settings[] = {
     {"tls.ca_cert", NULL, TEXT, SETTING(tls_ca_cert), 0, 0, NULL, "PEM file: who signs certificates of clients"},
     {"tls.cert_ttl", NULL, NUMBER, SETTING(tls_cert_ttl), 0, 1u << 30, NULL,
      "seconds after which the files are read again; 0: never"},
+    {"cluster.enabled", NULL, FLAG, SETTING(cluster), 0, 0, NULL, "answer as a cluster of one node"},
     {"audit.enabled", NULL, FLAG, SETTING(audit), 0, 0, NULL, "keep a log of who changed what and was refused what"},
     {"audit.reads", NULL, FLAG, SETTING(audit_reads), 0, 0, NULL, "and of who read what"},
     {"audit.dir", NULL, TEXT, SETTING(audit_dir), 0, 0, NULL, "where; empty: audit in the database's directory"},

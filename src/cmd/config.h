@@ -15,6 +15,7 @@ struct config {
     uint64_t tls_cert_ttl;
     uint64_t slow_query_ms;
     bool jwt_rbac, jwt_require_access;
+    bool cluster;
     bool audit, audit_reads;
     char audit_dir[512];
     uint64_t audit_file_mb, audit_max_log_files;

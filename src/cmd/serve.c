@@ -175,6 +175,16 @@ static void open_door(struct server *server, struct server *to)
     to->watched = server;
 }
 
+/* Where others would find it; in the arena. */
+static const char *uri_of(struct ctx *c, const struct config *config)
+{
+    char uri[96];
+
+    snprintf(uri, sizeof uri, "http%s://%s:%llu/", config->enable_tls ? "s" : "", config->listen,
+             (unsigned long long)config->rest_port);
+    return arena_str(&c->arena, uri, strlen(uri));
+}
+
 static int serve(struct ctx *c, const struct config *config, kith_db *db)
 {
     bool json = strcmp(config->log_format, "json") == 0 || (strcmp(config->log_format, "auto") == 0 && !isatty(2));
@@ -197,11 +207,11 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
         spill_clean(spill_dir);
     *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count,
                               .keys = keys_of(config),
+                              .dir = config->data, .cluster_uri = config->cluster ? uri_of(c, config) : NULL,
                               .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
                               .url_recovery = config->url_recovery, .rates = &rates, .slow = &slow, .quota = &quota,
                               .metrics_prefix = config->metrics_prefix,
-                              .version = QDRANT_VERSION, .access_log = config->access_log,
-                              .log_json = json};
+                              .version = QDRANT_VERSION, .access_log = config->access_log, .log_json = json};
     server_begin(server);
     rates_init(&rates);
     slow_init(&slow, (double)config->slow_query_ms / 1000);
@@ -250,6 +260,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
         quota_close(&quota);
     slow_release(&slow);
     rates_release(&rates);
+    server_end(server);
     free(server);
     return rc;
 }

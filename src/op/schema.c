@@ -167,6 +167,19 @@ int schema_new(struct ctx *c, const kith_schema *from, struct schema **ret_schem
     return 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Only what it was made with may differ: its index goes on. */
+static bool same_field(const kith_field *a, const kith_field *b)
+{
+    return a->type == b->type && a->element == b->element && a->index == b->index && text_same(&a->text, &b->text) &&
+           a->text.scored == b->text.scored && a->nullable == b->nullable && a->size_max == b->size_max &&
+           same_text(a->initial, b->initial);
+}
+
 static int copy_changed(struct ctx *c, const struct schema *from, const struct schema_change *change, struct schema *s)
 {
     const struct schema_field *same = change->field && change->field->path ? schema_field(from, change->field->path)
@@ -205,7 +218,9 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
             continue;
         TRY(add_field(c, s, &f->def, f->id));
     }
-    return change->field ? add_field(c, s, change->field, s->next_id++) : 0;
+    if (!change->field)
+        return 0;
+    return add_field(c, s, change->field, same && same_field(&same->def, change->field) ? same->id : s->next_id++);
 }
 
 int schema_change(struct ctx *c, const struct schema *from, const struct schema_change *change,

@@ -1,4 +1,5 @@
 /* aggregate.c - POST points/aggregate, which the peer does not have: numbers over what matching points hold. */
+#include "qdrant/shard_keys.h"
 #include "qdrant/strict.h"
 
 #include "codec/date.h"
@@ -84,7 +85,7 @@ static bool read_asked(struct call *call, yyjson_val *body, struct asked *a)
     if (by && (!yyjson_is_str(by) || !yyjson_get_len(by)))
         return read_fail(call, "group_by: expected a path");
     a->group_by = yyjson_get_str(by);
-    if (!refuse_shard_key(call, body) || !read_filter(call, field_of(body, "filter", NULL), &a->filter) ||
+    if (!shard_read_filter(call, body, &a->filter) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 10, &a->limit))
         return false;
     if (a->limit > GROUPS_MOST)

@@ -1,4 +1,5 @@
 /* collections.c - collections, aliases, payload indexes. */
+#include "qdrant/shard_keys.h"
 #include "qdrant/strict.h"
 
 #include "codec/date.h"
@@ -18,7 +19,8 @@ void collections_create(struct call *call)
     if (!body || !vectors_read(call, field_of(body, "vectors", NULL), field_of(body, "sparse_vectors", NULL), &schema) ||
         !config_open(&k, call, config_default))
         return;
-    if (!config_param(&k, body, "shard_number", 'u') || !config_params(&k, body) || !config_take(&k, body)) {
+    if (!config_param(&k, body, "shard_number", 'u') || !config_param(&k, body, "sharding_method", 's') ||
+        !shard_keys_make(call, body, &schema) || !config_params(&k, body) || !config_take(&k, body)) {
         yyjson_mut_doc_free(k.doc);
         return;
     }
@@ -126,18 +128,21 @@ static void update(struct call *call, yyjson_val *body, const kith_schema *now)
 
 void collections_update(struct call *call)
 {
+    struct os_mutex *changing = &call->server->changing; /* the call goes with its answer */
     yyjson_val *body = want_object(call);
     kith_schema now;
     kith_err err;
 
     if (!body)
         return;
-    if (kith_schema_get(call->server->db, call->params[0], &now, &err) < 0) {
+    os_mutex_lock(changing);
+    if (kith_schema_get(call->server->db, call->params[0], &now, &err) >= 0) {
+        update(call, body, &now);
+        kith_schema_free(&now);
+    } else {
         fail_kith(call, &err);
-        return;
     }
-    update(call, body, &now);
-    kith_schema_free(&now);
+    os_mutex_unlock(changing);
 }
 
 void collections_delete(struct call *call)
@@ -163,23 +168,6 @@ void collections_exists(struct call *call)
 }
 
 /* One shard, here. */
-void collections_cluster(struct call *call)
-{
-    int64_t points;
-    kith_err err;
-
-    points = kith_count(call->server->db, call->params[0], NULL, true, 0, &err);
-    if (points < 0) {
-        fail_kith(call, &err);
-        return;
-    }
-    begin_ok(call);
-    buf_printf(&call->out,
-               "{\"peer_id\":1,\"shard_count\":1,\"local_shards\":[{\"shard_id\":0,\"points_count\":%lld,"
-               "\"state\":\"Active\"}],\"remote_shards\":[],\"shard_transfers\":[]}", (long long)points);
-    finish_ok(call);
-}
-
 /* The peer has such a report too, but does not document its shape: this one is ours. */
 void collections_memory(struct call *call)
 {
@@ -319,7 +307,7 @@ void collections_get(struct call *call)
     buf_text(out, ",\"payload_schema\":{");
     for (size_t i = 0; i < info.schema.fields_count; i++) {
         const kith_field *f = &info.schema.fields[i];
-        if (f->index == KITH_INDEX_NONE)
+        if (f->index == KITH_INDEX_NONE || strcmp(f->path, shard_key_path) == 0)
             continue;
         if (!first)
             buf_u8(out, ',');

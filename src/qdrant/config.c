@@ -148,10 +148,6 @@ bool config_params(struct kept_config *k, yyjson_val *from)
 
 bool config_take(struct kept_config *k, yyjson_val *body)
 {
-    if (yyjson_equals_str(yyjson_obj_get(body, "sharding_method"), "custom")) {
-        call_fail(k->call, 400, "Bad request: sharding_method custom is not supported yet");
-        return false;
-    }
     return quantization_take(k, body) && take_section(k, body, &hnsw_section) &&
            take_section(k, body, &optimizer_section) && take_section(k, body, &wal_section) && strict_take(k, body) &&
            take_metadata(k, body);

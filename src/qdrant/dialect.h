@@ -39,7 +39,6 @@ bool read_payload(struct call *call, yyjson_val *v, kith_doc *ret);
 bool read_with_payload(struct call *call, yyjson_val *v, uint8_t otherwise, kith_select *ret);
 bool read_with_vector(struct call *call, yyjson_val *v, kith_select *ret);
 bool read_strings(struct call *call, yyjson_val *v, const char *what, const char *const **ret, size_t *ret_count);
-bool refuse_shard_key(struct call *call, yyjson_val *body); /* points.c: there are none */
 bool read_filter(struct call *call, yyjson_val *v, const kith_filter **ret); /* filter.c */
 bool read_one_condition(struct call *call, yyjson_val *v, kith_filter *to);
 bool read_place(struct call *call, yyjson_val *v, const char *what, kith_geo_point *to); /* {lon, lat} */
@@ -112,9 +111,17 @@ void optimizations_get(struct call *call);
 void wal_truncate(struct call *call);
 void slow_requests(struct call *call);
 void audit_logs(struct call *call);
-void cluster_only(struct call *call);
+void cluster_recover(struct call *call);
+void cluster_remove_peer(struct call *call);
+void cluster_telemetry(struct call *call);
+void cluster_keys(struct call *call);
+void cluster_key_get(struct call *call);
+void cluster_key_set(struct call *call);
+void cluster_key_drop(struct call *call);
+void collections_cluster_change(struct call *call);
 void shard_keys_get(struct call *call);
-void shard_keys_change(struct call *call);
+void shard_keys_create(struct call *call);
+void shard_keys_delete(struct call *call);
 void locks_get(struct call *call);
 
 void collections_list(struct call *call);

@@ -62,7 +62,7 @@ static bool put_lookup(struct call *call, const struct with_lookup *w, const kit
     }
     if (r->count) {
         buf_u8(&call->out, '{');
-        put_point(&call->out, &r->hits[0], w->select.doc != 0, w->select.vectors != 0);
+        put_point(&call->out, &r->hits[0], select_shows(&w->select), w->select.vectors != 0);
         buf_u8(&call->out, '}');
     } else {
         buf_text(&call->out, "null");
@@ -166,8 +166,7 @@ void facets_call(struct call *call)
         (void)read_fail(call, "missing field `key`");
         return;
     }
-    if (!refuse_shard_key(call, body) || !read_options(call, &ms) ||
-        !read_filter(call, field_of(body, "filter", NULL), &filter) ||
+    if (!read_options(call, &ms) || !shard_read_filter(call, body, &filter) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 10, &limit) ||
         !read_bool(call, field_of(body, "exact", NULL), "exact", false, &exact) ||
         !strict_read(call, limit, filter, yyjson_get_str(key)))

@@ -1,5 +1,6 @@
 /* points.c - writing points, their payload and vectors; reading them by id, by scroll, counting. */
 #include "qdrant/search.h"
+#include "qdrant/shard_keys.h"
 #include "qdrant/strict.h"
 
 #include "codec/date.h"
@@ -22,15 +23,9 @@ static bool read_mode(struct call *call, yyjson_val *body, kith_op *op)
     return read_filter(call, field_of(body, "update_filter", NULL), &op->only_if);
 }
 
-bool refuse_shard_key(struct call *call, yyjson_val *body)
-{
-    if (!field_of(body, "shard_key", NULL))
-        return true;
-    call_fail(call, 400, "Wrong input: Shard key is not supported for collections without custom sharding");
-    return false;
-}
-
-static bool read_point_list(struct call *call, yyjson_val *list, kith_op *op)
+/* `stamp`: documents get the scope's key. */
+static bool read_point_list(struct call *call, yyjson_val *list, const struct shard_scope *scope, bool stamp,
+                            kith_op *op)
 {
     size_t i, count;
     yyjson_val *item;
@@ -42,7 +37,8 @@ static bool read_point_list(struct call *call, yyjson_val *list, kith_op *op)
         yyjson_val *id = yyjson_obj_get(item, "id"), *vector = field_of(item, "vector", "vectors");
         if (!id)
             return read_fail(call, "points[%zu]: missing field `id`", i);
-        if (!read_id(call, id, &points[i].id) || !read_payload(call, yyjson_obj_get(item, "payload"), &points[i].doc))
+        if (!read_id(call, id, &points[i].id) ||
+            !shard_read_payload(call, yyjson_obj_get(item, "payload"), scope, stamp, &points[i].doc))
             return false;
         if (!vector && !call->rpc) /* a message may leave it out: no vectors */
             return read_fail(call, "points[%zu]: missing field `vector`", i);
@@ -55,7 +51,7 @@ static bool read_point_list(struct call *call, yyjson_val *list, kith_op *op)
 }
 
 /* {"batch": {ids, vectors, payloads}}: columns instead of rows */
-static bool read_point_columns(struct call *call, yyjson_val *batch, kith_op *op)
+static bool read_point_columns(struct call *call, yyjson_val *batch, const struct shard_scope *scope, kith_op *op)
 {
     yyjson_val *ids = yyjson_obj_get(batch, "ids"), *vectors = yyjson_obj_get(batch, "vectors");
     yyjson_val *payloads = field_of(batch, "payloads", NULL), *key, *column;
@@ -75,7 +71,7 @@ static bool read_point_columns(struct call *call, yyjson_val *batch, kith_op *op
         points[i].id = list[i];
         points[i].vectors = all + i * names;
         points[i].vectors_count = names;
-        if (payloads && !read_payload(call, yyjson_arr_get(payloads, i), &points[i].doc))
+        if (!shard_read_payload(call, yyjson_arr_get(payloads, i), scope, true, &points[i].doc))
             return false;
     }
     for (column = NULL, key = NULL, at = 0; at < names; at++) {
@@ -110,87 +106,117 @@ static bool read_upsert(struct call *call, yyjson_val *body, kith_op *op)
 {
     yyjson_val *batch = yyjson_obj_get(body, "batch"), *points = yyjson_obj_get(body, "points");
 
+    struct shard_scope scope;
+
     op->kind = KITH_UPSERT;
-    if (!refuse_shard_key(call, body) || !read_mode(call, body, op))
+    if (!shard_scope_write(call, body, true, &scope) || !read_mode(call, body, op))
         return false;
     if (yyjson_is_obj(batch))
-        return read_point_columns(call, batch, op);
+        return read_point_columns(call, batch, &scope, op);
     if (!yyjson_is_arr(points))
         return read_fail(call, "expected `points` (a list) or `batch` (an object)");
     if (!yyjson_arr_size(points)) {
         call_fail(call, 400, "Bad request: Empty update request");
         return false;
     }
-    return read_point_list(call, points, op);
+    return read_point_list(call, points, &scope, true, op);
 }
 
-/* points or filter */
-static bool read_target(struct call *call, yyjson_val *body, kith_op *op)
+/* points or filter, within the scope */
+static bool read_target(struct call *call, yyjson_val *body, const struct shard_scope *scope, kith_op *op)
 {
     yyjson_val *points = field_of(body, "points", NULL), *filter = field_of(body, "filter", NULL);
 
-    if (!refuse_shard_key(call, body))
-        return false;
     if (points)
-        return read_ids(call, points, "points", &op->ids, &op->ids_count);
+        return read_ids(call, points, "points", &op->ids, &op->ids_count) && shard_narrow_op(call, scope, op);
     if (filter)
-        return read_filter(call, filter, &op->filter);
+        return read_filter(call, filter, &op->filter) && shard_narrow_op(call, scope, op);
     call_fail(call, 400, "Bad request: Either a list of points or a filter must be given");
     return false;
+}
+
+static bool read_scope_and_target(struct call *call, yyjson_val *body, kith_op *op)
+{
+    struct shard_scope scope;
+
+    return shard_scope_write(call, body, false, &scope) && read_target(call, body, &scope, op);
 }
 
 static bool read_delete(struct call *call, yyjson_val *body, kith_op *op)
 {
     op->kind = KITH_DELETE;
-    return read_target(call, body, op);
+    return read_scope_and_target(call, body, op);
 }
 
 static bool read_clear(struct call *call, yyjson_val *body, kith_op *op)
 {
+    struct shard_scope scope;
+
     op->kind = KITH_CLEAR_DOC;
-    return read_target(call, body, op);
+    if (!shard_scope_write(call, body, true, &scope) || !read_target(call, body, &scope, op))
+        return false;
+    if (!scope.custom)
+        return true;
+    op->kind = KITH_OVERWRITE_DOC; /* but for its key */
+    return shard_read_payload(call, NULL, &scope, true, &op->doc);
+}
+
+static bool read_payload_change(struct call *call, yyjson_val *body, bool whole, kith_op *op)
+{
+    yyjson_val *payload = yyjson_obj_get(body, "payload");
+    struct shard_scope scope;
+
+    if (!yyjson_is_obj(payload))
+        return read_fail(call, "missing field `payload`");
+    return shard_scope_write(call, body, whole, &scope) && shard_path_is_free(call, &scope, op->path) &&
+           shard_read_payload(call, payload, &scope, whole, &op->doc) && read_target(call, body, &scope, op);
 }
 
 static bool read_set(struct call *call, yyjson_val *body, kith_op *op)
 {
-    yyjson_val *payload = yyjson_obj_get(body, "payload"), *key = field_of(body, "key", NULL);
+    yyjson_val *key = field_of(body, "key", NULL);
 
     op->kind = KITH_SET_DOC;
-    if (!yyjson_is_obj(payload))
-        return read_fail(call, "missing field `payload`");
     if (key && !yyjson_is_str(key))
         return read_fail(call, "key: expected a path");
     op->path = yyjson_get_str(key);
-    return read_payload(call, payload, &op->doc) && read_target(call, body, op);
+    return read_payload_change(call, body, false, op);
 }
 
 static bool read_overwrite(struct call *call, yyjson_val *body, kith_op *op)
 {
-    if (!read_set(call, body, op))
-        return false;
     op->kind = KITH_OVERWRITE_DOC;
-    op->path = NULL;
-    return true;
+    return read_payload_change(call, body, true, op);
 }
 
 static bool read_delete_keys(struct call *call, yyjson_val *body, kith_op *op)
 {
+    struct shard_scope scope;
+
     op->kind = KITH_DELETE_KEYS;
-    return read_strings(call, yyjson_obj_get(body, "keys"), "keys", &op->names, &op->names_count) &&
-           read_target(call, body, op);
+    if (!read_strings(call, yyjson_obj_get(body, "keys"), "keys", &op->names, &op->names_count) ||
+        !shard_scope_write(call, body, false, &scope))
+        return false;
+    for (size_t i = 0; i < op->names_count; i++) {
+        if (!shard_path_is_free(call, &scope, op->names[i]))
+            return false;
+    }
+    return read_target(call, body, &scope, op);
 }
 
 static bool read_update_vectors(struct call *call, yyjson_val *body, kith_op *op)
 {
     yyjson_val *points = yyjson_obj_get(body, "points");
+    struct shard_scope scope;
 
     op->kind = KITH_UPDATE_VECTORS;
     if (!yyjson_is_arr(points))
         return read_fail(call, "missing field `points`");
     if (!yyjson_arr_size(points))
         return read_invalid(call, "points: must have at least 1 item");
-    return refuse_shard_key(call, body) && read_filter(call, field_of(body, "update_filter", NULL), &op->only_if) &&
-           read_point_list(call, points, op);
+    return shard_scope_write(call, body, false, &scope) &&
+           read_filter(call, field_of(body, "update_filter", NULL), &op->only_if) &&
+           shard_narrow(call, &scope, &op->only_if) && read_point_list(call, points, &scope, false, op);
 }
 
 static bool read_delete_vectors(struct call *call, yyjson_val *body, kith_op *op)
@@ -200,7 +226,7 @@ static bool read_delete_vectors(struct call *call, yyjson_val *body, kith_op *op
         return false;
     if (!op->names_count)
         return read_invalid(call, "vector: must have at least 1 item");
-    return read_target(call, body, op);
+    return read_scope_and_target(call, body, op);
 }
 
 /* ---- running them -------------------------------------------------------------------------------------------- */
@@ -378,7 +404,7 @@ static void put_records(struct call *call, const kith_result *r, const kith_sele
     for (size_t i = 0; i < r->count; i++) {
         const kith_hit *h = &r->hits[i];
         buf_text(out, i ? ",{" : "{");
-        put_point(out, h, select->doc != 0, select->vectors != 0);
+        put_point(out, h, select_shows(select), select->vectors != 0);
         if (order)
             put_order_value(out, h);
         buf_u8(out, '}');
@@ -455,9 +481,23 @@ void points_get_one(struct call *call)
     finish_ok(call);
 }
 
+/* Of those that were asked for by id. */
+static void keep_of_scope(kith_result *r, const struct shard_scope *scope)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        kith_hit hit = r->hits[i];
+        if (shard_shows(scope, &hit))
+            ((kith_hit *)(uintptr_t)r->hits)[kept++] = hit;
+    }
+    r->count = kept;
+}
+
 void points_get(struct call *call)
 {
     yyjson_val *body = want_object(call);
+    struct shard_scope scope;
     kith_select select = {0};
     const kith_id *ids;
     size_t count;
@@ -465,17 +505,18 @@ void points_get(struct call *call)
     kith_err err;
     uint32_t ms;
 
-    if (!body || !refuse_shard_key(call, body) || !read_options(call, &ms) ||
+    if (!body || !shard_scope_read(call, body, &scope) || !read_options(call, &ms) ||
         !read_ids(call, yyjson_obj_get(body, "ids"), "ids", &ids, &count) ||
         !read_with_payload(call, field_of(body, "with_payload", NULL), !call->rpc, &select) ||
         !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &select) ||
-        !strict_read(call, 0, NULL, NULL))
+        !strict_read(call, 0, NULL, NULL) || (scope.custom && !shard_select(call, &select)))
         return;
     r = kith_get(call->server->db, call->params[0], ids, count, &select, ms, &err);
     if (!r) {
         fail_kith(call, &err);
         return;
     }
+    keep_of_scope(r, &scope);
     hits_begin(call);
     if (call->rpc)
         put_messages(call, 1, r, &select, false);
@@ -523,11 +564,14 @@ void points_scroll(struct call *call)
     kith_result *r;
     kith_err err;
 
-    if (!body || !refuse_shard_key(call, body))
+    struct shard_scope scope;
+
+    if (!body || !shard_scope_read(call, body, &scope))
         return;
     offset = field_of(body, "offset", NULL);
     order = field_of(body, "order_by", NULL);
     if (!read_options(call, &q.timeout_ms) || !read_filter(call, field_of(body, "filter", NULL), &q.filter) ||
+        !shard_narrow(call, &scope, &q.filter) ||
         !read_count(call, field_of(body, "limit", NULL), "limit", 1, 10, &limit) ||
         !read_with_payload(call, field_of(body, "with_payload", NULL), 1, &q.select) ||
         !read_with_vector(call, field_of(body, "with_vector", "with_vectors"), &q.select))
@@ -541,7 +585,7 @@ void points_scroll(struct call *call)
         return;
     q.from = offset ? &from : NULL;
     q.limit = (uint32_t)MIN(limit, (uint64_t)UINT32_MAX);
-    if (!strict_read(call, q.limit, q.filter, q.order_path))
+    if (!strict_read(call, q.limit, q.filter, q.order_path) || (scope.custom && !shard_select(call, &q.select)))
         return;
     r = kith_query_run(call->server->db, call->params[0], &q, &err);
     if (!r) {
@@ -563,8 +607,7 @@ void points_count(struct call *call)
     bool exact;
     int64_t n;
 
-    if (!body || !refuse_shard_key(call, body) || !read_options(call, &ms) ||
-        !read_filter(call, field_of(body, "filter", NULL), &filter) ||
+    if (!body || !read_options(call, &ms) || !shard_read_filter(call, body, &filter) ||
         !read_bool(call, field_of(body, "exact", NULL), "exact", true, &exact) || !strict_read(call, 0, filter, NULL))
         return;
     n = kith_count(call->server->db, call->params[0], filter, exact, ms, &err);

@@ -1,5 +1,6 @@
 /* query.c - reading the Query API: a query, its prefetches, and what each of them searches for. */
 #include "qdrant/query.h"
+#include "qdrant/shard_keys.h"
 
 #include <math.h>
 
@@ -486,7 +487,7 @@ bool query_read_filter_and_params(struct call *call, yyjson_val *body, kith_quer
 {
     yyjson_val *threshold = field_of(body, "score_threshold", NULL);
 
-    if (!refuse_shard_key(call, body) || !read_filter(call, field_of(body, "filter", NULL), &q->filter) ||
+    if (!shard_read_filter(call, body, &q->filter) ||
         !read_params(call, field_of(body, "params", NULL), q))
         return false;
     if (threshold && !yyjson_is_num(threshold))

@@ -1,5 +1,5 @@
 /* read.c - JSON values of this dialect into the structs of kith.h, and points back. */
-#include "qdrant/dialect.h"
+#include "qdrant/shard_keys.h"
 
 #include "base/id.h"
 #include "doc/value.h"
@@ -517,12 +517,20 @@ static void put_vector(struct buf *out, const kith_vector *v)
 
 void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors)
 {
+    struct bytes shard_key;
+    bool sharded = shard_key_in(hit, &shard_key);
+
     buf_text(out, "\"id\":");
     put_id(out, &hit->id);
     if (payload) {
         buf_text(out, ",\"payload\":");
-        val_to_json(val_of(hit->doc.data, hit->doc.size), out);
+        if (sharded)
+            shard_put_payload(out, hit);
+        else
+            val_to_json(val_of(hit->doc.data, hit->doc.size), out);
     }
+    if (sharded)
+        shard_put_key(out, shard_key);
     if (!vectors)
         return;
     buf_text(out, ",\"vector\":");

@@ -50,14 +50,17 @@ enum { V_NULL = 1, V_DOUBLE = 2, V_INTEGER = 3, V_STRING = 4, V_BOOL = 5, V_STRU
 
 static void put_value(struct buf *out, uint32_t number, struct val v);
 
-static void put_members(struct buf *out, uint32_t number, struct val object)
+static void put_members(struct buf *out, uint32_t number, struct val object, bool top)
 {
     struct val_iter it = val_iter(object);
     struct bytes key;
     struct val item;
 
     while (val_next(&it, &key, &item)) {
-        size_t mark = pb_begin(out, number);
+        size_t mark;
+        if (top && is_shard_member(key))
+            continue;
+        mark = pb_begin(out, number);
         pb_put_bytes(out, 1, key.data, key.size);
         put_value(out, 2, item);
         pb_end(out, mark);
@@ -93,7 +96,7 @@ static void put_value(struct buf *out, uint32_t number, struct val v)
         if (val_tag(v) == VAL_ARRAY)
             put_elements(out, v);
         else
-            put_members(out, 1, v);
+            put_members(out, 1, v, false);
         pb_end(out, inner);
         break;
     }
@@ -189,17 +192,26 @@ static void put_order(struct buf *out, uint32_t number, const kith_hit *h)
     pb_end(out, mark);
 }
 
+static void put_shard_key(struct buf *out, uint32_t number, const kith_hit *h)
+{
+    struct bytes kept;
+
+    if (shard_key_in(h, &kept))
+        shard_put_message(out, number, kept);
+}
+
 void rpc_put_scored(struct buf *out, uint32_t number, const struct search *s, const kith_hit *h)
 {
     size_t mark = pb_begin(out, number);
 
     rpc_put_id(out, 1, &h->id);
-    if (s->q.select.doc)
-        put_members(out, 2, val_of(h->doc.data, h->doc.size));
+    if (select_shows(&s->q.select))
+        put_members(out, 2, val_of(h->doc.data, h->doc.size), true);
     pb_put_float(out, 3, search_score(s, h));
     pb_put_varint(out, 5, search_version(s, h));
     if (s->q.select.vectors)
         put_vectors(out, 6, h);
+    put_shard_key(out, 7, h);
     if (s->q.kind == KITH_QUERY_ORDER_BY)
         put_order(out, 8, h);
     pb_end(out, mark);
@@ -210,10 +222,11 @@ void rpc_put_record(struct buf *out, uint32_t number, const kith_hit *h, const k
     size_t mark = pb_begin(out, number);
 
     rpc_put_id(out, 1, &h->id);
-    if (select->doc)
-        put_members(out, 2, val_of(h->doc.data, h->doc.size));
+    if (select_shows(select))
+        put_members(out, 2, val_of(h->doc.data, h->doc.size), true);
     if (select->vectors)
         put_vectors(out, 4, h);
+    put_shard_key(out, 5, h);
     if (order)
         put_order(out, 6, h);
     pb_end(out, mark);

@@ -57,7 +57,7 @@ const struct pb_rule rpc_rules[] = {
     LIST("PayloadExcludeSelector", "fields"),
     VALUE("WithVectorsSelector", "enable"), VALUE("WithVectorsSelector", "include"), LIST("VectorsSelector", "names"),
     LIST("PointsIdsList", "ids"),
-    NAMED("ShardKeySelector", "shard_keys", "shard_key"), NAMED("ShardKeySelector", "fallback", "shard_key"),
+    NAMED("ShardKeySelector", "shard_keys", "shard_key"), NAMED("ShardKeySelector", "fallback", "shard_key_fallback"),
     VALUE("ReadConsistency", "type"), VALUE("ReadConsistency", "factor"), VALUE("WriteOrdering", "type"),
     NAMED("LookupLocation", "collection_name", "collection"), NAMED("LookupLocation", "vector_name", "vector"),
     /* writes */

@@ -137,7 +137,7 @@ void search_put(struct buf *out, const struct search *s, const kith_hit *h)
     buf_text(out, ",\"score\":");
     json_put_f32(out, search_score(s, h));
     buf_u8(out, ',');
-    put_point(out, h, s->q.select.doc != 0, s->q.select.vectors != 0);
+    put_point(out, h, select_shows(&s->q.select), s->q.select.vectors != 0);
     if (s->q.kind == KITH_QUERY_ORDER_BY)
         put_order_value(out, h);
     buf_u8(out, '}');
@@ -168,7 +168,8 @@ static bool run(struct call *call, const kith_collection_info *info, struct sear
     kith_result *r;
     kith_err err;
 
-    if (!strict_query(call, &info->schema, &s->q, 1, NULL))
+    if (!strict_query(call, &info->schema, &s->q, 1, NULL) ||
+        (shard_is_custom(&info->schema) && !shard_select(call, &s->q.select)))
         return false;
     s->metric = metric_of(info, s->q.using_vector);
     finish_levels(info, &s->q);
@@ -196,7 +197,8 @@ bool search_finish(struct call *call, struct search *s, uint64_t times, const ch
         return false;
     }
     s->metric = metric_of(&info, s->q.using_vector);
-    ok = strict_query(call, &info.schema, &s->q, times, path);
+    ok = strict_query(call, &info.schema, &s->q, times, path) &&
+         (!shard_is_custom(&info.schema) || shard_select(call, &s->q.select));
     if (ok)
         finish_levels(&info, &s->q);
     kith_info_free(&info);

@@ -3,6 +3,7 @@
 #define QDRANT_SEARCH_H
 
 #include "qdrant/query.h"
+#include "qdrant/shard_keys.h"
 
 struct search {
     kith_query q;

@@ -41,13 +41,6 @@ void service_metrics(struct call *call)
     call_answer(call, 200, "text/plain; version=0.0.4");
 }
 
-void service_cluster(struct call *call)
-{
-    begin_ok(call);
-    buf_text(&call->out, "{\"status\":\"disabled\"}");
-    finish_ok(call);
-}
-
 /* What this table of routes and rest.schema say. */
 void service_openapi(struct call *call)
 {

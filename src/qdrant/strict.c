@@ -1,4 +1,5 @@
 /* strict.c - strict mode: what is kept of it, and what it refuses. */
+#include "qdrant/shard_keys.h"
 #include "qdrant/strict.h"
 
 #include "os/os.h"
@@ -474,7 +475,7 @@ static bool check_index(const struct strict *s, void *arg)
     size_t indexes = 0;
 
     for (size_t i = 0; i < s->schema->fields_count; i++) {
-        indexes += s->schema->fields[i].index != KITH_INDEX_NONE;
+        indexes += s->schema->fields[i].index != KITH_INDEX_NONE && strcmp(s->schema->fields[i].path, shard_key_path);
         if (strcmp(s->schema->fields[i].path, arg) == 0)
             return true;
     }

@@ -85,7 +85,8 @@ void service_telemetry(struct call *call)
                call->server->id, kith_version(), started);
     put_collections(call, &w, &names);
     kith_names_free(&names);
-    buf_text(out, ",\"cluster\":{\"enabled\":false},\"requests\":{\"rest\":{\"responses\":");
+    buf_printf(out, ",\"cluster\":{\"enabled\":%s},\"requests\":{\"rest\":{\"responses\":",
+               call->server->cluster_uri ? "true" : "false");
     stats_write(call->server, false, out);
     buf_text(out, "},\"grpc\":{\"responses\":");
     stats_write(call->server, true, out);

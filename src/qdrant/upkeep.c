@@ -273,31 +273,6 @@ void audit_logs(struct call *call)
     finish_ok(call);
 }
 
-/* ---- what only clusters have -------------------------------------------------------------------------------- */
-
-void cluster_only(struct call *call)
-{
-    call_fail(call, call->rpc ? 400 : 405, "Bad request: Distributed mode is disabled: this is one node");
-}
-
-/* Collections are whole: they have no keys. */
-void shard_keys_get(struct call *call)
-{
-    if (!kith_exists(call->server->db, call->params[0], NULL)) {
-        call_fail(call, 404, "Not found: Collection `%.200s` doesn't exist!", call->params[0]);
-        return;
-    }
-    begin_ok(call);
-    buf_text(&call->out, "{\"shard_keys\":[]}");
-    finish_ok(call);
-}
-
-void shard_keys_change(struct call *call)
-{
-    call_fail(call, 400, "Bad request: Shard Key cannot be created or deleted: the collection has no custom sharding, "
-                         "which is not supported yet");
-}
-
 /* Of old clients; nothing is ever locked. */
 void locks_get(struct call *call)
 {

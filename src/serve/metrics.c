@@ -51,12 +51,18 @@ void server_begin(struct server *s)
     const struct os *os = os_linux();
     uint8_t id[16];
 
+    os_mutex_init(&s->changing);
     os->random(os, id, sizeof id);
     id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* a random one, RFC 9562 */
     id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
     uuid_text(id, s->id);
     s->start_ns = os->mono_ns(os);
     s->start_us = (int64_t)(os->wall_ns(os) / 1000);
+}
+
+void server_end(struct server *s)
+{
+    os_mutex_release(&s->changing);
 }
 
 void stats_note(struct server *s, const struct route *route, int status, uint64_t ns)

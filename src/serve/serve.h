@@ -7,6 +7,7 @@
 #include "codec/json.h"
 #include "net/grpc.h"
 #include "net/http.h"
+#include "os/sync.h"
 #include "serve/auth.h"
 
 #include <stdatomic.h>
@@ -49,6 +50,8 @@ struct server {
     size_t routes_count;
     const struct rpc_form *rpc; /* NULL: no gRPC here */
     const void *rpc_schema;     /* the dialect's */
+    const char *dir;            /* of the database */
+    const char *cluster_uri;    /* where it is found by others; NULL: it is in no cluster */
     const char *spill_dir;      /* where large bodies go while they are here */
     bool url_recovery;          /* snapshots may be fetched from elsewhere */
     struct route_stats stats[ROUTES_MAX];
@@ -64,6 +67,7 @@ struct server {
     struct rates *rates;
     struct slow_log *slow;
     struct quota *quota;
+    struct os_mutex changing; /* held by what reads a configuration and writes it back */
 };
 
 struct query_param {
@@ -110,6 +114,7 @@ void call_fail(struct call *call, int status, const char *format, ...) PRINTF_LI
 double call_seconds(const struct call *call);
 /* Once, before the first request. */
 void server_begin(struct server *server);
+void server_end(struct server *server); /* after the last one */
 void metrics_write(struct server *server, struct buf *out);
 /* {"endpoint": {"status": {"count", ...}}} of one transport. */
 void stats_write(struct server *server, bool rpc, struct buf *out);

@@ -115,6 +115,25 @@ func even() *qdrant.Filter {
 	return &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatch("s", "a")}}
 }
 
+// Points under two keys: two of "red", one of 7.
+func keyed(t *testing.T) {
+	fine(t, client.DeleteCollection(ctx, name))
+	fine(t, client.CreateCollection(ctx, &qdrant.CreateCollection{CollectionName: name, ShardingMethod: qdrant.ShardingMethod_Custom.Enum(),
+		VectorsConfig: qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: 2, Distance: qdrant.Distance_Dot})}))
+	keys := []*qdrant.ShardKey{qdrant.NewShardKey("red"), qdrant.NewShardKeyNum(7)}
+	for i, key := range keys {
+		fine(t, client.CreateShardKey(ctx, name, &qdrant.CreateShardKey{ShardKey: key}))
+		for j := 0; j < 2-i; j++ {
+			r, err := client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: name, Wait: p(true),
+				Points:           []*qdrant.PointStruct{{Id: qdrant.NewIDNum(uint64(10*i + j)), Vectors: qdrant.NewVectors(1, 2)}},
+				ShardKeySelector: &qdrant.ShardKeySelector{ShardKeys: []*qdrant.ShardKey{key}}})
+			done(t, r, err)
+		}
+	}
+	check(t, must[uint64](t)(client.Count(ctx, &qdrant.CountPoints{CollectionName: name,
+		ShardKeySelector: &qdrant.ShardKeySelector{ShardKeys: keys[:1]}})) == 2)
+}
+
 var tests = map[string]func(t *testing.T){
 	"HealthCheck": func(t *testing.T) {
 		r := must[*qdrant.HealthCheckReply](t)(client.HealthCheck(ctx))
@@ -156,6 +175,22 @@ var tests = map[string]func(t *testing.T){
 		fill(t)
 		r := must[*qdrant.CollectionClusterInfoResponse](t)(client.GetCollectionClusterInfo(ctx, name))
 		check(t, r.ShardCount == 1 && r.LocalShards[0].PointsCount == 10 && r.LocalShards[0].State == qdrant.ReplicaState_Active, r)
+	},
+	"CreateShardKey": keyed,
+	"ListShardKeys": func(t *testing.T) {
+		keyed(t)
+		r := must[[]*qdrant.ShardKeyDescription](t)(client.ListShardKeys(ctx, name))
+		check(t, len(r) == 2 && r[0].Key.GetKeyword() == "red" && r[1].Key.GetNumber() == 7, r)
+	},
+	"DeleteShardKey": func(t *testing.T) {
+		keyed(t)
+		fine(t, client.DeleteShardKey(ctx, name, &qdrant.DeleteShardKey{ShardKey: qdrant.NewShardKey("red")}))
+		check(t, must[uint64](t)(client.Count(ctx, &qdrant.CountPoints{CollectionName: name})) == 1)
+	},
+	"UpdateClusterCollectionSetup": func(t *testing.T) {
+		fill(t)
+		err := client.UpdateClusterCollectionSetup(ctx, qdrant.NewUpdateCollectionClusterDropReplica(name, &qdrant.Replica{ShardId: 0, PeerId: 1}))
+		check(t, err != nil && strings.Contains(err.Error(), "Distributed mode is disabled"), err)
 	},
 	"CreateAlias": func(t *testing.T) {
 		fill(t)

@@ -44,6 +44,20 @@ const tests = {
     },
     async deleteCollection() { assert.equal(await client.deleteCollection(name), true); assert.equal((await client.collectionExists(name)).exists, false); },
     async collectionClusterInfo() { assert.equal((await client.collectionClusterInfo(name)).local_shards[0].points_count, 10); },
+    async createShardKey() {
+        await client.recreateCollection(name, {vectors: {v: {size: 2, distance: 'Dot'}}, sharding_method: 'custom'});
+        assert.equal(await client.createShardKey(name, {shard_key: 'red'}), true);
+        assert.equal(await client.createShardKey(name, {shard_key: 7}), true);
+        done(await client.upsert(name, {wait, shard_key: 'red', points: [{id: 1, vector: {v: [1, 1]}}, {id: 2, vector: {v: [2, 1]}}]}));
+        done(await client.upsert(name, {wait, shard_key: 7, points: [{id: 3, vector: {v: [3, 1]}}]}));
+        assert.deepEqual((await client.query(name, nearest(1))).points.map(p => [p.id, p.shard_key]), [[3, 7], [2, 'red'], [1, 'red']]);
+        assert.equal((await client.count(name, {shard_key: 'red'})).count, 2);
+        await refused(client.upsert(name, {points: [{id: 1, vector: {v: [1, 1]}}]}), 400, 'Shard key is missing');
+    },
+    async listShardKeys() { await tests.createShardKey(); assert.deepEqual((await client.listShardKeys(name)).shard_keys, [{key: 'red'}, {key: 7}]); },
+    async deleteShardKey() { await tests.createShardKey(); assert.equal(await client.deleteShardKey(name, {shard_key: 'red'}), true); assert.equal(await total(), 1); },
+    async updateCollectionCluster() { await refused(client.updateCollectionCluster(name, {drop_replica: {shard_id: 0, peer_id: 1}}), 405, 'Distributed mode is disabled'); },
+    async clusterTelemetry() { await refused(client.clusterTelemetry(), 405, 'Distributed mode is disabled'); },
     async getOptimizations() {
         const r = await client.getOptimizations(name);
         assert.deepEqual(r.running, []);
@@ -158,7 +172,7 @@ const tests = {
     },
 };
 
-const excluded = new Map(readFileSync(new URL('exclusions.txt', import.meta.url), 'utf8').trim().split('\n').map(l => l.split(': ')));
+const excluded = new Map(readFileSync(new URL('exclusions.txt', import.meta.url), 'utf8').split('\n').filter(l => l).map(l => l.split(': ')));
 
 for (const method of Object.getOwnPropertyNames(QdrantClient.prototype).filter(m => m !== 'constructor')) {
     test(method, async () => {

@@ -84,6 +84,28 @@ const tests = {
         async listCollectionAliases() { await alias('g'); assert.deepEqual((await collections.listCollectionAliases({collectionName})).aliases.map(a => a.aliasName), ['g']); },
         async listAliases() { await alias('g'); assert.ok((await collections.listAliases({})).aliases.some(a => a.aliasName === 'g' && a.collectionName === name)); },
         async collectionClusterInfo() { assert.equal((await collections.collectionClusterInfo({collectionName})).localShards[0].pointsCount, 10n); },
+        async createShardKey() {
+            const key = value => ({key: {case: typeof value === 'string' ? 'keyword' : 'number', value: typeof value === 'string' ? value : BigInt(value)}});
+            await collections.delete({collectionName});
+            await collections.create({collectionName, vectorsConfig, sparseVectorsConfig: {map: {words: {}}}, shardingMethod: q.ShardingMethod.Custom});
+            for (const k of ['red', 7]) assert.equal((await collections.createShardKey({collectionName, request: {shardKey: key(k)}})).result, true);
+            done(await points.upsert({collectionName, wait, points: [point(1, 1, 'a'), point(2, 2, 'b')], shardKeySelector: {shardKeys: [key('red')]}}));
+            done(await points.upsert({collectionName, wait, points: [point(3, 3, 'a')], shardKeySelector: {shardKeys: [key('blue')], fallback: key(7)}}));
+            const found = (await points.query({...ask, withPayload: whole})).result;
+            assert.deepEqual(found.map(p => [Number(of(p)), p.shardKey.key.value]), [[3, 7n], [2, 'red'], [1, 'red']]);
+            assert.deepEqual(Object.keys(found[0].payload).sort(), ['n', 's']);
+            assert.equal((await points.count({collectionName, shardKeySelector: {shardKeys: [key('red')]}})).result.count, 2n);
+            return key;
+        },
+        async listShardKeys() { await tests.collections.createShardKey(); assert.deepEqual((await collections.listShardKeys({collectionName})).shardKeys.map(k => k.key.key.value), ['red', 7n]); },
+        async deleteShardKey() {
+            const key = await tests.collections.createShardKey();
+            assert.equal((await collections.deleteShardKey({collectionName, request: {shardKey: key('red')}})).result, true);
+            assert.equal(await total(), 1);
+        },
+        async updateCollectionClusterSetup() {
+            await refused(collections.updateCollectionClusterSetup({collectionName, operation: {case: 'dropReplica', value: {shardId: 0, peerId: 1n}}}), Code.InvalidArgument, 'Distributed mode is disabled');
+        },
         async collectionExists() { assert.equal((await collections.collectionExists({collectionName})).result.exists, true); },
     },
     points: {
@@ -208,7 +230,7 @@ const tests = {
     },
 };
 
-const excluded = new Map(readFileSync(new URL('exclusions.txt', import.meta.url), 'utf8').trim().split('\n').map(l => l.split(': ')));
+const excluded = new Map(readFileSync(new URL('exclusions.txt', import.meta.url), 'utf8').split('\n').filter(l => l).map(l => l.split(': ')));
 const functions = Object.keys(q).filter(k => typeof q[k] === 'function' && /^[a-z]/.test(k));
 const all = [...Object.entries({service, snapshots, points, collections}).map(([n, api]) => [n, Object.keys(api)]), ['exports', functions]];
 
