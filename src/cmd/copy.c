@@ -58,6 +58,14 @@ static yyjson_val *result_of(yyjson_doc *doc)
     return yyjson_obj_get(yyjson_doc_get_root(doc), "result");
 }
 
+/* NULL where it is absent or null. */
+static yyjson_val *field(yyjson_val *object, const char *name)
+{
+    yyjson_val *v = yyjson_obj_get(object, name);
+
+    return yyjson_is_null(v) ? NULL : v;
+}
+
 static int tell(struct copying *x, struct client *who, const char *method, const char *path, yyjson_mut_doc *body)
 {
     const char *text = json_mut_text(&x->c, body);
@@ -168,6 +176,26 @@ static int create_indexes(struct copying *x, const char *name, yyjson_val *schem
     return 0;
 }
 
+static int create_shard_keys(struct copying *x, const char *name)
+{
+    yyjson_doc *there = ask(x, x->from, "GET", path_of(x, name, "/shards"), NULL);
+    yyjson_val *list = field(result_of(there), "shard_keys"), *one;
+    int rc = there ? 0 : x->c.code;
+    size_t i, count;
+
+    yyjson_arr_foreach(list, i, count, one) {
+        yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+        yyjson_mut_val *root = yyjson_mut_obj(doc);
+        yyjson_mut_doc_set_root(doc, root);
+        carry(doc, root, "shard_key", yyjson_obj_get(one, "key"));
+        if (rc >= 0)
+            rc = tell(x, x->to, "PUT", path_of(x, name, "/shards"), doc);
+        yyjson_mut_doc_free(doc);
+    }
+    yyjson_doc_free(there);
+    return rc;
+}
+
 static int set_limits(struct copying *x, const char *name, yyjson_val *limits)
 {
     yyjson_mut_doc *doc;
@@ -221,21 +249,51 @@ static yyjson_doc *read_page(struct copying *x, const char *name, yyjson_val *ne
     return doc;
 }
 
-/* The last one waits until all are seen. */
+static bool is_under(yyjson_val *point, yyjson_val *key)
+{
+    yyjson_val *own = field(point, "shard_key");
+
+    return !own == !key && (!own || yyjson_equals(own, key));
+}
+
+/* The points of one shard key (NULL: of none). */
+static int write_keyed(struct copying *x, const char *name, yyjson_val *points, yyjson_val *key, bool wait)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc), *list = yyjson_mut_obj_add_arr(doc, root, "points");
+    size_t i, count;
+    yyjson_val *p;
+    char *text;
+    int rc;
+
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_arr_foreach(points, i, count, p) {
+        if (is_under(p, key))
+            yyjson_mut_arr_append(list, yyjson_val_mut_copy(doc, p));
+    }
+    carry(doc, root, "shard_key", key);
+    text = yyjson_mut_write(doc, 0, NULL); /* not in the arena: pages are many */
+    yyjson_mut_doc_free(doc);
+    rc = text ? client_call(&x->c, x->to, "PUT", path_of(x, name, wait ? "/points?wait=true" : "/points?wait=false"), text,
+                            &x->answer) : err_nomem(&x->c);
+    free(text);
+    return rc;
+}
+
+/* Key by key; the last page waits until all are seen. */
 static int write_page(struct copying *x, const char *name, yyjson_val *points, bool last)
 {
-    char *text = yyjson_val_write(points, 0, NULL);
+    size_t i, count;
+    yyjson_val *p;
 
-    x->body.size = 0;
-    buf_text(&x->body, "{\"points\":");
-    if (text)
-        buf_text(&x->body, text);
-    buf_put(&x->body, "}", 2);
-    free(text);
-    if (!text || x->body.failed)
-        return err_nomem(&x->c);
-    return client_call(&x->c, x->to, "PUT", path_of(x, name, last ? "/points?wait=true" : "/points?wait=false"),
-                       (const char *)x->body.data, &x->answer);
+    yyjson_arr_foreach(points, i, count, p) {
+        size_t before = 0;
+        while (before < i && !is_under(yyjson_arr_get(points, before), field(p, "shard_key")))
+            before++;
+        if (before == i) /* the first one of its key */
+            TRY(write_keyed(x, name, points, field(p, "shard_key"), last));
+    }
+    return 0;
 }
 
 /* From `start` on (NULL: the first), which belongs to somebody else. */
@@ -410,6 +468,8 @@ static int copy_with(struct copying *x, const char *name, yyjson_val *info, yyjs
         return x->c.code;
     if (!begun)
         TRY(create(x, name, config));
+    if (!begun && yyjson_equals_str(yyjson_obj_get(yyjson_obj_get(config, "params"), "sharding_method"), "custom"))
+        TRY(create_shard_keys(x, name));
     TRY(create_indexes(x, name, yyjson_obj_get(info, "payload_schema")));
     if (next)
         done = count_of(x, x->to, name);

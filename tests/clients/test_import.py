@@ -128,3 +128,20 @@ def test_refused(servers):
     for args, why in ((["--collection", "nowhere"], "nowhere"), (["--from-key", "wrong"], "401"), (["--to", "http://127.0.0.1:1"], "127.0.0.1:1")):
         done = run(a, b, *args)
         assert done.returncode == 1 and why in done.stderr, (args, done.stderr)
+
+
+def test_shard_keys_come_over(servers):
+    a, b = servers
+    source, target = theirs(a), b.client()
+    for c in (source, target):
+        c.delete_collection("keyed")
+    source.create_collection("keyed", vectors_config=m.VectorParams(size=2, distance="Dot"), sharding_method="custom")
+    for key, n in (("red", 300), (7, 200), ("empty", 0)):
+        source.create_shard_key("keyed", key)
+        if n:
+            source.upsert("keyed", [m.PointStruct(id=i * 2 + (key == 7), vector=[i, 1], payload={"i": i}) for i in range(n)], shard_key_selector=key, wait=True)
+    done = run(a, b, "--collection", "keyed")
+    assert done.returncode == 0, done.stderr
+    assert [k.key for k in target.list_shard_keys("keyed").shard_keys] == ["red", 7, "empty"]
+    assert [target.count("keyed", shard_key_selector=k).count for k in ("red", 7)] == [300, 200]
+    assert target.retrieve("keyed", [11, 12])[0].shard_key == 7 and target.retrieve("keyed", [12])[0].payload == {"i": 6}
