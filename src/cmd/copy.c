@@ -274,8 +274,8 @@ static int write_keyed(struct copying *x, const char *name, yyjson_val *points, 
     carry(doc, root, "shard_key", key);
     text = yyjson_mut_write(doc, 0, NULL); /* not in the arena: pages are many */
     yyjson_mut_doc_free(doc);
-    rc = text ? client_call(&x->c, x->to, "PUT", path_of(x, name, wait ? "/points?wait=true" : "/points?wait=false"), text,
-                            &x->answer) : err_nomem(&x->c);
+    rc = text ? client_call(&x->c, x->to, "PUT", path_of(x, name, wait ? "/points?wait=true" : "/points?wait=false"),
+                            text, &x->answer) : err_nomem(&x->c);
     free(text);
     return rc;
 }
