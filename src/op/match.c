@@ -1,6 +1,8 @@
 /* match.c - evaluating filters on documents. */
 #include "op/match.h"
 
+#include "op/nested.h"
+
 #include "base/ctx.h"
 #include "base/id.h"
 #include "base/hash.h"
@@ -143,6 +145,20 @@ static int compile_words(struct ctx *c, const kith_filter *f, struct pred *p)
     return rc >= 0 && f->kind == KITH_COND_PHRASE ? compile_phrase(c, p) : rc;
 }
 
+static int compile(struct compiling *k, const kith_filter *f, struct pred *p, int depth, bool nested);
+
+static int compile_hint(const struct compiling *k, const kith_filter *f, struct pred *p)
+{
+    struct compiling own = {k->c, k->schema, 0};
+    const kith_filter *hint;
+
+    TRY(nested_hint(k->c, k->schema, f, &hint));
+    if (!hint)
+        return 0;
+    p->hint = arena_alloc(&k->c->arena, sizeof *p->hint);
+    return p->hint ? compile(&own, hint, p->hint, 0, false) : err_nomem(k->c);
+}
+
 static int compile(struct compiling *k, const kith_filter *f, struct pred *p, int depth, bool nested)
 {
     if (depth > FILTER_DEPTH_MAX)
@@ -167,7 +183,7 @@ static int compile(struct compiling *k, const kith_filter *f, struct pred *p, in
         return err_nomem(k->c);
     for (size_t i = 0; i < f->subs_count; i++)
         TRY(compile(k, &f->subs[i], &p->subs[i], depth + 1, nested || f->kind == KITH_COND_NESTED));
-    return 0;
+    return f->kind == KITH_COND_NESTED && !nested ? compile_hint(k, f, p) : 0;
 }
 
 int pred_compile(struct ctx *c, const struct schema *schema, const kith_filter *f, struct pred **ret_pred)

@@ -10,6 +10,7 @@ struct pred {
     struct path *path;               /* NULL where the condition has none */
     const struct schema_field *field; /* of the path, if the schema has one */
     struct pred *subs;
+    struct pred *hint;               /* of a nested one: true wherever it is, by indexes (nested.h); NULL: none */
     bool as_uuid;                    /* the field has a uuid index: compare 128 bits */
     const kith_text *text;           /* of a text condition: how its words are made, */
     struct bytes *words;             /* and they */

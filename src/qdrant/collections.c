@@ -410,6 +410,15 @@ void aliases_change(struct call *call)
     answer_true(call);
 }
 
+/* Indexes below an array answer for its elements anyhow (src/op/nested.h). */
+static bool is_below(const char *path, yyjson_val *array)
+{
+    size_t size = yyjson_get_len(array);
+
+    return yyjson_is_str(array) && size && strncmp(path, yyjson_get_str(array), size) == 0 &&
+           strncmp(path + size, "[].", 3) == 0;
+}
+
 /* ---- payload indexes ------------------------------------------------------------------------------------------ */
 
 static bool read_index(struct call *call, yyjson_val *v, kith_field *to)
@@ -429,8 +438,9 @@ static bool read_index(struct call *call, yyjson_val *v, kith_field *to)
     if (to->index == KITH_INDEX_NONE) {
         return read_fail(call, "field_schema: unknown type `%.40s`", yyjson_get_str(type));
     }
-    if (yyjson_is_obj(v) && field_of(v, "nested", NULL)) {
-        call_fail(call, 400, "Bad request: nested indexes are not supported yet");
+    if (yyjson_is_obj(v) && field_of(v, "nested", NULL) && !is_below(to->path, field_of(v, "nested", NULL))) {
+        call_fail(call, 400, "Bad request: nested: expected the array that the field is below, such as offers for "
+                             "offers[].price");
         return false;
     }
     if (!yyjson_is_obj(v))

@@ -67,6 +67,17 @@ static int by_index(struct masking *m, const struct pred *p, struct bits *sure, 
     return y ? column_match(m->c, y, p, sure, maybe) : x && field_match(x, p, sure, maybe);
 }
 
+/* Only what indexes leave over is looked at. */
+static int by_hint(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
+{
+    struct bits candidates;
+
+    if (bits_new(&m->c->arena, among->size, &candidates) < 0)
+        return err_nomem(m->c);
+    TRY(eval(m, p->hint, among, &candidates));
+    return look_at_all(m, p, &candidates, out);
+}
+
 static int leaf(struct masking *m, const struct pred *p, const struct bits *among, struct bits *out)
 {
     struct bits maybe;
@@ -74,6 +85,8 @@ static int leaf(struct masking *m, const struct pred *p, const struct bits *amon
 
     if (p->f->kind == KITH_COND_HAS_ID)
         return has_id(m, p, among, out);
+    if (p->hint)
+        return by_hint(m, p, among, out);
     if (!p->field)
         return look_at_all(m, p, among, out);
     if (bits_new(&m->c->arena, among->size, &maybe) < 0)
@@ -95,6 +108,8 @@ static bool indexed(const struct masking *m, const struct pred *p)
 {
     if (p->f->kind == KITH_COND_HAS_ID)
         return true;
+    if (p->hint)
+        return indexed(m, p->hint);
     if (p->f->subs_count && p->f->kind != KITH_COND_NESTED) {
         for (size_t i = 0; i < p->f->subs_count; i++) {
             if (!indexed(m, &p->subs[i]))
