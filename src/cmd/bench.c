@@ -366,7 +366,7 @@ static int run(struct bench *x, const char *step, kith_err *err)
 
 static int usage(int argc, char **argv)
 {
-    printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse STEP\n\n"
+    printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse|text STEP\n\n"
            "STEP is load[=INDEX], documents[=indexed], search, recall, drift, write, live[=RATE] or filtered.\n"
            "INDEX is of lists, spill, bit, two_bits, product[=BYTES], with + between them.\n"
            "Prints figures as JSON: of loading BASE into a new database DIR, plain or with documents of two numbers,\n"
@@ -375,7 +375,8 @@ static int usage(int argc, char **argv)
            "(drift); of durable single inserts by 1 and 32 threads; of loading at RATE rows a second while one thread\n"
            "searches; of searching rows with documents under ranges of their numbers. With sparse for a metric, BASE\n"
            "and QUERY are .csr files (i64 rows, columns, entries; i64 starts; i32 indices; f32 values), and STEP is\n"
-           "load or search[=TARGET], a share of the best to find. bench/ puts the figures beside others'.\n\n"
+           "load or search[=TARGET], a share of the best to find. With text they are files of a text a line, perhaps\n"
+           ".zst, and STEP is load, union, intersection or phrase. bench/ puts the figures beside others'.\n\n"
            "kith bench server measures a running server: kith bench server --help says how.\n");
     return argc != 1 || strcmp(argv[0], "--help") != 0;
 }
@@ -393,6 +394,8 @@ int cmd_bench(int argc, char **argv)
         return bench_server(argc - 1, argv + 1);
     if (argc == 5 && strcmp(argv[3], "sparse") == 0)
         return bench_sparse(argv[0], argv[1], argv[2], argv[4]);
+    if (argc == 5 && strcmp(argv[3], "text") == 0)
+        return bench_text(argv[0], argv[1], argv[2], argv[4]);
     if (argc == 5)
         x.metric = metric_named(argv[3]);
     if (!x.metric)

@@ -21,6 +21,7 @@ int bench_drift(kith_db *db, const struct matrix *query, kith_err *err);
 int bench_recall(kith_db *db, const struct matrix *base, const struct matrix *query, kith_err *err);
 int bench_sparse(const char *dir, const char *base, const char *query, const char *step);
 
+int bench_text(const char *dir, const char *base, const char *query, const char *step);
 int bench_server(int argc, char **argv); /* what stands behind "server" */
 
 #endif

@@ -78,7 +78,7 @@ int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index)
     x.kind = (kith_index_kind)read_u32(&r);
     x.rows = read_u32(&r);
     x.keys_count = read_u32(&r);
-    (void)read_u32(&r);
+    x.single = read_u32(&r) & 1; /* written since there is such a bit */
     x.entries = read_u64(&r);
     if (field_has_texts(x.kind))
         x.offsets = (const void *)read_bytes(&r, ((uint64_t)x.keys_count + 1) * 4);
@@ -392,27 +392,85 @@ uint32_t field_word(const struct field_index *x, struct bytes word)
     return key < x->keys_count && cmp_key_text(x, key, (const char *)word.data, word.size) == 0 ? key : UINT32_MAX;
 }
 
-/* Rows with all the words; whether one value has them, and in their order, only the document says. */
-static void match_all_words(const struct field_index *x, const struct pred *p, struct bits *out)
-{
-    uint32_t rarest = 0, fewest = UINT32_MAX;
+/* The rows of a word that were not passed yet. */
+struct word_rows {
+    const uint32_t *at, *end;
+};
 
+/* Whether `row` is among them; those before it are passed: by steps that double, then by halves. */
+static bool has_row(struct word_rows *w, uint32_t row)
+{
+    size_t step = 1, left = (size_t)(w->end - w->at), low, high;
+
+    while (step < left && w->at[step] < row)
+        step *= 2;
+    low = step / 2;
+    high = MIN(step + 1, left);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (w->at[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    w->at += low;
+    return w->at < w->end && *w->at == row;
+}
+
+/* The lists of the words, and which is the shortest; false: a word is nowhere. */
+static bool lists_of_words(const struct field_index *x, const struct pred *p, struct word_rows *words,
+                           uint32_t *ret_fewest)
+{
+    *ret_fewest = 0;
     for (uint32_t i = 0; i < p->words_count; i++) {
         uint32_t key = field_word(x, p->words[i]);
-        uint32_t rows = key == UINT32_MAX ? 0 : x->starts[key + 1] - x->starts[key];
-        if (!rows)
-            return;
-        if (rows < fewest) {
-            fewest = rows;
-            rarest = key;
-        }
+        if (key == UINT32_MAX)
+            return false;
+        words[i] = (struct word_rows){x->row_list + x->starts[key], x->row_list + x->starts[key + 1]};
+        if (words[i].end - words[i].at < words[*ret_fewest].end - words[*ret_fewest].at)
+            *ret_fewest = i;
     }
-    for (uint32_t i = x->starts[rarest]; i < x->starts[rarest] + fewest; i++) {
+    return p->words_count > 0;
+}
+
+int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p, row_id **ret_rows,
+                    uint32_t *ret_count)
+{
+    struct word_rows words[PRED_WORDS_MAX], rarest = {0};
+    uint32_t fewest = 0, n = 0;
+
+    if (lists_of_words(x, p, words, &fewest))
+        rarest = words[fewest];
+    *ret_rows = arena_alloc(&c->arena, MAX((size_t)(rarest.end - rarest.at), (size_t)1) * sizeof **ret_rows);
+    if (!*ret_rows)
+        return err_nomem(c);
+    for (const uint32_t *row = rarest.at; row < rarest.end; row++) {
         bool all = true;
-        for (uint32_t j = 0; j < p->words_count && all; j++)
-            all = field_entry(x, field_word(x, p->words[j]), x->row_list[i]) != UINT32_MAX;
+        for (uint32_t i = 0; i < p->words_count && all; i++)
+            all = i == fewest || has_row(&words[i], *row);
+        (*ret_rows)[n] = *row;
+        n += all;
+    }
+    *ret_count = n;
+    return 0;
+}
+
+/* Rows with all the words; in which order, and, of rows with several texts, whether one has them, only the document
+ * says. */
+static void match_all_words(const struct field_index *x, const struct pred *p, struct bits *out)
+{
+    struct word_rows words[PRED_WORDS_MAX], rarest;
+    uint32_t fewest;
+
+    if (!lists_of_words(x, p, words, &fewest))
+        return;
+    rarest = words[fewest];
+    for (const uint32_t *row = rarest.at; row < rarest.end; row++) {
+        bool all = true;
+        for (uint32_t i = 0; i < p->words_count && all; i++)
+            all = i == fewest || has_row(&words[i], *row);
         if (all)
-            bits_set(out, x->row_list[i]);
+            bits_set(out, *row);
     }
 }
 
@@ -423,7 +481,7 @@ static bool match_words(const struct field_index *x, const struct pred *p, struc
     if (!p->words_count)
         return true; /* nobody */
     if (p->f->kind != KITH_COND_TEXT_ANY) {
-        match_all_words(x, p, p->words_count == 1 ? sure : maybe);
+        match_all_words(x, p, p->words_count == 1 || (x->single && p->f->kind == KITH_COND_TEXT) ? sure : maybe);
         return true;
     }
     for (uint32_t i = 0; i < p->words_count; i++) {

@@ -29,6 +29,7 @@ struct field_index {
     struct bits indexed, other, empty, null; /* rows: with a key, with a value left out, ... */
     bool one_key;               /* no row has several */
     bool whole;                 /* no value was left out */
+    bool single;                /* words: no row has several texts, as far as the index knows */
 };
 
 /* With a large index whose rows have one key each come sets that make a wide range two subtractions of words
@@ -45,6 +46,10 @@ bool field_match(const struct field_index *x, const struct pred *p, struct bits 
 /* The rows that satisfy `p`, each once, in no order, where they lie side by side and nothing else may satisfy it. False:
  * ask field_match. */
 bool field_rows(const struct field_index *x, const struct pred *p, const uint32_t **ret_rows, uint32_t *ret_count);
+
+/* Of a text condition that the index answers (as_indexed): the rows that have all its words, ascending, in the arena. */
+int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p, row_id **ret_rows,
+                    uint32_t *ret_count);
 
 /* Keys in order, for order-by: the key as a number, and its rows. */
 double field_key_number(const struct field_index *x, uint32_t key, int64_t *ret_int, bool *ret_is_int);

@@ -15,7 +15,7 @@ struct field_key {
     uint8_t uuid[16]; /* what `text` of a uuid points to */
 };
 
-enum { ROW_INDEXED = 1, ROW_OTHER = 2, ROW_NOT_EMPTY = 4, ROW_NULL = 8 };
+enum { ROW_INDEXED = 1, ROW_OTHER = 2, ROW_NOT_EMPTY = 4, ROW_NULL = 8, ROW_SEVERAL = 16 }; /* texts, of words */
 
 /* Calls `take` for every key at the path; `text` is good for the time of the call. Returns flags of what there is. */
 uint8_t field_keys(const struct schema_field *f, struct val doc, void (*take)(void *arg, const struct field_key *key),

@@ -12,7 +12,7 @@
 
 #include <math.h>
 
-enum { FILTER_DEPTH_MAX = 32, FILTER_CONDS_MAX = 100000, WORDS_MAX = 512 };
+enum { FILTER_DEPTH_MAX = 32, FILTER_CONDS_MAX = 100000 };
 
 struct compiling {
     struct ctx *c;
@@ -112,8 +112,8 @@ static int take_words(struct ctx *c, const kith_filter *f, struct pred *p, struc
             known = known || same_word(p->words[i], word);
         if (known)
             continue;
-        if (p->words_count == WORDS_MAX)
-            return err_set(c, KITH_LIMIT, "filter on \"%s\": more than %d words", f->path, WORDS_MAX);
+        if (p->words_count == PRED_WORDS_MAX)
+            return err_set(c, KITH_LIMIT, "filter on \"%s\": more than %d words", f->path, PRED_WORDS_MAX);
         p->words[p->words_count].data = arena_copy(&c->arena, word.data, word.size);
         if (!p->words[p->words_count].data)
             return err_nomem(c);
@@ -134,7 +134,7 @@ static int compile_words(struct ctx *c, const kith_filter *f, struct pred *p)
 
     p->text = f->how ? f->how : indexed ? &p->field->def.text : &usual;
     p->as_indexed = indexed && text_same(p->text, &p->field->def.text);
-    p->words = arena_alloc(&c->arena, (WORDS_MAX + 1) * sizeof *p->words);
+    p->words = arena_alloc(&c->arena, (PRED_WORDS_MAX + 1) * sizeof *p->words);
     if (!p->words)
         return err_nomem(c);
     if (text_problem(p->text))
@@ -271,7 +271,7 @@ static uint32_t phrase_step(const struct pred *p, uint32_t at, struct bytes word
 
 static bool finds_words(const struct pred *p, struct words *w)
 {
-    uint8_t seen[WORDS_MAX / 8] = {0};
+    uint8_t seen[PRED_WORDS_MAX / 8] = {0};
     uint32_t found = 0, at = 0;
     struct bytes word;
 

@@ -5,6 +5,8 @@
 
 #include "op/schema.h"
 
+enum { PRED_WORDS_MAX = 512 };
+
 struct pred {
     const kith_filter *f;
     struct path *path;               /* NULL where the condition has none */

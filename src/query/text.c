@@ -142,9 +142,41 @@ struct part_rows {
     struct doc_room room;
     struct bits rows, late; /* what counts: by index, or by documents */
     bool all, any_late;     /* every row there is, by index; some by documents */
+    row_id *list;           /* instead of `rows`; NULL: it is those */
+    uint32_t list_count;
+    const struct pred *unproven; /* of the list: what documents must satisfy yet; NULL: nothing */
 };
 
-static int open_part(struct texting *x, size_t segment, const struct pred *p, struct part_rows *to)
+/* All the words of a condition on this text alone: their rows come as a list, and, of a phrase, only the best of them
+ * need be read. */
+static const struct pred *as_words(const struct part_rows *part, const struct pred *p)
+{
+    while (p && p->f->kind == KITH_COND_ALL && p->f->subs_count == 1)
+        p = &p->subs[0];
+    if (!p || p->field != part->x->f || !p->as_indexed || !part->scores ||
+        atomic_load(&((struct segment *)(uintptr_t)part->s)->overlaid_count))
+        return NULL;
+    return p->f->kind == KITH_COND_PHRASE || (p->f->kind == KITH_COND_TEXT && part->index->single) ? p : NULL;
+}
+
+static int list_candidates(struct part_rows *part, const struct pred *p)
+{
+    struct ctx *c = part->x->t->c;
+    lsn v = part->x->t->r->snap->v;
+    uint32_t all;
+
+    TRY(field_all_words(c, part->index, p, &part->list, &all));
+    for (uint32_t i = 0; i < all; i++) {
+        lsn dead = part->s->ops->dead(part->s, part->list[i]);
+        part->list[part->list_count] = part->list[i];
+        part->list_count += !dead || dead > v;
+    }
+    part->unproven = p->f->kind == KITH_COND_PHRASE ? p : NULL;
+    return 0;
+}
+
+/* `lazy`: rows may come as a list, and be left unproven. */
+static int open_part(struct texting *x, size_t segment, const struct pred *p, bool lazy, struct part_rows *to)
 {
     struct ctx *c = x->t->c;
     const struct segment *s = x->t->r->snap->segments[segment];
@@ -158,6 +190,8 @@ static int open_part(struct texting *x, size_t segment, const struct pred *p, st
         to->keys[i] = field_word(to->index, x->words[i]);
     if (to->column)
         column_words(to->column, x->words, x->count, to->keys);
+    if (lazy && as_words(to, p))
+        return list_candidates(to, as_words(to, p));
     TRY(query_mask(c, x->t->r->snap, segment, p, &to->rows, &to->all));
     if (!to->scores && !to->column) { /* its index is not made yet */
         to->late = to->rows;
@@ -247,11 +281,32 @@ static void count_sealed(struct part_rows *part)
     x->total += inside && !part->all ? total : s->head.total - total;
 }
 
+/* Nothing of it is dead or changed: its index has the counts. */
+static bool count_whole(struct texting *x, const struct segment *s)
+{
+    const struct field_index *index = s->ops->field(s, x->f->id);
+    const struct field_scores *scores = index ? s->ops->scores(s, x->f->id) : NULL;
+
+    if (!scores || atomic_load(&((struct segment *)(uintptr_t)s)->dead_count) ||
+        atomic_load(&((struct segment *)(uintptr_t)s)->overlaid_count))
+        return false;
+    for (uint32_t i = 0; i < x->count; i++) {
+        uint32_t key = field_word(index, x->words[i]);
+        x->df[i] += key == UINT32_MAX ? 0 : index->starts[key + 1] - index->starts[key];
+    }
+    x->docs += scores->head.docs;
+    x->total += scores->head.total;
+    return true;
+}
+
 static int count_part(struct texting *x, size_t segment, const struct pred *corpus)
 {
     struct part_rows part;
-    int rc = open_part(x, segment, corpus, &part);
+    int rc;
 
+    if (!corpus && count_whole(x, x->t->r->snap->segments[segment]))
+        return 0;
+    rc = open_part(x, segment, corpus, false, &part);
     if (rc >= 0 && part.scores)
         count_sealed(&part);
     else if (rc >= 0 && part.column)
@@ -284,8 +339,23 @@ struct finding {
     uint32_t looks;
 };
 
+/* The document says whether the phrase is there. */
+static int prove(struct part_rows *part, row_id row, bool *ret_proven)
+{
+    struct texting *x = part->x;
+    struct subject subject = {0};
+    struct bytes doc;
+    lsn at;
+
+    TRY(part->s->ops->doc(x->t->c, part->s, row, x->t->r->snap->v, &part->room, &doc, &at));
+    subject.doc = val_of(doc.data, doc.size);
+    *ret_proven = pred_match(part->unproven, &subject);
+    return 0;
+}
+
 static int consider(struct finding *g, row_id row, bool late)
 {
+    bool proven = true;
     uint32_t length;
     double s;
 
@@ -293,7 +363,11 @@ static int consider(struct finding *g, row_id row, bool late)
         TRY(os_in_time(g->part->x->t->c));
     TRY(look_up(g->part, row, late, &length));
     s = score(g->part->x, length);
-    if (s > 0)
+    if (!(s > 0) || (float)-s > topk_worst(&g->best))
+        return 0;
+    if (g->part->unproven)
+        TRY(prove(g->part, row, &proven)); /* few are good enough to be read */
+    if (proven)
         topk_push(&g->best, (float)-s, row);
     return 0;
 }
@@ -342,6 +416,65 @@ static int find_sealed(struct finding *g, struct plan_note *note)
     return 0;
 }
 
+enum { LOOK_UP = 16 }; /* entries of postings that are passed while a row is looked up by itself */
+
+/* Rows that are sooner scored one by one. */
+static bool are_few(const struct part_rows *part, uint32_t matches)
+{
+    uint64_t entries = 0;
+
+    for (uint32_t i = 0; i < part->x->count; i++) {
+        uint32_t key = part->keys[i];
+        entries += key == UINT32_MAX ? 0 : part->index->starts[key + 1] - part->index->starts[key];
+    }
+    return (uint64_t)matches * part->x->count * LOOK_UP < entries;
+}
+
+/* Many are found by postings. */
+static int list_to_rows(struct part_rows *part, uint32_t rows)
+{
+    if (bits_new(&part->x->t->c->arena, rows, &part->rows) < 0)
+        return err_nomem(part->x->t->c);
+    for (uint32_t i = 0; i < part->list_count; i++)
+        bits_set(&part->rows, part->list[i]);
+    part->list = NULL;
+    return 0;
+}
+
+/* What has to be read yet, best first: until there are enough. */
+static int find_proven(struct finding *g)
+{
+    struct part_rows *part = g->part;
+    struct topk order;
+    uint32_t length;
+    bool proven;
+
+    if (topk_init(&order, &part->x->t->c->arena, MAX(part->list_count, 1u)) < 0)
+        return err_nomem(part->x->t->c);
+    for (uint32_t i = 0; i < part->list_count; i++) {
+        TRY(look_up(part, part->list[i], false, &length));
+        topk_push(&order, (float)-score(part->x, length), part->list[i]);
+    }
+    topk_sort(&order);
+    for (uint32_t i = 0; i < order.size && g->best.size < g->best.capacity && order.heap[i].distance < 0; i++) {
+        if (++g->looks % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(part->x->t->c));
+        TRY(prove(part, order.heap[i].row, &proven));
+        if (proven)
+            topk_push(&g->best, order.heap[i].distance, order.heap[i].row);
+    }
+    return 0;
+}
+
+static int find_listed(struct finding *g)
+{
+    if (g->part->unproven)
+        return find_proven(g);
+    for (uint32_t i = 0; i < g->part->list_count; i++)
+        TRY(consider(g, g->part->list[i], false));
+    return 0;
+}
+
 static int find_part(struct texting *x, size_t segment, const struct pred *p, uint32_t want, struct hit_list *hits)
 {
     struct plan_note note = {.rows = x->t->r->snap->segments[segment]->ops->rows(x->t->r->snap->segments[segment])};
@@ -353,12 +486,16 @@ static int find_part(struct texting *x, size_t segment, const struct pred *p, ui
         return 0;
     if (topk_init(&g.best, &x->t->c->arena, MIN(want, note.rows)) < 0)
         return err_nomem(x->t->c);
-    rc = open_part(x, segment, p, &part);
+    rc = open_part(x, segment, p, true, &part);
     note.strategy = part.scores ? "postings" : part.column ? "growing words" : "documents";
-    note.matches = rc >= 0 ? bits_count(&part.rows) : 0;
-    if (rc >= 0 && part.scores)
+    note.matches = rc < 0 ? 0 : part.list ? part.list_count : bits_count(&part.rows);
+    if (rc >= 0 && part.list && !are_few(&part, note.matches))
+        rc = list_to_rows(&part, note.rows);
+    if (rc >= 0 && part.list)
+        rc = find_listed(&g);
+    else if (rc >= 0 && part.scores && !are_few(&part, note.matches))
         rc = find_sealed(&g, &note);
-    else if (rc >= 0 && part.column)
+    else if (rc >= 0 && (part.scores || part.column))
         rc = find_each(&g, &part.rows, false);
     if (rc >= 0 && part.any_late)
         rc = find_each(&g, &part.late, true);

@@ -20,16 +20,30 @@ def place(tmp_path_factory, request):
     s.stop()
 
 
-def draw(r):
+def draw(r, several=True):
     """frequent words more often, some of them again and again"""
     n = r.choice([1, 3, 8, 20, 60])
     text = " ".join(WORDS[min(int(r.expovariate(0.12)), 59)] for _ in range(n))
-    return {"text": r.choice([text, text.upper(), [text, "w1 extra"]]), "n": r.randrange(10)} if r.random() < 0.95 else {"n": 3}
+    return {"text": r.choice([text, text.upper(), [text, "w1 extra"] if several else [text]]), "n": r.randrange(10)} if r.random() < 0.95 else {"n": 3}
 
 
 def tokens(payload):
     text = payload.get("text", [])
     return [w for t in (text if isinstance(text, list) else [text]) for w in re.findall(r"\w+", t.lower())]
+
+
+def texts(payload):
+    """the words of each string by itself: that is what a text condition is about"""
+    text = payload.get("text", [])
+    return [re.findall(r"\w+", t.lower()) for t in (text if isinstance(text, list) else [text])]
+
+
+def has_all(payload, words):
+    return any(set(words) <= set(t) for t in texts(payload))
+
+
+def has_phrase(payload, words):
+    return any(t[i:i + len(words)] == words for t in texts(payload) for i in range(len(t)))
 
 
 def bm25(points, query, k=1.2, b=0.75, corpus=None):
@@ -59,9 +73,10 @@ def text(query, **bm25):
     return m.TextQuery(text=m.TextQueryInput(query=query, scoring=m.Bm25Scoring(bm25=m.Bm25Params(**bm25)) if bm25 else None))
 
 
-def test_the_formula(place):
+@pytest.mark.parametrize("several", [False, True])
+def test_the_formula(place, several):
     server, transport = place
-    c, r = server.client(transport), random.Random(41)
+    c, r = server.client(transport), random.Random(41 + several)
     c.delete_collection(NAME)
     c.create_collection(NAME, vectors_config=m.VectorParams(size=2, distance="Dot"))
     c.create_payload_index(NAME, "text", m.TextIndexParams(type="text", scoring=True, lowercase=True))
@@ -71,7 +86,7 @@ def test_the_formula(place):
         k = r.randrange(8)
         ids = r.sample(range(600), 40)
         if k < 4 or step < 12:
-            new = {i: draw(r) for i in ids}
+            new = {i: draw(r, several) for i in ids}
             points.update(new)
             c.upsert(NAME, [m.PointStruct(id=i, vector=[1, i], payload=p) for i, p in new.items()], wait=True)
         elif k == 4:
@@ -80,7 +95,7 @@ def test_the_formula(place):
             c.delete(NAME, ids[:15], wait=True)
         elif k == 5:  # documents over sealed rows
             for i in [i for i in ids if i in points][:6]:
-                p = draw(r)
+                p = draw(r, several)
                 points[i] = p
                 c.overwrite_payload(NAME, p, [i], wait=True)
         elif k == 6 and step > 30:
@@ -95,6 +110,15 @@ def test_the_formula(place):
             under = m.Filter(must=[m.FieldCondition(key="n", range=m.Range(lt=4))])
             matching = {i: s for i, s in scores.items() if points[i]["n"] < 4}  # a filter leaves the statistics alone
             check(c.query_points(NAME, query=text(query), using="text", limit=limit, query_filter=under).points, matching, limit, what)
+            some = r.choice(texts(r.choice([p for p in points.values() if p.get("text")])))
+            at = r.randrange(len(some))
+            asked = r.choice([some[at:at + 2], some[at:at + 3], [some[at], r.choice(some)], ["w0", "w1"]])
+            for match, means in ((m.MatchText(text=" ".join(asked)), has_all), (m.MatchPhrase(phrase=" ".join(asked)), has_phrase)):
+                matching = {i: s for i, s in scores.items() if means(points[i], asked)}
+                under = m.Filter(must=[m.FieldCondition(key="text", match=match)])
+                check(c.query_points(NAME, query=text(query), using="text", limit=limit, query_filter=under).points, matching, limit, (what, match))
+                matching = {i: s for i, s in bm25(points, " ".join(asked)).items() if means(points[i], asked)}
+                check(c.query_points(NAME, query=text(" ".join(asked)), using="text", limit=limit, query_filter=under).points, matching, limit, (what, match))
             k1, b = r.choice([0.0, 0.5, 2.0, 10.0]), r.choice([0.0, 0.3, 1.0])
             check(c.query_points(NAME, query=text(query, k=k1, b=b), using="text", limit=limit).points, bm25(points, query, k1, b), limit, (what, k1, b))
 
