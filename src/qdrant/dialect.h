@@ -47,7 +47,8 @@ void put_facet_value(struct buf *out, const kith_value *v); /* groups.c */
 void put_config(struct call *call, const kith_schema *schema); /* collections.c: as it was stored, with the vectors */
 bool read_order(struct call *call, yyjson_val *v, kith_query *q); /* points.c */
 void put_order_value(struct buf *out, const kith_hit *hit); /* with a comma before it */
-void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors);
+/* `sharded`: of a collection with custom sharding (shard_keys.h). */
+void put_point(struct buf *out, const kith_hit *hit, bool sharded, bool payload, bool vectors);
 
 /* ---- behind the ? of a request (params.c) ---- */
 bool param_flag(struct call *call, const char *name, bool *ret); /* true or false; absent: false */

@@ -11,6 +11,7 @@
 /* Where the points are that groups are named after. */
 struct with_lookup {
     const char *collection; /* NULL: nobody asks */
+    bool sharded;
     kith_select select;
 };
 
@@ -26,6 +27,7 @@ static bool read_with_lookup(struct call *call, yyjson_val *v, struct with_looku
     if (!call_reads(call, yyjson_get_str(collection)))
         return false;
     to->collection = yyjson_get_str(collection);
+    to->sharded = shard_has_keys(call, to->collection);
     return read_with_payload(call, yyjson_is_obj(v) ? field_of(v, "with_payload", NULL) : NULL, 1, &to->select) &&
            read_with_vector(call, yyjson_is_obj(v) ? field_of(v, "with_vectors", "with_vector") : NULL, &to->select);
 }
@@ -62,7 +64,7 @@ static bool put_lookup(struct call *call, const struct with_lookup *w, const kit
     }
     if (r->count) {
         buf_u8(&call->out, '{');
-        put_point(&call->out, &r->hits[0], select_shows(&w->select), w->select.vectors != 0);
+        put_point(&call->out, &r->hits[0], w->sharded, select_shows(&w->select), w->select.vectors != 0);
         buf_u8(&call->out, '}');
     } else {
         buf_text(&call->out, "null");

@@ -396,7 +396,7 @@ void put_order_value(struct buf *out, const kith_hit *hit)
         json_put_f64(out, hit->order_value);
 }
 
-static void put_records(struct call *call, const kith_result *r, const kith_select *select, bool order)
+static void put_records(struct call *call, const kith_result *r, bool sharded, const kith_select *select, bool order)
 {
     struct buf *out = &call->out;
 
@@ -404,7 +404,7 @@ static void put_records(struct call *call, const kith_result *r, const kith_sele
     for (size_t i = 0; i < r->count; i++) {
         const kith_hit *h = &r->hits[i];
         buf_text(out, i ? ",{" : "{");
-        put_point(out, h, select_shows(select), select->vectors != 0);
+        put_point(out, h, sharded, select_shows(select), select->vectors != 0);
         if (order)
             put_order_value(out, h);
         buf_u8(out, '}');
@@ -412,24 +412,24 @@ static void put_records(struct call *call, const kith_result *r, const kith_sele
     buf_u8(out, ']');
 }
 
-static void put_messages(struct call *call, uint32_t number, const kith_result *r, const kith_select *select,
-                         bool order)
+static void put_messages(struct call *call, uint32_t number, const kith_result *r, bool sharded,
+                         const kith_select *select, bool order)
 {
     for (size_t i = 0; i < r->count; i++)
-        rpc_put_record(&call->out, number, &r->hits[i], select, order);
+        rpc_put_record(&call->out, number, &r->hits[i], sharded, select, order);
 }
 
 /* A page of a scroll. */
-static void put_page(struct call *call, const kith_result *r, const kith_select *select, bool order)
+static void put_page(struct call *call, const kith_result *r, bool sharded, const kith_select *select, bool order)
 {
     if (call->rpc) {
         if (r->has_next)
             rpc_put_id(&call->out, 1, &r->next);
-        put_messages(call, 2, r, select, order);
+        put_messages(call, 2, r, sharded, select, order);
         return;
     }
     buf_text(&call->out, "{\"points\":");
-    put_records(call, r, select, order);
+    put_records(call, r, sharded, select, order);
     buf_text(&call->out, ",\"next_page_offset\":");
     if (r->has_next)
         put_id(&call->out, &r->next);
@@ -456,12 +456,14 @@ static bool id_from_path(struct call *call, const char *text, kith_id *ret)
 void points_get_one(struct call *call)
 {
     static const kith_select whole = {.doc = 1, .vectors = 1};
+    struct shard_scope scope;
     kith_result *r;
     kith_err err;
     uint32_t ms;
     kith_id id;
 
-    if (!id_from_path(call, call->params[1], &id) || !read_options(call, &ms) || !strict_read(call, 0, NULL, NULL))
+    if (!id_from_path(call, call->params[1], &id) || !read_options(call, &ms) || !strict_read(call, 0, NULL, NULL) ||
+        !shard_scope_read(call, NULL, &scope))
         return;
     r = kith_get(call->server->db, call->params[0], &id, 1, &whole, ms, &err);
     if (!r) {
@@ -475,7 +477,7 @@ void points_get_one(struct call *call)
     }
     begin_ok(call);
     buf_u8(&call->out, '{');
-    put_point(&call->out, &r->hits[0], true, true);
+    put_point(&call->out, &r->hits[0], scope.custom, true, true);
     buf_u8(&call->out, '}');
     kith_result_free(r);
     finish_ok(call);
@@ -519,9 +521,9 @@ void points_get(struct call *call)
     keep_of_scope(r, &scope);
     hits_begin(call);
     if (call->rpc)
-        put_messages(call, 1, r, &select, false);
+        put_messages(call, 1, r, scope.custom, &select, false);
     else
-        put_records(call, r, &select, false);
+        put_records(call, r, scope.custom, &select, false);
     kith_result_free(r);
     hits_finish(call, 2);
 }
@@ -593,7 +595,7 @@ void points_scroll(struct call *call)
         return;
     }
     hits_begin(call);
-    put_page(call, r, &q.select, order != NULL);
+    put_page(call, r, scope.custom, &q.select, order != NULL);
     kith_result_free(r);
     hits_finish(call, 3);
 }

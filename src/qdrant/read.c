@@ -515,21 +515,21 @@ static void put_vector(struct buf *out, const kith_vector *v)
         put_floats(out, v);
 }
 
-void put_point(struct buf *out, const kith_hit *hit, bool payload, bool vectors)
+void put_point(struct buf *out, const kith_hit *hit, bool sharded, bool payload, bool vectors)
 {
     struct bytes shard_key;
-    bool sharded = shard_key_in(hit, &shard_key);
+    bool keyed = sharded && shard_key_in(hit, &shard_key);
 
     buf_text(out, "\"id\":");
     put_id(out, &hit->id);
     if (payload) {
         buf_text(out, ",\"payload\":");
-        if (sharded)
+        if (keyed)
             shard_put_payload(out, hit);
         else
             val_to_json(val_of(hit->doc.data, hit->doc.size), out);
     }
-    if (sharded)
+    if (keyed)
         shard_put_key(out, shard_key);
     if (!vectors)
         return;

@@ -50,7 +50,8 @@ enum { V_NULL = 1, V_DOUBLE = 2, V_INTEGER = 3, V_STRING = 4, V_BOOL = 5, V_STRU
 
 static void put_value(struct buf *out, uint32_t number, struct val v);
 
-static void put_members(struct buf *out, uint32_t number, struct val object, bool top)
+/* `keyed`: it is a document with a shard key. */
+static void put_members(struct buf *out, uint32_t number, struct val object, bool keyed)
 {
     struct val_iter it = val_iter(object);
     struct bytes key;
@@ -58,7 +59,7 @@ static void put_members(struct buf *out, uint32_t number, struct val object, boo
 
     while (val_next(&it, &key, &item)) {
         size_t mark;
-        if (top && is_shard_member(key))
+        if (keyed && is_shard_member(key))
             continue;
         mark = pb_begin(out, number);
         pb_put_bytes(out, 1, key.data, key.size);
@@ -192,41 +193,40 @@ static void put_order(struct buf *out, uint32_t number, const kith_hit *h)
     pb_end(out, mark);
 }
 
-static void put_shard_key(struct buf *out, uint32_t number, const kith_hit *h)
-{
-    struct bytes kept;
-
-    if (shard_key_in(h, &kept))
-        shard_put_message(out, number, kept);
-}
-
 void rpc_put_scored(struct buf *out, uint32_t number, const struct search *s, const kith_hit *h)
 {
     size_t mark = pb_begin(out, number);
+    struct bytes key;
+    bool keyed = s->sharded && shard_key_in(h, &key);
 
     rpc_put_id(out, 1, &h->id);
     if (select_shows(&s->q.select))
-        put_members(out, 2, val_of(h->doc.data, h->doc.size), true);
+        put_members(out, 2, val_of(h->doc.data, h->doc.size), keyed);
     pb_put_float(out, 3, search_score(s, h));
     pb_put_varint(out, 5, search_version(s, h));
     if (s->q.select.vectors)
         put_vectors(out, 6, h);
-    put_shard_key(out, 7, h);
+    if (keyed)
+        shard_put_message(out, 7, key);
     if (s->q.kind == KITH_QUERY_ORDER_BY)
         put_order(out, 8, h);
     pb_end(out, mark);
 }
 
-void rpc_put_record(struct buf *out, uint32_t number, const kith_hit *h, const kith_select *select, bool order)
+void rpc_put_record(struct buf *out, uint32_t number, const kith_hit *h, bool sharded, const kith_select *select,
+                    bool order)
 {
     size_t mark = pb_begin(out, number);
+    struct bytes key;
+    bool keyed = sharded && shard_key_in(h, &key);
 
     rpc_put_id(out, 1, &h->id);
     if (select_shows(select))
-        put_members(out, 2, val_of(h->doc.data, h->doc.size), true);
+        put_members(out, 2, val_of(h->doc.data, h->doc.size), keyed);
     if (select->vectors)
         put_vectors(out, 4, h);
-    put_shard_key(out, 5, h);
+    if (keyed)
+        shard_put_message(out, 5, key);
     if (order)
         put_order(out, 6, h);
     pb_end(out, mark);

@@ -137,7 +137,7 @@ void search_put(struct buf *out, const struct search *s, const kith_hit *h)
     buf_text(out, ",\"score\":");
     json_put_f32(out, search_score(s, h));
     buf_u8(out, ',');
-    put_point(out, h, select_shows(&s->q.select), s->q.select.vectors != 0);
+    put_point(out, h, s->sharded, select_shows(&s->q.select), s->q.select.vectors != 0);
     if (s->q.kind == KITH_QUERY_ORDER_BY)
         put_order_value(out, h);
     buf_u8(out, '}');
@@ -162,6 +162,13 @@ static void put_hits(struct call *call, const struct search *s, const kith_resul
         buf_u8(out, '}');
 }
 
+/* Of a collection with custom sharding the keys are read too. */
+static bool search_shard(struct call *call, const kith_schema *schema, struct search *s)
+{
+    s->sharded = shard_is_custom(schema);
+    return !s->sharded || shard_select(call, &s->q.select);
+}
+
 /* Runs one; false: answered with an error. */
 static bool run(struct call *call, const kith_collection_info *info, struct search *s, bool wrap)
 {
@@ -169,7 +176,7 @@ static bool run(struct call *call, const kith_collection_info *info, struct sear
     kith_err err;
 
     if (!strict_query(call, &info->schema, &s->q, 1, NULL) ||
-        (shard_is_custom(&info->schema) && !shard_select(call, &s->q.select)))
+        !search_shard(call, &info->schema, s))
         return false;
     s->metric = metric_of(info, s->q.using_vector);
     finish_levels(info, &s->q);
@@ -198,7 +205,7 @@ bool search_finish(struct call *call, struct search *s, uint64_t times, const ch
     }
     s->metric = metric_of(&info, s->q.using_vector);
     ok = strict_query(call, &info.schema, &s->q, times, path) &&
-         (!shard_is_custom(&info.schema) || shard_select(call, &s->q.select));
+         search_shard(call, &info.schema, s);
     if (ok)
         finish_levels(&info, &s->q);
     kith_info_free(&info);

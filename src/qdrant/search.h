@@ -8,6 +8,7 @@
 struct search {
     kith_query q;
     kith_metric metric; /* of the vector it is about */
+    bool sharded;       /* the collection has custom sharding */
 };
 
 /* What all forms share at the top. */
@@ -24,6 +25,7 @@ void hits_begin(struct call *call);
 void hits_finish(struct call *call, uint32_t time_number);
 void rpc_put_id(struct buf *out, uint32_t number, const kith_id *id);
 void rpc_put_scored(struct buf *out, uint32_t number, const struct search *s, const kith_hit *h);
-void rpc_put_record(struct buf *out, uint32_t number, const kith_hit *h, const kith_select *select, bool order);
+void rpc_put_record(struct buf *out, uint32_t number, const kith_hit *h, bool sharded, const kith_select *select,
+                    bool order);
 
 #endif

@@ -233,6 +233,18 @@ bool shard_is_custom(const kith_schema *schema)
     return false;
 }
 
+bool shard_has_keys(struct call *call, const char *collection)
+{
+    kith_schema schema;
+    bool custom;
+
+    if (kith_schema_get(call->server->db, collection, &schema, NULL) < 0)
+        return false;
+    custom = shard_is_custom(&schema);
+    kith_schema_free(&schema);
+    return custom;
+}
+
 bool shard_select(struct call *call, kith_select *select)
 {
     static const char *const alone[] = {shard_key_path};
@@ -266,8 +278,8 @@ bool shard_key_in(const kith_hit *hit, struct bytes *ret_kept)
 
     if (!hit->doc.size || !val_get(val_of(hit->doc.data, hit->doc.size), MEMBER, sizeof MEMBER - 1, &key))
         return false;
-    *ret_kept = val_str(key);
-    return ret_kept->size > 0;
+    *ret_kept = val_tag(key) == VAL_STR ? val_str(key) : (struct bytes){0};
+    return ret_kept->size > 1 && (ret_kept->data[0] == '=' || ret_kept->data[0] == '#');
 }
 
 bool is_shard_member(struct bytes key)

@@ -16,6 +16,7 @@ struct shard_scope {
 /* A collection that is to be made with sharding_method custom; false: answered. */
 bool shard_keys_make(struct call *call, yyjson_val *body, kith_schema *schema);
 bool shard_is_custom(const kith_schema *schema);
+bool shard_has_keys(struct call *call, const char *collection); /* by its name */
 
 /* `shard_key` of a body; false: answered. Writes must name one where there are some, and, of those that make documents,
  * only one. */

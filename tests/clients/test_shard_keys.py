@@ -140,7 +140,10 @@ def test_keys(keyed):
                         (lambda: c.upsert("whole", points(1, 1), shard_key_selector="k"), "not supported")]:
         with pytest.raises(Exception, match=text):
             wrong()
-    c.upsert("whole", points(1, 1, **{"$shard_key": "mine"}), wait=True)
+    for mine in ("mine", "=mine", 5, None):  # a name like any other elsewhere
+        c.upsert("whole", points(1, 1, **{"$shard_key": mine}), wait=True)
+        for p in (c.retrieve("whole", [1])[0], c.scroll("whole")[0][0], c.query_points("whole", query=[1.0, 0.0]).points[0]):
+            assert p.payload["$shard_key"] == mine and p.shard_key is None
     c.delete_collection("whole")
 
 
