@@ -433,25 +433,35 @@ static bool lists_of_words(const struct field_index *x, const struct pred *p, st
     return p->words_count > 0;
 }
 
-int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p, row_id **ret_rows,
-                    uint32_t *ret_count)
+enum { ENTRIES_MAX = 1 << 22 };
+
+int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p,
+                    struct field_rows_of_words *ret_rows)
 {
     struct word_rows words[PRED_WORDS_MAX], rarest = {0};
-    uint32_t fewest = 0, n = 0;
+    uint32_t fewest = 0, n = p->words_count, *entry;
+    size_t most;
 
+    *ret_rows = (struct field_rows_of_words){0};
     if (lists_of_words(x, p, words, &fewest))
         rarest = words[fewest];
-    *ret_rows = arena_alloc(&c->arena, MAX((size_t)(rarest.end - rarest.at), (size_t)1) * sizeof **ret_rows);
-    if (!*ret_rows)
+    most = MAX((size_t)(rarest.end - rarest.at), (size_t)1);
+    ret_rows->rows = arena_alloc(&c->arena, most * sizeof *ret_rows->rows);
+    if (most * MAX(n, 1u) <= ENTRIES_MAX)
+        ret_rows->entries = arena_alloc(&c->arena, most * MAX(n, 1u) * sizeof *ret_rows->entries);
+    if (!ret_rows->rows || (most * MAX(n, 1u) <= ENTRIES_MAX && !ret_rows->entries))
         return err_nomem(c);
     for (const uint32_t *row = rarest.at; row < rarest.end; row++) {
         bool all = true;
-        for (uint32_t i = 0; i < p->words_count && all; i++)
+        entry = ret_rows->entries ? ret_rows->entries + (size_t)ret_rows->count * n : NULL;
+        for (uint32_t i = 0; i < n && all; i++) {
             all = i == fewest || has_row(&words[i], *row);
-        (*ret_rows)[n] = *row;
-        n += all;
+            if (entry)
+                entry[i] = (uint32_t)((i == fewest ? row : words[i].at) - x->row_list);
+        }
+        ret_rows->rows[ret_rows->count] = *row;
+        ret_rows->count += all;
     }
-    *ret_count = n;
     return 0;
 }
 

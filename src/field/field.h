@@ -47,9 +47,14 @@ bool field_match(const struct field_index *x, const struct pred *p, struct bits 
  * ask field_match. */
 bool field_rows(const struct field_index *x, const struct pred *p, const uint32_t **ret_rows, uint32_t *ret_count);
 
-/* Of a text condition that the index answers (as_indexed): the rows that have all its words, ascending, in the arena. */
-int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p, row_id **ret_rows,
-                    uint32_t *ret_count);
+/* Of a text condition that the index answers (as_indexed): the rows that have all its words, ascending, in the arena;
+ * and for each row the entries of the words there, in row_list, in the order of p->words; NULL: they were too many. */
+struct field_rows_of_words {
+    row_id *rows;
+    uint32_t *entries, count;
+};
+int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p,
+                    struct field_rows_of_words *ret_rows);
 
 /* Keys in order, for order-by: the key as a number, and its rows. */
 double field_key_number(const struct field_index *x, uint32_t key, int64_t *ret_int, bool *ret_is_int);

@@ -142,8 +142,8 @@ struct part_rows {
     struct doc_room room;
     struct bits rows, late; /* what counts: by index, or by documents */
     bool all, any_late;     /* every row there is, by index; some by documents */
-    row_id *list;           /* instead of `rows`; NULL: it is those */
-    uint32_t list_count;
+    struct field_rows_of_words list; /* instead of `rows`; rows NULL: it is those */
+    const struct pred *condition;    /* whose they are */
     const struct pred *unproven; /* of the list: what documents must satisfy yet; NULL: nothing */
 };
 
@@ -163,14 +163,20 @@ static int list_candidates(struct part_rows *part, const struct pred *p)
 {
     struct ctx *c = part->x->t->c;
     lsn v = part->x->t->r->snap->v;
-    uint32_t all;
+    struct field_rows_of_words *list = &part->list;
+    uint32_t kept = 0, words = p->words_count;
 
-    TRY(field_all_words(c, part->index, p, &part->list, &all));
-    for (uint32_t i = 0; i < all; i++) {
-        lsn dead = part->s->ops->dead(part->s, part->list[i]);
-        part->list[part->list_count] = part->list[i];
-        part->list_count += !dead || dead > v;
+    TRY(field_all_words(c, part->index, p, list));
+    for (uint32_t i = 0; i < list->count; i++) {
+        lsn dead = part->s->ops->dead(part->s, list->rows[i]);
+        list->rows[kept] = list->rows[i];
+        if (list->entries)
+            memmove(list->entries + (size_t)kept * words, list->entries + (size_t)i * words,
+                    words * sizeof *list->entries);
+        kept += !dead || dead > v;
     }
+    list->count = kept;
+    part->condition = p;
     part->unproven = p->f->kind == KITH_COND_PHRASE ? p : NULL;
     return 0;
 }
@@ -223,6 +229,26 @@ static int look_up(struct part_rows *part, row_id row, bool late, uint32_t *ret_
         x->times[i] = part->keys[i] == UINT32_MAX ? 0 : field_times(part->index, part->scores, part->keys[i], row);
     *ret_length = part->scores->lengths[row];
     return 0;
+}
+
+/* The same of a listed row, whose entries are known for words that the condition has too. */
+static uint32_t look_up_listed(struct part_rows *part, uint32_t at)
+{
+    const struct pred *p = part->condition;
+    struct texting *x = part->x;
+    row_id row = part->list.rows[at];
+
+    for (uint32_t i = 0; i < x->count; i++) {
+        uint32_t j = part->list.entries ? 0 : p->words_count;
+        while (j < p->words_count && (p->words[j].size != x->words[i].size ||
+                                      memcmp(p->words[j].data, x->words[i].data, p->words[j].size) != 0))
+            j++;
+        if (j < p->words_count)
+            x->times[i] = part->scores->times[part->list.entries[(size_t)at * p->words_count + j]];
+        else
+            x->times[i] = part->keys[i] == UINT32_MAX ? 0 : field_times(part->index, part->scores, part->keys[i], row);
+    }
+    return part->scores->lengths[row];
 }
 
 /* ---- how rare words are ----------------------------------------------------------------------------------------- */
@@ -416,7 +442,7 @@ static int find_sealed(struct finding *g, struct plan_note *note)
     return 0;
 }
 
-enum { LOOK_UP = 16 }; /* entries of postings that are passed while a row is looked up by itself */
+enum { LOOK_UP = 24 }; /* entries of postings that are passed while a row is looked up by itself */
 
 /* Rows that are sooner scored one by one. */
 static bool are_few(const struct part_rows *part, uint32_t matches)
@@ -435,9 +461,9 @@ static int list_to_rows(struct part_rows *part, uint32_t rows)
 {
     if (bits_new(&part->x->t->c->arena, rows, &part->rows) < 0)
         return err_nomem(part->x->t->c);
-    for (uint32_t i = 0; i < part->list_count; i++)
-        bits_set(&part->rows, part->list[i]);
-    part->list = NULL;
+    for (uint32_t i = 0; i < part->list.count; i++)
+        bits_set(&part->rows, part->list.rows[i]);
+    part->list.rows = NULL;
     return 0;
 }
 
@@ -446,14 +472,13 @@ static int find_proven(struct finding *g)
 {
     struct part_rows *part = g->part;
     struct topk order;
-    uint32_t length;
     bool proven;
 
-    if (topk_init(&order, &part->x->t->c->arena, MAX(part->list_count, 1u)) < 0)
+    if (topk_init(&order, &part->x->t->c->arena, MAX(part->list.count, 1u)) < 0)
         return err_nomem(part->x->t->c);
-    for (uint32_t i = 0; i < part->list_count; i++) {
-        TRY(look_up(part, part->list[i], false, &length));
-        topk_push(&order, (float)-score(part->x, length), part->list[i]);
+    for (uint32_t i = 0; i < part->list.count; i++) {
+        uint32_t length = look_up_listed(part, i);
+        topk_push(&order, (float)-score(part->x, length), part->list.rows[i]);
     }
     topk_sort(&order);
     for (uint32_t i = 0; i < order.size && g->best.size < g->best.capacity && order.heap[i].distance < 0; i++) {
@@ -468,10 +493,18 @@ static int find_proven(struct finding *g)
 
 static int find_listed(struct finding *g)
 {
-    if (g->part->unproven)
+    struct part_rows *part = g->part;
+
+    if (part->unproven)
         return find_proven(g);
-    for (uint32_t i = 0; i < g->part->list_count; i++)
-        TRY(consider(g, g->part->list[i], false));
+    for (uint32_t i = 0; i < part->list.count; i++) {
+        uint32_t length = look_up_listed(part, i);
+        double s = score(part->x, length);
+        if (++g->looks % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(part->x->t->c));
+        if (s > 0)
+            topk_push(&g->best, (float)-s, part->list.rows[i]);
+    }
     return 0;
 }
 
@@ -488,10 +521,10 @@ static int find_part(struct texting *x, size_t segment, const struct pred *p, ui
         return err_nomem(x->t->c);
     rc = open_part(x, segment, p, true, &part);
     note.strategy = part.scores ? "postings" : part.column ? "growing words" : "documents";
-    note.matches = rc < 0 ? 0 : part.list ? part.list_count : bits_count(&part.rows);
-    if (rc >= 0 && part.list && !are_few(&part, note.matches))
+    note.matches = rc < 0 ? 0 : part.list.rows ? part.list.count : bits_count(&part.rows);
+    if (rc >= 0 && part.list.rows && !are_few(&part, note.matches))
         rc = list_to_rows(&part, note.rows);
-    if (rc >= 0 && part.list)
+    if (rc >= 0 && part.list.rows)
         rc = find_listed(&g);
     else if (rc >= 0 && part.scores && !are_few(&part, note.matches))
         rc = find_sealed(&g, &note);
