@@ -27,6 +27,20 @@ class Server:
         self.process = None
 
     def start(self):
+        """somebody else may have taken a port since it was found free: then others are tried, but not after a first start"""
+        first = self.process is None
+        for turn in range(20):
+            try:
+                return self.start_once()
+            except RuntimeError as e:
+                if "address already in use" not in str(e) or turn == 19:
+                    raise
+                time.sleep(0.2)
+                if first:
+                    self.port, self.grpc_port = free_port(), free_port()
+                    self.url = f"http://127.0.0.1:{self.port}"
+
+    def start_once(self):
         self.process = subprocess.Popen(
             [BINARY, "serve", "--data", self.data, "--rest-port", str(self.port), "--grpc-port",
              str(self.grpc_port), "--metrics-port", "0", *self.options], env={"PATH": os.environ["PATH"], **self.environment}, stderr=subprocess.PIPE, text=True)
