@@ -113,6 +113,17 @@ def everywhere():
     os.sched_setaffinity(0, set(range(os.cpu_count())))
 
 
+def kith_bench(*args, realtime=False):
+    """what `kith bench` prints, as JSON; perhaps on a core of its own in the real-time class"""
+    command = [os.path.join(ROOT, "build", "kith"), "bench", *map(str, args)]
+    if realtime:
+        command = ["chrt", "-f", "5", "taskset", "-c", str(os.cpu_count() - 1)] + command
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(run.stderr)
+    return json.loads(run.stdout)
+
+
 def in_process(script, *args):
     """runs bench/<script> in a process of its own; its last line is JSON"""
     run = subprocess.run([sys.executable, os.path.join(ROOT, "bench", script), *map(str, args)],

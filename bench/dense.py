@@ -15,20 +15,14 @@ import time
 
 import numpy as np
 
-from common import EFS, K, ROOT, at_recall, cell, folder_mb, head, hits, in_process, publish, read, worst_wanted
+from common import EFS, K, ROOT, at_recall, cell, folder_mb, head, hits, in_process, kith_bench, publish, read, worst_wanted
 
 PEERS = ["hnswlib", "faiss_hnsw", "faiss_hnsw_sq8", "faiss_ivf_pq", "symphonyqg", "rabitq_hnsw", "vsag", "qdrant_edge"]
 KITH = os.path.join(ROOT, "build", "kith")
 
 
 def kith(steps, data, metric, base, query, realtime=False):
-    command = [KITH, "bench", data, base, query, metric, steps]
-    if realtime:
-        command = ["chrt", "-f", "5", "taskset", "-c", str(os.cpu_count() - 1)] + command
-    run = subprocess.run(command, capture_output=True, text=True)
-    if run.returncode:
-        raise SystemExit(run.stderr)
-    return json.loads(run.stdout)
+    return kith_bench(data, base, query, metric, steps, realtime=realtime)
 
 
 def rest(data, metric, base, query, worst):

@@ -6,7 +6,6 @@ usage: server.py NAME METRIC BASE QUERY              -> docs/results/server-NAME
 environment: DOCS a JSON object a line with an integer `bucket` (0 to 999); TEXTS, ASKED a text a line, of the rows and
 of the queries (hybrid searches); PEER host:rest-port:grpc-port of the other one, PEER_PID for its memory
 """
-import json
 import os
 import shutil
 import socket
@@ -15,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from common import ROOT, head, publish
+from common import ROOT, head, kith_bench, publish
 
 KITH = os.path.join(ROOT, "build", "kith")
 CLIENTS = (1, 8, 32)
@@ -36,14 +35,11 @@ def anonymous_mb(pid):
 
 def ask(step, where, **options):
     host, rest, grpc = where
-    command = [KITH, "bench", "server", step, "--host", host, "--rest-port", str(rest), "--grpc-port", str(grpc)]
+    args = ["server", step, "--host", host, "--rest-port", rest, "--grpc-port", grpc]
     for name, value in options.items():
         if value is not None:
-            command += ["--" + name] + ([] if value is True else [str(value)])
-    run = subprocess.run(command, capture_output=True, text=True)
-    if run.returncode:
-        raise SystemExit(run.stderr)
-    return json.loads(run.stdout)
+            args += ["--" + name] + ([] if value is True else [value])
+    return kith_bench(*args)
 
 
 def at_equal(where, want, **options):

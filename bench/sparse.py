@@ -17,10 +17,9 @@ import time
 
 import numpy as np
 
-from common import K, ROOT, alone, at_recall, cell, everywhere, folder_mb, head, in_process, publish, resident_mb
+from common import K, ROOT, alone, at_recall, cell, everywhere, folder_mb, head, in_process, kith_bench, publish, resident_mb
 
 PEERS = ["sindi", "bm25s", "qdrant_edge"]
-KITH = os.path.join(ROOT, "build", "kith")
 
 
 def write_csr(path, rows, columns):
@@ -182,13 +181,10 @@ def peer(name, folder):
 def kith(folder):
     data = tempfile.mkdtemp(prefix="kith-bench-")
     shutil.rmtree(data)
-    call = lambda step, *before: json.loads(subprocess.run(
-        [*before, KITH, "bench", data, f"{folder}/base.csr", f"{folder}/query.csr", "sparse", step],
-        capture_output=True, text=True, check=True).stdout)
+    call = lambda step, **how: kith_bench(data, f"{folder}/base.csr", f"{folder}/query.csr", "sparse", step, **how)
     r = call("load")
-    alone_there = ("chrt", "-f", "5", "taskset", "-c", str(os.cpu_count() - 1))
-    r.update(call("search", *alone_there))
-    r["some"] = [{"effort": t, **call(f"search={t}", *alone_there)} for t in (0.8, 0.9, 0.95, 0.99)]
+    r.update(call("search", realtime=True))
+    r["some"] = [{"effort": t, **call(f"search={t}", realtime=True)} for t in (0.8, 0.9, 0.95, 0.99)]
     r["added_mb"], r["disk_mb"] = r["resident_mb"], folder_mb(data)
     shutil.rmtree(data)
     return r

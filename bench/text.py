@@ -6,7 +6,6 @@ TEXTS: one text a line, perhaps .zst; 1,000 are held out, and the questions draw
 texts have too). What was found is compared: Tantivy keeps lengths in one byte, so that scores differ a little.
 """
 import collections
-import json
 import os
 import re
 import shutil
@@ -17,9 +16,8 @@ import time
 
 import numpy as np
 
-from common import K, ROOT, alone, everywhere, folder_mb, head, publish
+from common import K, alone, everywhere, folder_mb, head, kith_bench, publish
 
-KITH = os.path.join(ROOT, "build", "kith")
 KINDS = ("union", "intersection", "phrase")
 
 
@@ -49,13 +47,7 @@ def make(texts, folder):
 
 
 def kith(folder, step, realtime=True):
-    command = [KITH, "bench", f"{folder}/db", f"{folder}/base.txt", f"{folder}/{step}.txt", "text", step]
-    if realtime:
-        command = ["chrt", "-f", "5", "taskset", "-c", str(os.cpu_count() - 1)] + command
-    run = subprocess.run(command, capture_output=True, text=True)
-    if run.returncode:
-        raise SystemExit(run.stderr)
-    return json.loads(run.stdout)
+    return kith_bench(f"{folder}/db", f"{folder}/base.txt", f"{folder}/{step}.txt", "text", step, realtime=realtime)
 
 
 def tantivy(folder, base, asked):

@@ -376,20 +376,15 @@ static int find_worst(struct bench_server *x)
 
 /* ---- searching ------------------------------------------------------------------------------------------------- */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 static void report(const struct bench_server *x, double *times, double seconds)
 {
-    qsort(times, x->searches, sizeof *times, ascending);
+    struct timing all = {0};
+
+    timing_keep(&all, times, x->searches);
     printf("{\"kind\": \"%s\", \"transport\": \"%s\", \"clients\": %llu, \"ef\": %llu, \"qps\": %.0f, \"p50_us\": %.0f, "
            "\"p99_us\": %.0f, \"recall\": ", kinds[x->kind], x->grpc ? "grpc" : "rest",
            (unsigned long long)x->connections, (unsigned long long)x->width, (double)x->searches / seconds,
-           times[x->searches / 2] * 1e6, times[x->searches * 99 / 100] * 1e6);
+           all.p50 * 1e6, all.p99 * 1e6);
     if (x->judged)
         printf("%.4f}\n", (double)x->hits / (double)(K * x->judged));
     else

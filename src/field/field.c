@@ -371,18 +371,24 @@ static bool match_prefix(const struct field_index *x, const kith_filter *f, stru
     return true;
 }
 
-uint32_t field_entry(const struct field_index *x, uint32_t key, row_id row)
+/* The first place in rows[low..high) that is not below `row`. */
+static size_t lower_row(const uint32_t *rows, size_t low, size_t high, uint32_t row)
 {
-    uint32_t low = x->starts[key], end = x->starts[key + 1], high = end;
-
     while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (x->row_list[middle] < row)
+        size_t middle = low + (high - low) / 2;
+        if (rows[middle] < row)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < end && x->row_list[low] == row ? low : UINT32_MAX;
+    return low;
+}
+
+uint32_t field_entry(const struct field_index *x, uint32_t key, row_id row)
+{
+    uint32_t end = x->starts[key + 1], at = (uint32_t)lower_row(x->row_list, x->starts[key], end, row);
+
+    return at < end && x->row_list[at] == row ? at : UINT32_MAX;
 }
 
 uint32_t field_word(const struct field_index *x, struct bytes word)
@@ -400,37 +406,55 @@ struct word_rows {
 /* Whether `row` is among them; those before it are passed: by steps that double, then by halves. */
 static bool has_row(struct word_rows *w, uint32_t row)
 {
-    size_t step = 1, left = (size_t)(w->end - w->at), low, high;
+    size_t step = 1, left = (size_t)(w->end - w->at);
 
     while (step < left && w->at[step] < row)
         step *= 2;
-    low = step / 2;
-    high = MIN(step + 1, left);
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (w->at[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    w->at += low;
+    w->at += lower_row(w->at, step / 2, MIN(step + 1, left), row);
     return w->at < w->end && *w->at == row;
 }
 
-/* The lists of the words, and which is the shortest; false: a word is nowhere. */
-static bool lists_of_words(const struct field_index *x, const struct pred *p, struct word_rows *words,
-                           uint32_t *ret_fewest)
+/* Rows that all the words have: those of the rarest that the others have too. */
+struct crossing {
+    struct word_rows words[PRED_WORDS_MAX];
+    const uint32_t *row, *end; /* of the rarest: the next one */
+    uint32_t count, rarest;
+};
+
+/* How many there can be. */
+static size_t crossing_begin(const struct field_index *x, const struct pred *p, struct crossing *to)
 {
-    *ret_fewest = 0;
+    to->count = p->words_count;
+    to->rarest = 0;
+    to->row = to->end = NULL;
     for (uint32_t i = 0; i < p->words_count; i++) {
         uint32_t key = field_word(x, p->words[i]);
         if (key == UINT32_MAX)
-            return false;
-        words[i] = (struct word_rows){x->row_list + x->starts[key], x->row_list + x->starts[key + 1]};
-        if (words[i].end - words[i].at < words[*ret_fewest].end - words[*ret_fewest].at)
-            *ret_fewest = i;
+            return 0;
+        to->words[i] = (struct word_rows){x->row_list + x->starts[key], x->row_list + x->starts[key + 1]};
+        if (to->words[i].end - to->words[i].at < to->words[to->rarest].end - to->words[to->rarest].at)
+            to->rarest = i;
     }
-    return p->words_count > 0;
+    if (!p->words_count)
+        return 0;
+    to->row = to->words[to->rarest].at;
+    to->end = to->words[to->rarest].end;
+    return (size_t)(to->end - to->row);
+}
+
+/* The next row, at which the lists then stand; false: there is none. */
+static bool crossing_next(struct crossing *x, row_id *ret_row)
+{
+    for (; x->row < x->end; x->row++) {
+        bool all = true;
+        for (uint32_t i = 0; i < x->count && all; i++)
+            all = has_row(&x->words[i], *x->row);
+        if (all) {
+            *ret_row = *x->row++;
+            return true;
+        }
+    }
+    return false;
 }
 
 enum { ENTRIES_MAX = 1 << 22 };
@@ -438,29 +462,19 @@ enum { ENTRIES_MAX = 1 << 22 };
 int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p,
                     struct field_rows_of_words *ret_rows)
 {
-    struct word_rows words[PRED_WORDS_MAX], rarest = {0};
-    uint32_t fewest = 0, n = p->words_count, *entry;
-    size_t most;
+    struct crossing k;
+    size_t most = MAX(crossing_begin(x, p, &k), (size_t)1), entries = most * MAX(k.count, 1u);
+    row_id row;
 
-    *ret_rows = (struct field_rows_of_words){0};
-    if (lists_of_words(x, p, words, &fewest))
-        rarest = words[fewest];
-    most = MAX((size_t)(rarest.end - rarest.at), (size_t)1);
-    ret_rows->rows = arena_alloc(&c->arena, most * sizeof *ret_rows->rows);
-    if (most * MAX(n, 1u) <= ENTRIES_MAX)
-        ret_rows->entries = arena_alloc(&c->arena, most * MAX(n, 1u) * sizeof *ret_rows->entries);
-    if (!ret_rows->rows || (most * MAX(n, 1u) <= ENTRIES_MAX && !ret_rows->entries))
+    *ret_rows = (struct field_rows_of_words){.rows = arena_alloc(&c->arena, most * sizeof *ret_rows->rows)};
+    if (entries <= ENTRIES_MAX)
+        ret_rows->entries = arena_alloc(&c->arena, entries * sizeof *ret_rows->entries);
+    if (!ret_rows->rows || (entries <= ENTRIES_MAX && !ret_rows->entries))
         return err_nomem(c);
-    for (const uint32_t *row = rarest.at; row < rarest.end; row++) {
-        bool all = true;
-        entry = ret_rows->entries ? ret_rows->entries + (size_t)ret_rows->count * n : NULL;
-        for (uint32_t i = 0; i < n && all; i++) {
-            all = i == fewest || has_row(&words[i], *row);
-            if (entry)
-                entry[i] = (uint32_t)((i == fewest ? row : words[i].at) - x->row_list);
-        }
-        ret_rows->rows[ret_rows->count] = *row;
-        ret_rows->count += all;
+    for (; crossing_next(&k, &row); ret_rows->count++) {
+        ret_rows->rows[ret_rows->count] = row;
+        for (uint32_t i = 0; i < k.count && ret_rows->entries; i++)
+            ret_rows->entries[(size_t)ret_rows->count * k.count + i] = (uint32_t)(k.words[i].at - x->row_list);
     }
     return 0;
 }
@@ -469,19 +483,13 @@ int field_all_words(struct ctx *c, const struct field_index *x, const struct pre
  * says. */
 static void match_all_words(const struct field_index *x, const struct pred *p, struct bits *out)
 {
-    struct word_rows words[PRED_WORDS_MAX], rarest;
-    uint32_t fewest;
+    struct crossing k;
+    row_id row;
 
-    if (!lists_of_words(x, p, words, &fewest))
+    if (!crossing_begin(x, p, &k))
         return;
-    rarest = words[fewest];
-    for (const uint32_t *row = rarest.at; row < rarest.end; row++) {
-        bool all = true;
-        for (uint32_t i = 0; i < p->words_count && all; i++)
-            all = i == fewest || has_row(&words[i], *row);
-        if (all)
-            bits_set(out, *row);
-    }
+    while (crossing_next(&k, &row))
+        bits_set(out, row);
 }
 
 static bool match_words(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe)

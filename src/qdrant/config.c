@@ -39,15 +39,20 @@ static const struct section optimizer_section = {"optimizers_config", "optimizer
                                                  ARRAY_SIZE(optimizer_settings)};
 static const struct section wal_section = {"wal_config", "wal_config", wal_settings, ARRAY_SIZE(wal_settings)};
 
-bool config_memory(yyjson_val *v)
+static bool is_place(yyjson_val *v)
 {
     return yyjson_equals_str(v, "cold") || yyjson_equals_str(v, "cached") || yyjson_equals_str(v, "pinned");
+}
+
+bool config_place(struct call *call, yyjson_val *memory)
+{
+    return !memory || is_place(memory) || read_fail(call, "memory: expected cold, cached or pinned");
 }
 
 static bool has_type(char type, yyjson_val *v)
 {
     switch (type) {
-    case 'm': return config_memory(v);
+    case 'm': return is_place(v);
     case 'a': return yyjson_is_uint(v) || yyjson_equals_str(v, "auto");
     case 'b': return yyjson_is_bool(v);
     case 's': return yyjson_is_str(v);
@@ -131,7 +136,7 @@ bool config_param(struct kept_config *k, yyjson_val *from, const char *name, cha
     if (type == 'b' && !yyjson_is_bool(v))
         return read_fail(k->call, "%s: expected a boolean", name);
     if (type == 'm' &&
-        !(yyjson_is_obj(v) && (!field_of(v, "memory", NULL) || config_memory(field_of(v, "memory", NULL)))))
+        !(yyjson_is_obj(v) && (!field_of(v, "memory", NULL) || is_place(field_of(v, "memory", NULL)))))
         return read_fail(k->call, "%s: expected {\"memory\": cold, cached or pinned}", name);
     yyjson_mut_obj_put(params, yyjson_mut_strcpy(k->doc, name), yyjson_val_mut_copy(k->doc, v));
     return true;
@@ -190,13 +195,6 @@ const char *config_of(struct call *call, const kith_vector_params *v)
     return v->element == KITH_SPARSE ? "{}" : arena_str(&call->c.arena, text, strlen(text));
 }
 
-static bool has_memory(struct call *call, yyjson_val *given)
-{
-    yyjson_val *memory = field_of(given, "memory", NULL);
-
-    return !memory || config_memory(memory) || read_fail(call, "memory: expected cold, cached or pinned");
-}
-
 /* Of one vector: only what is given changes. */
 const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 {
@@ -205,7 +203,8 @@ const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 
     if (!config_open(&k, call, old ? old : "{}"))
         return NULL;
-    if (!take_section(&k, given, &hnsw_section) || !quantization_take(&k, given) || !has_memory(call, given)) {
+    if (!take_section(&k, given, &hnsw_section) || !quantization_take(&k, given) ||
+        !config_place(call, field_of(given, "memory", NULL))) {
         yyjson_mut_doc_free(k.doc);
         return NULL;
     }

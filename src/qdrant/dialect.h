@@ -82,7 +82,7 @@ const char *config_vector(struct call *call, const char *old, yyjson_val *given)
 /* type: u, b; z unsigned, of 0 too; m {"memory"} */
 bool config_param(struct kept_config *k, yyjson_val *from, const char *name, char type);
 bool config_params(struct kept_config *k, yyjson_val *from);
-bool config_memory(yyjson_val *v); /* cold, cached, pinned */
+bool config_place(struct call *call, yyjson_val *memory); /* cold, cached, pinned; or NULL */
 bool quantization_take(struct kept_config *k, yyjson_val *body); /* of a collection or a vector */
 void quantization_tune(const struct kept_config *k, yyjson_val *of_vector, kith_vector_params *v);
 bool config_take(struct kept_config *k, yyjson_val *body);

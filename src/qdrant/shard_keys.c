@@ -186,7 +186,7 @@ static kith_filter *all_of_two(struct call *call, const kith_filter *a, const ki
     return all;
 }
 
-static bool narrow(struct call *call, const struct shard_scope *scope, const kith_filter **filter)
+bool shard_narrow(struct call *call, const struct shard_scope *scope, const kith_filter **filter)
 {
     const kith_filter keys = {.kind = KITH_COND_MATCH, .path = shard_key_path, .values = scope->keys,
                               .values_count = scope->count};
@@ -205,20 +205,17 @@ bool shard_read_filter(struct call *call, yyjson_val *body, const kith_filter **
         return false;
     if (!field_of(body, "shard_key", NULL))
         return true;
-    return shard_scope_read(call, body, &scope) && narrow(call, &scope, ret_filter);
+    return shard_scope_read(call, body, &scope) && shard_narrow(call, &scope, ret_filter);
 }
 
 bool shard_shows(const struct shard_scope *scope, const kith_hit *hit)
 {
-    struct val key;
+    struct bytes key;
 
     if (!scope->count)
         return true;
-    if (!hit->doc.size || !val_get(val_of(hit->doc.data, hit->doc.size), MEMBER, sizeof MEMBER - 1, &key))
-        return false;
-    for (size_t i = 0; i < scope->count; i++) {
-        struct bytes text = val_str(key);
-        if (text.size == scope->keys[i].size && memcmp(text.data, scope->keys[i].str, text.size) == 0)
+    for (size_t i = 0; shard_key_in(hit, &key) && i < scope->count; i++) {
+        if (key.size == scope->keys[i].size && memcmp(key.data, scope->keys[i].str, key.size) == 0)
             return true;
     }
     return false;
@@ -362,12 +359,7 @@ bool shard_narrow_op(struct call *call, const struct shard_scope *scope, kith_op
         op->ids = NULL;
         op->ids_count = 0;
     }
-    return narrow(call, scope, &op->filter);
-}
-
-bool shard_narrow(struct call *call, const struct shard_scope *scope, const kith_filter **filter)
-{
-    return narrow(call, scope, filter);
+    return shard_narrow(call, scope, &op->filter);
 }
 
 bool shard_read_payload(struct call *call, yyjson_val *v, const struct shard_scope *scope, bool stamp, kith_doc *ret)
@@ -540,7 +532,7 @@ static bool read_move(struct call *call, yyjson_doc *there, yyjson_val *request,
     *op = (kith_op){.kind = KITH_SET_DOC};
     return add_key(call, there, field_of(request, "from_shard_key", NULL), &from) &&
            add_key(call, there, field_of(request, "to_shard_key", NULL), &to) &&
-           read_filter(call, field_of(request, "filter", NULL), &op->filter) && narrow(call, &from, &op->filter) &&
+           read_filter(call, field_of(request, "filter", NULL), &op->filter) && shard_narrow(call, &from, &op->filter) &&
            shard_read_payload(call, NULL, &to, true, &op->doc);
 }
 

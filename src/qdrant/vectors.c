@@ -107,11 +107,6 @@ static bool is_sparse_datatype(struct call *call, yyjson_val *v)
     return !v || read_datatype(call, v, &element);
 }
 
-static bool is_place(struct call *call, yyjson_val *memory)
-{
-    return !memory || config_memory(memory) || read_fail(call, "memory: expected cold, cached or pinned");
-}
-
 static bool read_sparse_params(struct call *call, const char *name, yyjson_val *v, kith_vector_params *to)
 {
     yyjson_val *index = field_of(v, "index", NULL), *datatype = field_of(index, "datatype", NULL);
@@ -126,7 +121,7 @@ static bool read_sparse_params(struct call *call, const char *name, yyjson_val *
     }
     if (modifier && !yyjson_equals_str(modifier, "none") && !yyjson_equals_str(modifier, "idf"))
         return read_fail(call, "modifier: unknown variant, expected one of `none`, `idf`");
-    if (!is_sparse_datatype(call, datatype) || !is_place(call, field_of(index, "memory", NULL)))
+    if (!is_sparse_datatype(call, datatype) || !config_place(call, field_of(index, "memory", NULL)))
         return false;
     text = sparse_config(call, index, modifier);
     *to = (kith_vector_params){.name = name, .metric = KITH_DOT, .config = text, .element = KITH_SPARSE,

@@ -109,7 +109,6 @@ struct measuring {
     size_t members_count;
     const kith_measure *now;
     struct buf seen;  /* keys of values, each after its size */
-    struct group *to;
     struct state *state;
 };
 
@@ -243,7 +242,7 @@ static int measure_value(void *arg, struct val v)
     return rc;
 }
 
-static int new_group(struct measuring *m, const kith_value *id, struct group **ret)
+static int new_group(struct measuring *m, const kith_value *id)
 {
     size_t n = m->groups.count - 1;
 
@@ -261,7 +260,6 @@ static int new_group(struct measuring *m, const kith_value *id, struct group **r
     }
     m->at[n] = (struct group){.id = *id, .states = arena_zalloc(&m->c->arena, MAX(m->measures_count, (size_t)1) *
                                                                                   sizeof(struct state))};
-    *ret = &m->at[n];
     return m->at[n].states ? 0 : err_nomem(m->c);
 }
 
@@ -271,7 +269,6 @@ static int join_group(void *arg, struct val v)
     struct measuring *m = arg;
     enum val_tag tag = val_tag(v);
     kith_value id = {0};
-    struct group *g;
     struct entry *e;
     struct buf key;
     size_t before = m->groups.count;
@@ -292,7 +289,7 @@ static int join_group(void *arg, struct val v)
                           .num = tag == VAL_INT ? val_int(v) : 0};
     }
     if (m->groups.count > before)
-        TRY(new_group(m, &id, &g));
+        TRY(new_group(m, &id));
     for (size_t i = 0; i < m->members_count; i++) {
         if (m->members[i] == e->value)
             return 0;
@@ -596,7 +593,7 @@ int query_aggregate(struct ctx *c, const struct runner *r, const kith_measure *m
         TRY(pred_compile(c, r->snap->schema, f, &p));
     if (!m.grouped) {
         TRY(table_put(c, &m.groups, (struct bytes){all, sizeof all}, &e));
-        TRY(new_group(&m, &(kith_value){0}, &m.to));
+        TRY(new_group(&m, &(kith_value){0}));
     }
     buf_init(&m.seen);
     for (size_t i = 0; i < r->snap->count && rc >= 0; i++)

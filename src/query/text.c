@@ -186,6 +186,7 @@ static int open_part(struct texting *x, size_t segment, const struct pred *p, bo
 {
     struct ctx *c = x->t->c;
     const struct segment *s = x->t->r->snap->segments[segment];
+    const struct pred *words;
 
     *to = (struct part_rows){.x = x, .s = s, .index = s->ops->field(s, x->f->id), .column = s->ops->column(s, x->f->id)};
     to->scores = to->index ? s->ops->scores(s, x->f->id) : NULL;
@@ -196,8 +197,9 @@ static int open_part(struct texting *x, size_t segment, const struct pred *p, bo
         to->keys[i] = field_word(to->index, x->words[i]);
     if (to->column)
         column_words(to->column, x->words, x->count, to->keys);
-    if (lazy && as_words(to, p))
-        return list_candidates(to, as_words(to, p));
+    words = lazy ? as_words(to, p) : NULL;
+    if (words)
+        return list_candidates(to, words);
     TRY(query_mask(c, x->t->r->snap, segment, p, &to->rows, &to->all));
     if (!to->scores && !to->column) { /* its index is not made yet */
         to->late = to->rows;

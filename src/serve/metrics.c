@@ -343,7 +343,7 @@ void metrics_write(struct server *s, struct buf *out)
     announce(&p, "app_info", "gauge", "what runs here");
     buf_printf(out, "%sapp_info{name=\"kith\",version=\"%s\"} 1\n", p.prefix, kith_version());
     put_gauge(&p, "app_status_recovery_mode", "1: started to be repaired only", 0);
-    put_gauge(&p, "cluster_enabled", "1: one of several servers", 0);
+    put_gauge(&p, "cluster_enabled", "1: it answers as part of a cluster", s->cluster_uri != NULL);
     put_engine(&p);
     put_responses(&p, false);
     put_responses(&p, true);
