@@ -372,7 +372,7 @@ static bool match_prefix(const struct field_index *x, const kith_filter *f, stru
 }
 
 /* The first place in rows[low..high) that is not below `row`. */
-static size_t lower_row(const uint32_t *rows, size_t low, size_t high, uint32_t row)
+static inline size_t lower_row(const uint32_t *rows, size_t low, size_t high, uint32_t row)
 {
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -448,8 +448,9 @@ static bool crossing_next(struct crossing *x, row_id *ret_row)
     for (; x->row < x->end; x->row++) {
         bool all = true;
         for (uint32_t i = 0; i < x->count && all; i++)
-            all = has_row(&x->words[i], *x->row);
+            all = i == x->rarest || has_row(&x->words[i], *x->row);
         if (all) {
+            x->words[x->rarest].at = x->row;
             *ret_row = *x->row++;
             return true;
         }
