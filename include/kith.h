@@ -201,6 +201,7 @@ typedef struct kith_text {
     const char *stem;     /* the language whose endings are cut off (Snowball's name: "english", ...); NULL: none */
     const char *stops;    /* words that are left out, between spaces, as they are after folding and in small letters */
     bool scored;          /* a text index: queries of kind text may score by it */
+    bool phrases;         /* a text index: it keeps where words stand, so that phrases are told without the documents */
 } kith_text;
 
 /* A field of the document: declared (its type is checked on every write), indexed, or both. */

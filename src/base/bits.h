@@ -25,6 +25,13 @@ static inline void bits_clear(struct bits *b, row_id row)
 {
     b->words[row >> 6] &= ~(1ull << (row & 63));
 }
+/* How many are set; in plain code, for processors are not known when this is compiled. */
+static inline uint32_t bits_of_word(uint64_t w)
+{
+    w -= w >> 1 & 0x5555555555555555ull;
+    w = (w & 0x3333333333333333ull) + (w >> 2 & 0x3333333333333333ull);
+    return (uint32_t)(((w + (w >> 4)) & 0x0f0f0f0f0f0f0f0full) * 0x0101010101010101ull >> 56);
+}
 /* All clear, in the arena. */
 int bits_new(struct arena *a, uint32_t rows, struct bits *ret_bits);
 void bits_fill(struct bits *b); /* exactly the `size` rows */

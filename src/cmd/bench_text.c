@@ -26,7 +26,7 @@ static bool doc_of(struct arena *a, struct bytes text, kith_doc *ret)
 static int load(kith_db *db, const struct lines *texts, kith_err *err)
 {
     static kith_point points[BATCH];
-    const kith_field field = {.path = "t", .index = KITH_INDEX_TEXT, .text = {.scored = true}};
+    const kith_field field = {.path = "t", .index = KITH_INDEX_TEXT, .text = {.scored = true, .phrases = true}};
     const kith_schema schema = {.fields = &field, .fields_count = 1};
     double start = bench_now(), put;
 

@@ -326,7 +326,7 @@ bool text_same(const kith_text *a, const kith_text *b)
            a->fold == b->fold && same_string(a->stem, b->stem) && same_string(a->stops, b->stops);
 }
 
-enum { KEEP_CASE = 1, FOLD = 2, STRINGS = 4, SCORED = 8 }; /* the first release wrote 0 or 1 */
+enum { KEEP_CASE = 1, FOLD = 2, STRINGS = 4, SCORED = 8, PHRASES = 16 }; /* the first release wrote 0 or 1 */
 
 void text_encode(const kith_text *how, struct buf *out)
 {
@@ -334,7 +334,7 @@ void text_encode(const kith_text *how, struct buf *out)
 
     buf_u8(out, (uint8_t)how->tokens);
     buf_u8(out, (uint8_t)((how->keep_case ? KEEP_CASE : 0) | (how->fold ? FOLD : 0) | (strings ? STRINGS : 0) |
-                          (how->scored ? SCORED : 0)));
+                          (how->scored ? SCORED : 0) | (how->phrases ? PHRASES : 0)));
     buf_varint(out, how->least);
     buf_varint(out, how->most);
     if (strings) {
@@ -352,6 +352,7 @@ bool text_decode(struct reader *r, struct arena *a, kith_text *to)
     to->keep_case = flags & KEEP_CASE;
     to->fold = flags & FOLD;
     to->scored = flags & SCORED;
+    to->phrases = flags & PHRASES;
     to->least = (uint32_t)read_varint(r);
     to->most = (uint32_t)read_varint(r);
     if (flags & STRINGS) {

@@ -2,7 +2,7 @@
 #include "doc/geo.h"
 #include "field/field.h"
 #include "field/keys.h"
-#include "field/scores.h"
+#include "field/words.h"
 
 #include "base/ctx.h"
 #include "base/id.h"
@@ -73,12 +73,14 @@ int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index)
 {
     struct field_index x = {0};
     struct reader r = reader_of(data.data, data.size);
+    uint32_t flags;
     size_t at;
 
     x.kind = (kith_index_kind)read_u32(&r);
     x.rows = read_u32(&r);
     x.keys_count = read_u32(&r);
-    x.single = read_u32(&r) & 1; /* written since there is such a bit */
+    flags = read_u32(&r); /* 0 of the first releases */
+    x.single = flags & FIELD_SINGLE;
     x.entries = read_u64(&r);
     if (field_has_texts(x.kind))
         x.offsets = (const void *)read_bytes(&r, ((uint64_t)x.keys_count + 1) * 4);
@@ -91,8 +93,9 @@ int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index)
     if (r.failed || !take_bits(&r, x.rows, &x.indexed) || !take_bits(&r, x.rows, &x.other) ||
         !take_bits(&r, x.rows, &x.empty) || !take_bits(&r, x.rows, &x.null) || !lists_in_bounds(&x))
         return err_set(c, KITH_CORRUPT, "field index: malformed");
-    x.text = r.at;
-    if (x.offsets && (x.offsets[x.keys_count] != (size_t)(r.end - r.at)))
+    x.text = read_bytes(&r, x.offsets ? x.offsets[x.keys_count] : 0);
+    if ((flags & FIELD_FREQUENT && !frequent_open(&r, data.data, x.rows, x.keys_count, &x.frequent)) || r.failed ||
+        r.at != r.end)
         return err_set(c, KITH_CORRUPT, "field index: malformed");
     x.one_key = x.entries == bits_count(&x.indexed);
     x.whole = bits_count(&x.other) == 0;
@@ -101,8 +104,14 @@ int field_open(struct ctx *c, struct bytes data, struct field_index *ret_index)
     return 0;
 }
 
-static void set_rows(const struct field_index *x, uint32_t key, struct bits *out)
+void field_set_rows(const struct field_index *x, uint32_t key, struct bits *out)
 {
+    uint32_t set = frequent_find(&x->frequent, key);
+
+    if (set != UINT32_MAX) {
+        bits_or(out, &(struct bits){(uint64_t *)(uintptr_t)frequent_set(&x->frequent, set), x->rows});
+        return;
+    }
     for (uint32_t i = x->starts[key]; i < x->starts[key + 1]; i++)
         bits_set(out, x->row_list[i]);
 }
@@ -210,7 +219,7 @@ static bool match_values(const struct field_index *x, const kith_filter *f, stru
     for (size_t i = 0; i < f->values_count; i++) {
         (void)find_value(x, &f->values[i], &key);
         if (key != UINT32_MAX)
-            set_rows(x, key, sure);
+            field_set_rows(x, key, sure);
     }
     return true;
 }
@@ -232,7 +241,7 @@ static bool match_except(const struct field_index *x, const kith_filter *f, stru
             listed = key == k;
         }
         if (!listed)
-            set_rows(x, k, sure);
+            field_set_rows(x, k, sure);
     }
     bits_or(sure, &x->other); /* values of other kinds equal nothing in the list */
     return true;
@@ -366,29 +375,9 @@ static bool match_prefix(const struct field_index *x, const kith_filter *f, stru
         size_t n = x->offsets[key + 1] - x->offsets[key];
         if (n < v->size || memcmp(x->text + x->offsets[key], v->str, v->size) != 0)
             break;
-        set_rows(x, key, sure);
+        field_set_rows(x, key, sure);
     }
     return true;
-}
-
-/* The first place in rows[low..high) that is not below `row`. */
-static inline size_t lower_row(const uint32_t *rows, size_t low, size_t high, uint32_t row)
-{
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (rows[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-uint32_t field_entry(const struct field_index *x, uint32_t key, row_id row)
-{
-    uint32_t end = x->starts[key + 1], at = (uint32_t)lower_row(x->row_list, x->starts[key], end, row);
-
-    return at < end && x->row_list[at] == row ? at : UINT32_MAX;
 }
 
 uint32_t field_word(const struct field_index *x, struct bytes word)
@@ -396,119 +385,6 @@ uint32_t field_word(const struct field_index *x, struct bytes word)
     uint32_t key = lower_text(x, (const char *)word.data, word.size);
 
     return key < x->keys_count && cmp_key_text(x, key, (const char *)word.data, word.size) == 0 ? key : UINT32_MAX;
-}
-
-/* The rows of a word that were not passed yet. */
-struct word_rows {
-    const uint32_t *at, *end;
-};
-
-/* Whether `row` is among them; those before it are passed: by steps that double, then by halves. */
-static bool has_row(struct word_rows *w, uint32_t row)
-{
-    size_t step = 1, left = (size_t)(w->end - w->at);
-
-    while (step < left && w->at[step] < row)
-        step *= 2;
-    w->at += lower_row(w->at, step / 2, MIN(step + 1, left), row);
-    return w->at < w->end && *w->at == row;
-}
-
-/* Rows that all the words have: those of the rarest that the others have too. */
-struct crossing {
-    struct word_rows words[PRED_WORDS_MAX];
-    const uint32_t *row, *end; /* of the rarest: the next one */
-    uint32_t count, rarest;
-};
-
-/* How many there can be. */
-static size_t crossing_begin(const struct field_index *x, const struct pred *p, struct crossing *to)
-{
-    to->count = p->words_count;
-    to->rarest = 0;
-    to->row = to->end = NULL;
-    for (uint32_t i = 0; i < p->words_count; i++) {
-        uint32_t key = field_word(x, p->words[i]);
-        if (key == UINT32_MAX)
-            return 0;
-        to->words[i] = (struct word_rows){x->row_list + x->starts[key], x->row_list + x->starts[key + 1]};
-        if (to->words[i].end - to->words[i].at < to->words[to->rarest].end - to->words[to->rarest].at)
-            to->rarest = i;
-    }
-    if (!p->words_count)
-        return 0;
-    to->row = to->words[to->rarest].at;
-    to->end = to->words[to->rarest].end;
-    return (size_t)(to->end - to->row);
-}
-
-/* The next row, at which the lists then stand; false: there is none. */
-static bool crossing_next(struct crossing *x, row_id *ret_row)
-{
-    for (; x->row < x->end; x->row++) {
-        bool all = true;
-        for (uint32_t i = 0; i < x->count && all; i++)
-            all = i == x->rarest || has_row(&x->words[i], *x->row);
-        if (all) {
-            x->words[x->rarest].at = x->row;
-            *ret_row = *x->row++;
-            return true;
-        }
-    }
-    return false;
-}
-
-enum { ENTRIES_MAX = 1 << 22 };
-
-int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p,
-                    struct field_rows_of_words *ret_rows)
-{
-    struct crossing k;
-    size_t most = MAX(crossing_begin(x, p, &k), (size_t)1), entries = most * MAX(k.count, 1u);
-    row_id row;
-
-    *ret_rows = (struct field_rows_of_words){.rows = arena_alloc(&c->arena, most * sizeof *ret_rows->rows)};
-    if (entries <= ENTRIES_MAX)
-        ret_rows->entries = arena_alloc(&c->arena, entries * sizeof *ret_rows->entries);
-    if (!ret_rows->rows || (entries <= ENTRIES_MAX && !ret_rows->entries))
-        return err_nomem(c);
-    for (; crossing_next(&k, &row); ret_rows->count++) {
-        ret_rows->rows[ret_rows->count] = row;
-        for (uint32_t i = 0; i < k.count && ret_rows->entries; i++)
-            ret_rows->entries[(size_t)ret_rows->count * k.count + i] = (uint32_t)(k.words[i].at - x->row_list);
-    }
-    return 0;
-}
-
-/* Rows with all the words; in which order, and, of rows with several texts, whether one has them, only the document
- * says. */
-static void match_all_words(const struct field_index *x, const struct pred *p, struct bits *out)
-{
-    struct crossing k;
-    row_id row;
-
-    if (!crossing_begin(x, p, &k))
-        return;
-    while (crossing_next(&k, &row))
-        bits_set(out, row);
-}
-
-static bool match_words(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe)
-{
-    if (x->kind != KITH_INDEX_TEXT || !p->as_indexed)
-        return false;
-    if (!p->words_count)
-        return true; /* nobody */
-    if (p->f->kind != KITH_COND_TEXT_ANY) {
-        match_all_words(x, p, p->words_count == 1 || (x->single && p->f->kind == KITH_COND_TEXT) ? sure : maybe);
-        return true;
-    }
-    for (uint32_t i = 0; i < p->words_count; i++) {
-        uint32_t key = field_word(x, p->words[i]);
-        if (key != UINT32_MAX)
-            set_rows(x, key, sure);
-    }
-    return true;
 }
 
 static bool match_geo(const struct field_index *x, const kith_filter *f, struct bits *sure, struct bits *maybe)
@@ -523,7 +399,7 @@ static bool match_geo(const struct field_index *x, const kith_filter *f, struct 
         for (int64_t band = spans[i].bands[0]; band <= spans[i].bands[1]; band++) {
             int64_t first = band * GEO_COLUMNS + spans[i].columns[0], last = band * GEO_COLUMNS + spans[i].columns[1];
             for (uint32_t key = lower_bytes(x, &first, 8); key < x->keys_count && key_int(x, key) <= last; key++)
-                set_rows(x, key, geo_covers(f, key_int(x, key)) ? sure : maybe);
+                field_set_rows(x, key, geo_covers(f, key_int(x, key)) ? sure : maybe);
         }
     }
     return true;
@@ -562,7 +438,7 @@ bool field_match(const struct field_index *x, const struct pred *p, struct bits 
     case KITH_COND_PREFIX: return match_prefix(x, p->f, sure);
     case KITH_COND_IS_EMPTY: bits_or(sure, &x->empty); return true;
     case KITH_COND_IS_NULL: bits_or(sure, &x->null); return true;
-    case KITH_COND_TEXT: case KITH_COND_TEXT_ANY: case KITH_COND_PHRASE: return match_words(x, p, sure, maybe);
+    case KITH_COND_TEXT: case KITH_COND_TEXT_ANY: case KITH_COND_PHRASE: return field_match_words(x, p, sure, maybe);
     case KITH_COND_GEO_BOX: case KITH_COND_GEO_RADIUS: case KITH_COND_GEO_POLYGON:
         return match_geo(x, p->f, sure, maybe);
     case KITH_COND_ALL: case KITH_COND_ANY: case KITH_COND_NONE: case KITH_COND_AT_LEAST:

@@ -6,6 +6,8 @@
 #define FIELD_FIELD_H
 
 #include "base/bits.h"
+#include "field/frequent.h"
+#include "field/positions.h"
 #include "op/match.h"
 
 struct field_builder;
@@ -13,8 +15,15 @@ int field_builder_new(struct ctx *c, const struct schema_field *f, struct field_
 void field_builder_free(struct field_builder *b); /* NULL is fine */
 /* Rows in ascending order, each once. */
 int field_builder_add(struct ctx *c, struct field_builder *b, row_id row, struct val doc);
-/* The section's bytes (docs/format/field.md); and, of words that are scored, those of the other one (scores.h). */
-int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, struct buf *out, struct buf *scores);
+/* Bytes of sections (docs/format/field.md): the latter two of words that are scored (scores.h), and whose positions are
+ * kept; else empty. To be released also if it failed. */
+struct field_sections {
+    struct buf index, scores, positions;
+};
+int field_builder_finish(struct ctx *c, struct field_builder *b, uint32_t rows, struct field_sections *out);
+void field_sections_release(struct field_sections *s);
+
+enum { FIELD_SINGLE = 1, FIELD_FREQUENT = 2 }; /* flags of a section: no row has several texts; sets are there */
 
 struct field_index {
     kith_index_kind kind;
@@ -30,6 +39,8 @@ struct field_index {
     bool one_key;               /* no row has several */
     bool whole;                 /* no value was left out */
     bool single;                /* words: no row has several texts, as far as the index knows */
+    struct frequent frequent;   /* keys of many rows */
+    struct positions positions; /* words; given by who opens them */
 };
 
 /* With a large index whose rows have one key each come sets that make a wide range two subtractions of words
@@ -40,21 +51,14 @@ void field_close(struct field_index *x);
 /* Bytes of memory beside its section. */
 uint64_t field_held(const struct field_index *x);
 
+/* Adds the rows of a key. */
+void field_set_rows(const struct field_index *x, uint32_t key, struct bits *out);
 /* Answers `p`, or says that it cannot (false). `sure` and `maybe` are cleared bits of `rows`. */
 bool field_match(const struct field_index *x, const struct pred *p, struct bits *sure, struct bits *maybe);
 
 /* The rows that satisfy `p`, each once, in no order, where they lie side by side and nothing else may satisfy it. False:
  * ask field_match. */
 bool field_rows(const struct field_index *x, const struct pred *p, const uint32_t **ret_rows, uint32_t *ret_count);
-
-/* Of a text condition that the index answers (as_indexed): the rows that have all its words, ascending, in the arena;
- * and for each row the entries of the words there, in row_list, in the order of p->words; NULL: they were too many. */
-struct field_rows_of_words {
-    row_id *rows;
-    uint32_t *entries, count;
-};
-int field_all_words(struct ctx *c, const struct field_index *x, const struct pred *p,
-                    struct field_rows_of_words *ret_rows);
 
 /* Keys in order, for order-by: the key as a number, and its rows. */
 double field_key_number(const struct field_index *x, uint32_t key, int64_t *ret_int, bool *ret_is_int);

@@ -76,8 +76,9 @@ static void add_words(struct finding *a, struct val v)
     struct field_key key = {0};
     struct words w;
 
+    key.next_text = a->flags & ROW_INDEXED;
     a->flags |= a->flags & ROW_INDEXED ? ROW_SEVERAL : ROW_INDEXED;
-    for (words_of(&w, val_str(v), &a->f->def.text, false); words_next(&w, &key.text);)
+    for (words_of(&w, val_str(v), &a->f->def.text, false); words_next(&w, &key.text); key.next_text = false)
         a->take(a->arg, &key);
     words_end(&w);
 }

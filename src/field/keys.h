@@ -13,6 +13,7 @@ struct field_key {
     } as;
     struct bytes text;
     uint8_t uuid[16]; /* what `text` of a uuid points to */
+    bool next_text;   /* of words: the first one of a text, and not of the row */
 };
 
 enum { ROW_INDEXED = 1, ROW_OTHER = 2, ROW_NOT_EMPTY = 4, ROW_NULL = 8, ROW_SEVERAL = 16 }; /* texts, of words */

@@ -3,6 +3,7 @@
 
 #include "base/ctx.h"
 #include "base/mem.h"
+#include "field/words.h"
 
 #include <math.h>
 

@@ -7,13 +7,12 @@
 #include "index/postings.h"
 
 /* BM25 (Robertson and Zaragoza 2009): a word counts its idf, times (k + 1) * times / (times + k * (1 - b + b * length /
- * average)). */
+ * average)); `times` at most TIMES_MAX. */
 struct bm25 {
     float k, b, average;
 };
 #define BM25_K 1.2f
 #define BM25_B 0.75f
-enum { TIMES_MAX = 255 }; /* a word counts at most so often */
 
 static inline float bm25_weight(const struct bm25 *m, float times, float length)
 {
@@ -41,10 +40,6 @@ int field_scores_build(struct ctx *c, const uint32_t *starts, uint32_t keys, con
                        uint32_t rows_count, const uint32_t *lengths, struct buf *out);
 int field_scores_open(struct ctx *c, struct bytes data, const struct field_index *x, struct field_scores *ret_scores);
 
-/* The key of a word, or UINT32_MAX. */
-uint32_t field_word(const struct field_index *x, struct bytes word);
-/* Where the row list has the row under the key, or UINT32_MAX. */
-uint32_t field_entry(const struct field_index *x, uint32_t key, row_id row);
 /* How often the key stands in the row. */
 uint32_t field_times(const struct field_index *x, const struct field_scores *s, uint32_t key, row_id row);
 /* Weights under `m` are at most `ret_most` and at least `ret_least` times those that the impacts were made of. */

@@ -176,8 +176,8 @@ static bool same_text(const char *a, const char *b)
 static bool same_field(const kith_field *a, const kith_field *b)
 {
     return a->type == b->type && a->element == b->element && a->index == b->index && text_same(&a->text, &b->text) &&
-           a->text.scored == b->text.scored && a->nullable == b->nullable && a->size_max == b->size_max &&
-           same_text(a->initial, b->initial);
+           a->text.scored == b->text.scored && a->text.phrases == b->text.phrases && a->nullable == b->nullable &&
+           a->size_max == b->size_max && same_text(a->initial, b->initial);
 }
 
 static int copy_changed(struct ctx *c, const struct schema *from, const struct schema_change *change, struct schema *s)

@@ -128,12 +128,12 @@ static bool read_scoring(struct call *call, yyjson_val *v, kith_text *to)
 static bool read_how(struct call *call, yyjson_val *v, bool of_model, const char *language, kith_text *to)
 {
     uint64_t least, most;
-    bool lower, unused;
+    bool lower;
 
     if (!read_tokens(call, field_of(v, "tokenizer", NULL), &to->tokens) ||
         !read_bool(call, field_of(v, "lowercase", NULL), "lowercase", true, &lower) ||
         !read_bool(call, field_of(v, "ascii_folding", NULL), "ascii_folding", false, &to->fold) ||
-        !read_bool(call, field_of(v, "phrase_matching", NULL), "phrase_matching", false, &unused) ||
+        !read_bool(call, field_of(v, "phrase_matching", NULL), "phrase_matching", false, &to->phrases) ||
         !read_count(call, field_of(v, "min_token_len", NULL), "min_token_len", 0, 0, &least) ||
         !read_count(call, field_of(v, "max_token_len", NULL), "max_token_len", 0, 0, &most))
         return false;

@@ -10,6 +10,7 @@
 #include "base/topk.h"
 #include "doc/text.h"
 #include "field/keys.h"
+#include "field/words.h"
 #include "os/os.h"
 
 #include <math.h>
@@ -142,46 +143,52 @@ struct part_rows {
     struct doc_room room;
     struct bits rows, late; /* what counts: by index, or by documents */
     bool all, any_late;     /* every row there is, by index; some by documents */
-    struct field_rows_of_words list; /* instead of `rows`; rows NULL: it is those */
-    const struct pred *condition;    /* whose they are */
-    const struct pred *unproven; /* of the list: what documents must satisfy yet; NULL: nothing */
+    const struct pred *condition; /* rows with these words, walked over instead of `rows`; NULL: those */
+    struct words_walk *walk;
+    uint32_t *of_condition;  /* which word of it each word is; UINT32_MAX: none */
+    float *most;             /* that each adds to a score, by impact: per 255th */
+    bool unproven;           /* documents must tell yet whether it holds */
 };
 
-/* All the words of a condition on this text alone: their rows come as a list, and, of a phrase, only the best of them
- * need be read. */
+static uint32_t word_of(const struct pred *p, struct bytes word)
+{
+    for (uint32_t i = 0; i < p->words_count; i++) {
+        if (p->words[i].size == word.size && memcmp(p->words[i].data, word.data, word.size) == 0)
+            return i;
+    }
+    return UINT32_MAX;
+}
+
+/* All the words of a condition on this text alone. */
 static const struct pred *as_words(const struct part_rows *part, const struct pred *p)
 {
     while (p && p->f->kind == KITH_COND_ALL && p->f->subs_count == 1)
         p = &p->subs[0];
-    if (!p || p->field != part->x->f || !p->as_indexed || !part->scores ||
+    if (!p || p->field != part->x->f || !p->as_indexed || !p->words_count || !part->scores ||
         atomic_load(&((struct segment *)(uintptr_t)part->s)->overlaid_count))
         return NULL;
     return p->f->kind == KITH_COND_PHRASE || (p->f->kind == KITH_COND_TEXT && part->index->single) ? p : NULL;
 }
 
-static int list_candidates(struct part_rows *part, const struct pred *p)
+static int walk_words(struct part_rows *part, const struct pred *p)
 {
-    struct ctx *c = part->x->t->c;
-    lsn v = part->x->t->r->snap->v;
-    struct field_rows_of_words *list = &part->list;
-    uint32_t kept = 0, words = p->words_count;
+    struct texting *x = part->x;
+    struct arena *a = &x->t->c->arena;
 
-    TRY(field_all_words(c, part->index, p, list));
-    for (uint32_t i = 0; i < list->count; i++) {
-        lsn dead = part->s->ops->dead(part->s, list->rows[i]);
-        list->rows[kept] = list->rows[i];
-        if (list->entries)
-            memmove(list->entries + (size_t)kept * words, list->entries + (size_t)i * words,
-                    words * sizeof *list->entries);
-        kept += !dead || dead > v;
-    }
-    list->count = kept;
+    part->walk = arena_alloc(a, sizeof *part->walk);
+    part->of_condition = arena_alloc(a, MAX(x->count, 1u) * sizeof *part->of_condition);
+    part->most = arena_zalloc(a, MAX(x->count, 1u) * sizeof *part->most);
+    if (!part->walk || !part->of_condition || !part->most)
+        return err_nomem(x->t->c);
+    words_walk_begin(part->walk, part->index, p);
+    for (uint32_t i = 0; i < x->count; i++)
+        part->of_condition[i] = word_of(p, x->words[i]);
     part->condition = p;
-    part->unproven = p->f->kind == KITH_COND_PHRASE ? p : NULL;
+    part->unproven = p->f->kind == KITH_COND_PHRASE && p->words_count > 1 && !part->index->positions.width;
     return 0;
 }
 
-/* `lazy`: rows may come as a list, and be left unproven. */
+/* `lazy`: rows may be walked over, and be left unproven. */
 static int open_part(struct texting *x, size_t segment, const struct pred *p, bool lazy, struct part_rows *to)
 {
     struct ctx *c = x->t->c;
@@ -199,7 +206,7 @@ static int open_part(struct texting *x, size_t segment, const struct pred *p, bo
         column_words(to->column, x->words, x->count, to->keys);
     words = lazy ? as_words(to, p) : NULL;
     if (words)
-        return list_candidates(to, words);
+        return walk_words(to, words);
     TRY(query_mask(c, x->t->r->snap, segment, p, &to->rows, &to->all));
     if (!to->scores && !to->column) { /* its index is not made yet */
         to->late = to->rows;
@@ -233,20 +240,14 @@ static int look_up(struct part_rows *part, row_id row, bool late, uint32_t *ret_
     return 0;
 }
 
-/* The same of a listed row, whose entries are known for words that the condition has too. */
-static uint32_t look_up_listed(struct part_rows *part, uint32_t at)
+/* The same of a row that the walk is at. */
+static uint32_t look_up_walked(struct part_rows *part, row_id row)
 {
-    const struct pred *p = part->condition;
     struct texting *x = part->x;
-    row_id row = part->list.rows[at];
 
     for (uint32_t i = 0; i < x->count; i++) {
-        uint32_t j = part->list.entries ? 0 : p->words_count;
-        while (j < p->words_count && (p->words[j].size != x->words[i].size ||
-                                      memcmp(p->words[j].data, x->words[i].data, p->words[j].size) != 0))
-            j++;
-        if (j < p->words_count)
-            x->times[i] = part->scores->times[part->list.entries[(size_t)at * p->words_count + j]];
+        if (part->of_condition[i] != UINT32_MAX)
+            x->times[i] = part->scores->times[words_walk_entry(part->walk, part->of_condition[i], row)];
         else
             x->times[i] = part->keys[i] == UINT32_MAX ? 0 : field_times(part->index, part->scores, part->keys[i], row);
     }
@@ -377,7 +378,7 @@ static int prove(struct part_rows *part, row_id row, bool *ret_proven)
 
     TRY(part->s->ops->doc(x->t->c, part->s, row, x->t->r->snap->v, &part->room, &doc, &at));
     subject.doc = val_of(doc.data, doc.size);
-    *ret_proven = pred_match(part->unproven, &subject);
+    *ret_proven = pred_match(part->condition, &subject);
     return 0;
 }
 
@@ -446,26 +447,53 @@ static int find_sealed(struct finding *g, struct plan_note *note)
 
 enum { LOOK_UP = 24 }; /* entries of postings that are passed while a row is looked up by itself */
 
-/* Rows that are sooner scored one by one. */
-static bool are_few(const struct part_rows *part, uint32_t matches)
+static uint32_t rows_of_word(const struct part_rows *part, uint32_t word)
+{
+    uint32_t key = part->keys[word];
+
+    return key == UINT32_MAX ? 0 : part->index->starts[key + 1] - part->index->starts[key];
+}
+
+/* Rows that are sooner scored one by one. `known`: words whose entries need no looking up. */
+static bool are_few(const struct part_rows *part, uint32_t matches, uint32_t known)
 {
     uint64_t entries = 0;
 
-    for (uint32_t i = 0; i < part->x->count; i++) {
-        uint32_t key = part->keys[i];
-        entries += key == UINT32_MAX ? 0 : part->index->starts[key + 1] - part->index->starts[key];
-    }
-    return (uint64_t)matches * part->x->count * LOOK_UP < entries;
+    for (uint32_t i = 0; i < part->x->count; i++)
+        entries += rows_of_word(part, i);
+    return (uint64_t)matches * (part->x->count - known) * LOOK_UP < entries;
 }
 
-/* Many are found by postings. */
-static int list_to_rows(struct part_rows *part, uint32_t rows)
+/* Whether what the condition leaves is best scored while it is walked over. */
+static bool is_walked(const struct part_rows *part)
 {
+    uint32_t known = 0;
+
+    for (uint32_t i = 0; i < part->x->count; i++)
+        known += part->of_condition[i] != UINT32_MAX;
+    return known == part->x->count || are_few(part, words_walk_most(part->walk), known);
+}
+
+static bool is_live(const struct part_rows *part, row_id row)
+{
+    lsn dead = part->s->ops->dead(part->s, row);
+
+    return !dead || dead > part->x->t->r->snap->v;
+}
+
+/* Words that the query has beside the condition's: postings find them, among these rows. */
+static int walk_to_rows(struct part_rows *part, uint32_t rows)
+{
+    struct words_walk *w = part->walk;
+
     if (bits_new(&part->x->t->c->arena, rows, &part->rows) < 0)
         return err_nomem(part->x->t->c);
-    for (uint32_t i = 0; i < part->list.count; i++)
-        bits_set(&part->rows, part->list.rows[i]);
-    part->list.rows = NULL;
+    for (row_id row = words_walk_next(w); row != ROW_NONE; row = words_walk_next(w)) {
+        int verdict = part->condition->f->kind == KITH_COND_PHRASE ? words_walk_phrase(w, row) : 1;
+        if (verdict && is_live(part, row))
+            bits_set(&part->rows, row);
+        part->unproven = part->unproven || verdict < 0;
+    }
     return 0;
 }
 
@@ -473,14 +501,15 @@ static int list_to_rows(struct part_rows *part, uint32_t rows)
 static int find_proven(struct finding *g)
 {
     struct part_rows *part = g->part;
+    struct words_walk *w = part->walk;
     struct topk order;
     bool proven;
 
-    if (topk_init(&order, &part->x->t->c->arena, MAX(part->list.count, 1u)) < 0)
+    if (topk_init(&order, &part->x->t->c->arena, MAX(words_walk_most(w), 1u)) < 0)
         return err_nomem(part->x->t->c);
-    for (uint32_t i = 0; i < part->list.count; i++) {
-        uint32_t length = look_up_listed(part, i);
-        topk_push(&order, (float)-score(part->x, length), part->list.rows[i]);
+    for (row_id row = words_walk_next(w); row != ROW_NONE; row = words_walk_next(w)) {
+        if (is_live(part, row))
+            topk_push(&order, (float)-score(part->x, look_up_walked(part, row)), row);
     }
     topk_sort(&order);
     for (uint32_t i = 0; i < order.size && g->best.size < g->best.capacity && order.heap[i].distance < 0; i++) {
@@ -493,20 +522,58 @@ static int find_proven(struct finding *g)
     return 0;
 }
 
-static int find_listed(struct finding *g)
+/* What the words of the row at hand give at most, by impacts, which lie side by side; lengths do not. */
+static float bound_of(const struct part_rows *part, row_id row)
+{
+    float sum = 0;
+
+    for (uint32_t i = 0; i < part->x->count; i++) {
+        uint32_t word = part->of_condition[i];
+        sum += part->most[i] *
+               (word == UINT32_MAX ? 255
+                                   : part->scores->postings.impacts[words_walk_entry(part->walk, word, row)]);
+    }
+    return sum;
+}
+
+static int consider_walked(struct finding *g, row_id row)
 {
     struct part_rows *part = g->part;
+    int verdict = 1;
+    bool proven = true;
+    float s;
+
+    if (++g->looks % LOOK_AT_CLOCK == 0)
+        TRY(os_in_time(part->x->t->c));
+    if (-bound_of(part, row) > topk_worst(&g->best) || !is_live(part, row))
+        return 0;
+    s = (float)score(part->x, look_up_walked(part, row));
+    if (!(s > 0) || -s > topk_worst(&g->best))
+        return 0;
+    if (part->condition->f->kind == KITH_COND_PHRASE && part->condition->words_count > 1)
+        verdict = words_walk_phrase(part->walk, row);
+    if (verdict < 0)
+        TRY(prove(part, row, &proven));
+    if (verdict && proven)
+        topk_push(&g->best, -s, row);
+    return 0;
+}
+
+static int find_walked(struct finding *g)
+{
+    struct part_rows *part = g->part;
+    struct texting *x = part->x;
+    float most, least;
 
     if (part->unproven)
         return find_proven(g);
-    for (uint32_t i = 0; i < part->list.count; i++) {
-        uint32_t length = look_up_listed(part, i);
-        double s = score(part->x, length);
-        if (++g->looks % LOOK_AT_CLOCK == 0)
-            TRY(os_in_time(part->x->t->c));
-        if (s > 0)
-            topk_push(&g->best, (float)-s, part->list.rows[i]);
+    field_scores_bounds(part->scores, &x->model, &most, &least);
+    for (uint32_t i = 0; i < x->count; i++) {
+        float max = part->keys[i] == UINT32_MAX ? 0 : part->scores->postings.terms[part->keys[i]].max;
+        part->most[i] = (float)(x->idf[i] * (double)most * (double)max * (1 + 1e-5) / 255);
     }
+    for (row_id row = words_walk_next(part->walk); row != ROW_NONE; row = words_walk_next(part->walk))
+        TRY(consider_walked(g, row));
     return 0;
 }
 
@@ -522,13 +589,15 @@ static int find_part(struct texting *x, size_t segment, const struct pred *p, ui
     if (topk_init(&g.best, &x->t->c->arena, MIN(want, note.rows)) < 0)
         return err_nomem(x->t->c);
     rc = open_part(x, segment, p, true, &part);
-    note.strategy = part.scores ? "postings" : part.column ? "growing words" : "documents";
-    note.matches = rc < 0 ? 0 : part.list.rows ? part.list.count : bits_count(&part.rows);
-    if (rc >= 0 && part.list.rows && !are_few(&part, note.matches))
-        rc = list_to_rows(&part, note.rows);
-    if (rc >= 0 && part.list.rows)
-        rc = find_listed(&g);
-    else if (rc >= 0 && part.scores && !are_few(&part, note.matches))
+    note.strategy = part.walk ? "words" : part.scores ? "postings" : part.column ? "growing words" : "documents";
+    if (rc >= 0 && part.walk && !is_walked(&part)) {
+        rc = walk_to_rows(&part, note.rows);
+        part.walk = NULL;
+    }
+    note.matches = rc < 0 ? 0 : part.walk ? words_walk_most(part.walk) : bits_count(&part.rows);
+    if (rc >= 0 && part.walk)
+        rc = find_walked(&g);
+    else if (rc >= 0 && part.scores && !are_few(&part, note.matches, 0))
         rc = find_sealed(&g, &note);
     else if (rc >= 0 && (part.scores || part.column))
         rc = find_each(&g, &part.rows, false);

@@ -331,22 +331,27 @@ static int write_doc_sections(struct sealing *z, struct doc_blocks *d, struct fi
     return pack_put(z->c, z->w, PACK_DOC_LSNS, 0, z->owner, d->lsns.data, d->lsns.size);
 }
 
+static int put_section(struct sealing *z, enum pack_kind kind, uint32_t field, const struct buf *b)
+{
+    return b->size ? pack_put(z->c, z->w, kind, field, z->owner, b->data, b->size) : 0;
+}
+
 static int write_fields(struct sealing *z, struct field_builder **fields)
 {
     for (size_t i = 0; i < z->schema->fields_count; i++) {
-        struct buf out, scores;
+        uint32_t id = z->schema->fields[i].id;
+        struct field_sections s;
         int rc;
         if (!fields[i])
             continue;
-        buf_init(&out);
-        buf_init(&scores);
-        rc = field_builder_finish(z->c, fields[i], z->count, &out, &scores);
+        rc = field_builder_finish(z->c, fields[i], z->count, &s);
         if (rc >= 0)
-            rc = pack_put(z->c, z->w, PACK_FIELD, z->schema->fields[i].id, z->owner, out.data, out.size);
-        if (rc >= 0 && scores.size)
-            rc = pack_put(z->c, z->w, PACK_SCORES, z->schema->fields[i].id, z->owner, scores.data, scores.size);
-        buf_release(&out);
-        buf_release(&scores);
+            rc = put_section(z, PACK_FIELD, id, &s.index);
+        if (rc >= 0)
+            rc = put_section(z, PACK_SCORES, id, &s.scores);
+        if (rc >= 0)
+            rc = put_section(z, PACK_POSITIONS, id, &s.positions);
+        field_sections_release(&s);
         TRY(rc);
     }
     return 0;

@@ -528,6 +528,17 @@ static int open_scores(struct ctx *c, const struct sealed *z, struct sealed_fiel
     return field_scores_open(c, data, &f->index, &f->scores);
 }
 
+static int open_positions(struct ctx *c, const struct sealed *z, struct sealed_field *f)
+{
+    const struct pack *p = z->docs->pack;
+    struct bytes data;
+
+    if (!pack_find(p, PACK_POSITIONS, f->id, z->base.id))
+        return 0;
+    TRY(pack_get(c, p, PACK_POSITIONS, f->id, z->base.id, &data));
+    return positions_open(c, data, f->index.entries, f->scored ? f->scores.times : NULL, &f->index.positions);
+}
+
 static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schema)
 {
     const struct pack *p = z->docs->pack;
@@ -547,6 +558,7 @@ static int open_docs(struct ctx *c, struct sealed *z, const struct schema *schem
         if (z->fields[z->fields_count - 1].index.rows != z->rows)
             return malformed(c, z, "field index");
         TRY(open_scores(c, z, &z->fields[z->fields_count - 1]));
+        TRY(open_positions(c, z, &z->fields[z->fields_count - 1]));
     }
     return 0;
 }

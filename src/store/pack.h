@@ -37,7 +37,8 @@ enum pack_kind {
     PACK_PRODUCT = 24, /* books */
     PACK_LISTS = 25,   /* an inverted file: which slots */
     PACK_CENTRES = 26, /* its centres */
-    PACK_SCORES = 27   /* how often words stand in rows; `tag` is the field's id */
+    PACK_SCORES = 27,  /* how often words stand in rows; `tag` is the field's id */
+    PACK_POSITIONS = 28 /* where they stand there; as well */
 };
 
 struct pack_section {

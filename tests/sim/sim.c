@@ -180,7 +180,7 @@ static void create(struct sim *s)
     kith_err err;
 
     if (has_words(s))
-        fields[1] = (kith_field){.path = "s", .index = KITH_INDEX_TEXT, .text = {.scored = true}};
+        fields[1] = (kith_field){.path = "s", .index = KITH_INDEX_TEXT, .text = {.scored = true, .phrases = true}};
     s->index_rng += s->seed;
     vectors[0].index = random_index(s);
     vectors[1].index = random_index(s);

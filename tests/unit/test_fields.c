@@ -2,6 +2,7 @@
  * indexes and in one without, growing, sealed and changed, asked the same at random. */
 #include "engine.h"
 
+#include <math.h>
 #include <unistd.h>
 
 enum { KINDS = 8, ROWS = 1500, ASKED = 400 };
@@ -119,8 +120,9 @@ static void random_words(struct asked *a)
     a->f.path = test_dice(4) ? "t" : a->f.path;
     a->f.values_count = 1;
     a->values[0] = (kith_value){.kind = KITH_VALUE_STR, .str = a->texts[0]};
-    a->values[0].size = (uint32_t)snprintf(a->texts[0], sizeof a->texts[0], test_dice(2) ? "w%llu W%llu" : "w%llu",
-                                           (unsigned long long)test_dice(7), (unsigned long long)test_dice(7));
+    for (uint64_t i = test_dice(3) + 1; i; i--)
+        a->values[0].size += (uint32_t)snprintf(a->texts[0] + a->values[0].size, sizeof a->texts[0] - a->values[0].size,
+                                                test_dice(2) ? " w%llu" : " W%llu", (unsigned long long)test_dice(7));
 }
 
 static void random_places(struct asked *a)
@@ -164,6 +166,19 @@ static void random_condition(struct asked *a)
     a->f.times.lt = a->f.times.lte = 1700000000000000 + (int64_t)test_dice(40000000) * 1000000;
 }
 
+static bool is_scored(kith_db *db)
+{
+    kith_schema schema;
+    bool is = false;
+
+    if (kith_schema_get(db, "indexed", &schema, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < schema.fields_count; i++)
+        is = is || schema.fields[i].text.scored;
+    kith_schema_free(&schema);
+    return is;
+}
+
 /* So few match that all of them are looked at, whichever way they were found. */
 static void ask_nearest(kith_db *db, const kith_filter *f, int64_t matches, const char *when)
 {
@@ -182,9 +197,44 @@ static void ask_nearest(kith_db *db, const kith_filter *f, int64_t matches, cons
     kith_result_free(without);
 }
 
+/* The best by some words among rows that have them all, or one after the other: found by walking over these, and the same
+ * found by postings among the rows of the condition. */
+static void ask_best(kith_db *db, const char *when)
+{
+    static const kith_filter always = {.kind = KITH_COND_ALL};
+    struct asked a;
+    kith_filter pair[2], f = {.kind = KITH_COND_ALL, .subs = pair, .subs_count = 2};
+    char text[64];
+    kith_query q = {.kind = KITH_QUERY_TEXT, .limit = 1 + (uint32_t)test_dice(20), .filter = &a.f, .text = text, .text_path = "t"};
+    kith_result *walked, *other;
+    bool same;
+
+    memset(&a, 0, sizeof a);
+    a.f = (kith_filter){.kind = test_dice(2) ? KITH_COND_TEXT : KITH_COND_PHRASE, .path = "t", .values = a.values};
+    random_words(&a);
+    pair[0] = a.f;
+    pair[1] = always;
+    q.text_size = (uint32_t)snprintf(text, sizeof text, test_dice(2) ? "%s" : "%s w%llu", a.texts[0],
+                                   (unsigned long long)test_dice(7));
+    walked = kith_query_run(db, "indexed", &q, NULL);
+    q.filter = &f;
+    other = kith_query_run(db, "indexed", &q, NULL);
+    same = walked && other && walked->count == other->count;
+    for (size_t i = 0; same && i < walked->count; i++)
+        same = fabsf(walked->hits[i].distance - other->hits[i].distance) < 1e-5f;
+    if (!same)
+        printf("     %s: \"%s\" among \"%s\" (%d)\n", when, text, a.texts[0], (int)a.f.kind);
+    CHECK(same);
+    kith_result_free(walked);
+    kith_result_free(other);
+}
+
 static void ask_both(kith_db *db, const char *when)
 {
     int some = 0;
+
+    for (int i = 0; i < ASKED / 4 && is_scored(db); i++)
+        ask_best(db, when);
 
     for (int i = 0; i < ASKED; i++) {
         struct asked a, b;
@@ -211,15 +261,17 @@ static void ask_both(kith_db *db, const char *when)
     CHECK(some > ASKED / 3);
 }
 
-static void index_all(kith_db *db)
+static void index_all(kith_db *db, bool scored, bool phrases)
 {
     for (int k = 0; k < KINDS; k++) {
         kith_field f = {.path = names[k], .index = kinds[k]};
+        if (f.index == KITH_INDEX_TEXT)
+            f.text = (kith_text){.scored = scored, .phrases = phrases};
         CHECK(kith_field_put(db, "indexed", &f, NULL) == 0);
     }
 }
 
-static void every_kind(void)
+static void every_kind(bool scored, bool phrases)
 {
     const kith_vector_params params = {.name = "", .dim = 2, .metric = KITH_EUCLID};
     const kith_schema none = {.vectors = &params, .vectors_count = 1};
@@ -229,7 +281,7 @@ static void every_kind(void)
     CHECK(kith_create(db, "indexed", &none, NULL) == 0 && kith_create(db, "plain", &none, NULL) == 0);
     put_rows(db, 0, ROWS / 2);
     change_rows(db, ROWS / 2, 100);
-    index_all(db); /* over rows that are there, some of them changed */
+    index_all(db, scored, phrases); /* over rows that are there, some of them changed */
     ask_both(db, "indexed later");
     put_rows(db, ROWS / 2, ROWS);
     ask_both(db, "growing");
@@ -247,6 +299,26 @@ static void every_kind(void)
     ask_both(db, "sealed and changed, more growing");
     kith_close(db);
     sim_world_free(w);
+}
+
+static void with_words(void)
+{
+    every_kind(false, false);
+}
+
+static void with_scores(void)
+{
+    every_kind(true, false);
+}
+
+static void with_positions(void)
+{
+    every_kind(false, true);
+}
+
+static void with_both(void)
+{
+    every_kind(true, true);
 }
 
 /* ---- asked while rows come ------------------------------------------------------------------------------------ */
@@ -381,7 +453,10 @@ static void selected_again(void)
 
 static const struct test tests[] = {
     {"fields: selected by words again", selected_again},
-    {"fields: every kind of index says what the documents say", every_kind},
+    {"fields: every kind of index says what the documents say", with_words},
+    {"fields: the same, words scored", with_scores},
+    {"fields: the same, with positions", with_positions},
+    {"fields: the same, with both", with_both},
     {"fields: asked while rows come", while_rows_come},
 };
 TEST_MAIN(tests)
