@@ -539,6 +539,7 @@ typedef struct kith_options {
     uint64_t memory_bytes;      /* bounds growing data (1/16 a segment) and graphs (1/2); 0 = half of RAM */
     uint32_t growing_rows_max;  /* rows in memory before they are sealed; 0 = 50,000 */
     uint64_t log_file_bytes;    /* 0 = 64 MiB */
+    uint64_t log_keep_bytes;    /* so much of the log stays when nothing needs it but backups to come (kith_backup_make) */
 } kith_options;
 
 typedef struct kith_collection_info {
@@ -776,6 +777,35 @@ KITH_API size_t kith_snapshot_read(kith_snapshot_file *file, uint64_t offset, vo
 KITH_API void kith_snapshot_close(kith_snapshot_file *file);
 /* Restores from such a file, of this database or another one. Checksums are verified before anything changes. */
 KITH_API int kith_snapshot_import(kith_db *db, const void *data, size_t size, const char *to, kith_err *err);
+
+/* ---- backups -------------------------------------------------------------------------------- */
+
+/* A directory of backups of one database: what is in files is copied once, whatever the number of backups, and the log
+ * goes on from one to the next, so that between them any record can be the last one restored. Names, aliases and schemas
+ * are those of the backup. */
+typedef struct kith_backup {
+    char *name;          /* 2026-11-22-07-30-00-000 */
+    uint64_t created_ms; /* since 1970 */
+    uint64_t lsn;        /* the last record that it has */
+    uint64_t reach;      /* in a list: the last one up to which it can be restored */
+    uint64_t copied;     /* one just made: bytes of files that were not there yet */
+} kith_backup;
+typedef struct kith_backups {
+    kith_backup *backups; /* oldest first */
+    size_t count;
+} kith_backups;
+/* Backs up all collections into `dir`, which is made if it is not there; writes go on. The `keep` newest stay (0: all).
+ * `ret_made` has one; kith_backups_free. KITH_INVALID: `dir` has another database's; KITH_BUSY: another is at work there;
+ * KITH_CORRUPT: a collection or a file is damaged, and nothing was made. */
+KITH_API int kith_backup_make(kith_db *db, const char *dir, uint32_t keep, kith_backups *ret_made, kith_err *err);
+KITH_API int kith_backup_list(const char *dir, kith_backups *ret_backups, kith_err *err);
+KITH_API void kith_backups_free(kith_backups *backups);
+/* Makes a database in `to`, which is empty or not there: the newest backup in `dir` that is not after `lsn` and `time_ms`
+ * (each 0: any), or the one of this name (NULL: any), and the log up to `lsn` or `time_ms` (of the server's clock when a
+ * record was written); without either as the backup was. `ret_lsn`, which may be NULL: the last record it has. It is then
+ * another database: its own backups need another directory. KITH_NOT_FOUND, KITH_EXISTS. */
+KITH_API int kith_backup_restore(const char *dir, const char *name, uint64_t lsn, uint64_t time_ms, const char *to,
+                                 uint64_t *ret_lsn, kith_err *err);
 
 /* ---- upkeep --------------------------------------------------------------------------------- */
 

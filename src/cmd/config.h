@@ -21,7 +21,8 @@ struct config {
     uint64_t audit_file_mb, audit_max_log_files;
     uint64_t threads;
     char durability[16]; /* group, none */
-    uint64_t memory_mb, growing_rows_max, log_file_mb;
+    uint64_t memory_mb, growing_rows_max, log_file_mb, log_keep_mb;
+    char backup_directory[512];
     char log_format[16]; /* auto, text, json */
     bool access_log, url_recovery;
 };

@@ -13,6 +13,8 @@ struct command {
 static const struct command commands[] = {
     {"serve", cmd_serve, "run the server"},
     {"import", cmd_import, "load documents and vectors into a running server's database or a directory"},
+    {"backup", cmd_backup, "back up a database, or what a running server holds; list backups"},
+    {"restore", cmd_restore, "make a database of a backup, as of any moment that its log has"},
     {"info", cmd_info, "say what a database holds"},
     {"check", cmd_check, "verify every checksum and invariant of a closed database"},
     {"bench", cmd_bench, "measure load, search and durable writes through the library"},

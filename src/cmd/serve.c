@@ -207,7 +207,8 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
         spill_clean(spill_dir);
     *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count,
                               .keys = keys_of(config),
-                              .dir = config->data, .cluster_uri = config->cluster ? uri_of(c, config) : NULL,
+                              .dir = config->data, .backup_dir = set_or_null(config->backup_directory),
+                              .cluster_uri = config->cluster ? uri_of(c, config) : NULL,
                               .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
                               .url_recovery = config->url_recovery, .rates = &rates, .slow = &slow, .quota = &quota,
                               .metrics_prefix = config->metrics_prefix,
@@ -287,6 +288,7 @@ int cmd_serve(int argc, char **argv)
     options.memory_bytes = config.memory_mb << 20;
     options.growing_rows_max = (uint32_t)config.growing_rows_max;
     options.log_file_bytes = config.log_file_mb << 20;
+    options.log_keep_bytes = config.log_keep_mb << 20;
     db = kith_open(config.data, &options, &err);
     if (!db)
         return cmd_fail("%s", err.text);

@@ -150,6 +150,7 @@ struct db {
     struct strmap blob_refs; /* key -> manifests that name it */
     atomic_ullong durable_end; /* last log offset that has reached its shard's queue */
     atomic_bool closing;
+    atomic_uint log_held; /* by those who read it: it is not trimmed */
     uint64_t log_soft_bytes;
     atomic_ullong commits, records, seals, merges, graph_builds, graph_links;
     uint32_t graph_rows_min; /* smaller segments are scanned */
@@ -303,6 +304,25 @@ size_t snapshot_read(struct snapshot_file *f, uint64_t offset, void *to, size_t 
 void snapshot_close(struct snapshot_file *f);
 /* Blobs that snapshots name, at start. */
 int snapshot_hold_all(struct ctx *c, struct db *db);
+
+/* ---- backup.c, restore.c: states in a directory of their own, with the log between them ---- */
+struct backup_info {
+    char name[32];
+    uint64_t created_ms;
+    uint64_t lsn;    /* log offset: all up to it is in it */
+    uint64_t reach;  /* listed ones: up to this it can be restored as of any record */
+    uint64_t copied; /* a new one: bytes of blobs that were not there */
+};
+#define LINEAGE_KEY "lineage"
+/* Of the older ones `keep` stay; 0: all. */
+int backup_make(struct ctx *c, struct db *db, const char *dir, uint32_t keep, struct backup_info *ret_info);
+int backup_prune(struct ctx *c, const char *dir, uint32_t keep);
+int backup_each(struct ctx *c, const char *dir, int (*each)(void *arg, const struct backup_info *info), void *arg);
+struct backup_point { /* the newest backup for which all of these hold that are given; then the log, to lsn or time */
+    const char *name;
+    uint64_t lsn, time_ms;
+};
+int backup_restore(struct ctx *c, const char *from, const struct backup_point *at, const char *dir, uint64_t *ret_lsn);
 
 /* ---- link.c: graphs of growing segments ---- */
 void link_step(struct job *job);

@@ -341,7 +341,7 @@ void write_trim_step(struct job *job)
     uint64_t before = atomic_load(&db->durable_end) + 1, end = before; /* read first: see committed() */
     struct ctx c;
 
-    if (atomic_load(&db->closing))
+    if (atomic_load(&db->closing) || atomic_load(&db->log_held))
         return;
     ctx_init(&c, db->os);
     os_mutex_lock(&db->catalog);
@@ -355,7 +355,7 @@ void write_trim_step(struct job *job)
             before = MIN(before, from);
     }
     os_mutex_unlock(&db->catalog);
-    (void)db->log->ops->trim(&c, db->log, 0, before);
+    (void)db->log->ops->trim(&c, db->log, 0, before, db->options.log_keep_bytes);
     if (db->log->ops->pending(db->log)) /* a commit may have found the log taken, and gone away */
         sched_post(&db->sched, &db->commit, false);
     if (db->log->ops->bytes(db->log) > db->log_soft_bytes && before < end)

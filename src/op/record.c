@@ -584,15 +584,29 @@ static bool read_head(struct reader *r, struct record *record, uint8_t *ret_form
     return !r->failed && (form == RECORD_FORM || form == RECORD_OF_FLOATS);
 }
 
-int record_shard(struct ctx *c, struct bytes data, uint64_t *ret_shard)
+static int head_of(struct ctx *c, struct bytes data, struct record *ret)
 {
     struct reader r = reader_of(data.data, data.size);
-    struct record record;
     uint8_t form;
 
-    if (!read_head(&r, &record, &form))
-        return err_set(c, KITH_CORRUPT, "log record: unreadable head");
+    return read_head(&r, ret, &form) ? 0 : err_set(c, KITH_CORRUPT, "log record: unreadable head");
+}
+
+int record_shard(struct ctx *c, struct bytes data, uint64_t *ret_shard)
+{
+    struct record record;
+
+    TRY(head_of(c, data, &record));
     *ret_shard = record.shard;
+    return 0;
+}
+
+int record_time(struct ctx *c, struct bytes data, uint64_t *ret_ms)
+{
+    struct record record;
+
+    TRY(head_of(c, data, &record));
+    *ret_ms = record.time_ms;
     return 0;
 }
 

@@ -48,6 +48,8 @@ int record_encode(struct ctx *c, const struct schema *schema, const struct kerne
                   uint64_t time_ms, const kith_op *ops, size_t count, struct buf *out);
 /* Only who it is for. */
 int record_shard(struct ctx *c, struct bytes data, uint64_t *ret_shard);
+/* Only when it was written: milliseconds since 1970. */
+int record_time(struct ctx *c, struct bytes data, uint64_t *ret_ms);
 /* Into the arena; strings, documents and vectors point into `data`, which is 8-byte aligned. */
 int record_decode(struct ctx *c, struct bytes data, struct record *ret_record);
 

@@ -175,6 +175,8 @@ void facets_call(struct call *call);
 void aggregate_call(struct call *call);
 void matrix_pairs_call(struct call *call);
 void matrix_offsets_call(struct call *call);
+void backups_create(struct call *call);
+void backups_list(struct call *call);
 void snapshots_create(struct call *call);
 void snapshots_list(struct call *call);
 void snapshots_delete(struct call *call);

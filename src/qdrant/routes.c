@@ -155,6 +155,9 @@ const struct route qdrant_routes[] = {
     {"POST", "/snapshots", MANAGE, SMALL, snapshots_create, "wait", "obj", "SnapshotDescription"},
     {"GET", "/snapshots/{snapshot_name}", MANAGE, 0, snapshots_download, NULL, NULL, "bytes"},
     {"DELETE", "/snapshots/{snapshot_name}", MANAGE, 0, snapshots_delete, "wait", NULL, "bool"},
+    /* backups.c */
+    {"GET", "/backups", MANAGE, 0, backups_list, NULL, NULL, "[BackupDescription]"},
+    {"POST", "/backups", MANAGE, SMALL, backups_create, NULL, "BackupRequest", "BackupDescription"},
     {"GET", "/collections/{collection_name}/cluster", READ_MORE, 0, collections_cluster,
      NULL, NULL, "CollectionClusterInfo"},
     /* gRPC: the same handlers (rpc.c) */

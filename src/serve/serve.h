@@ -52,6 +52,7 @@ struct server {
     const void *rpc_schema;     /* the dialect's */
     const char *dir;            /* of the database */
     const char *cluster_uri;    /* where it is found by others; NULL: it is in no cluster */
+    const char *backup_dir;     /* NULL: backups are not made here */
     const char *spill_dir;      /* where large bodies go while they are here */
     bool url_recovery;          /* snapshots may be fetched from elsewhere */
     struct route_stats stats[ROUTES_MAX];

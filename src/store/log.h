@@ -37,10 +37,14 @@ struct log_ops {
     /* Calls `each` for the records from `from` on, in order. Used at start only. */
     int (*read)(struct ctx *c, struct log *l, uint32_t lane, uint64_t from,
                 int (*each)(void *arg, uint64_t offset, struct bytes record), void *arg);
-    uint64_t (*end)(struct log *l, uint32_t lane); /* the last offset given out */
+    /* The same up to `upto`, which is durable, while others append. Nothing may be trimmed meanwhile. */
+    int (*range)(struct ctx *c, struct log *l, uint32_t lane, uint64_t from, uint64_t upto,
+                 int (*each)(void *arg, uint64_t offset, struct bytes record), void *arg);
+    uint64_t (*first)(struct log *l, uint32_t lane); /* the first that is there, or will be */
+    uint64_t (*end)(struct log *l, uint32_t lane);   /* the last offset given out */
     uint64_t (*bytes)(struct log *l);              /* held on disk */
-    /* Forgets records before `before`, in whole files. */
-    int (*trim)(struct ctx *c, struct log *l, uint32_t lane, uint64_t before);
+    /* Forgets records before `before`, in whole files, as long as `keep_bytes` stay. */
+    int (*trim)(struct ctx *c, struct log *l, uint32_t lane, uint64_t before, uint64_t keep_bytes);
     const struct log_damage *(*damage)(struct log *l);
     void (*close)(struct ctx *c, struct log *l);
 };
@@ -57,6 +61,11 @@ struct wal_options {
 
 /* The log as files in `dir` (docs/format/log.md). */
 int wal_open(struct ctx *c, const char *dir, const struct wal_options *options, struct log **ret_log);
+/* An empty log in `dir` whose first record will be at `first`. */
+int wal_begin(struct ctx *c, const char *dir, uint64_t first);
+/* Appends to `to` the records after its last one up to `upto`, which is durable in `from`. KITH_CORRUPT: they do not
+ * follow. */
+int log_copy(struct ctx *c, struct log *from, uint64_t upto, struct log *to);
 /* A log in memory, for tests of what lies above. */
 int memlog_open(struct ctx *c, struct log **ret_log);
 

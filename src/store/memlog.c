@@ -81,19 +81,31 @@ static int memlog_pending(struct log *l)
     return memlog_of(l)->head != NULL;
 }
 
-static int memlog_read(struct ctx *c, struct log *l, uint32_t lane, uint64_t from,
-                       int (*each)(void *arg, uint64_t offset, struct bytes record), void *arg)
+static int memlog_range(struct ctx *c, struct log *l, uint32_t lane, uint64_t from, uint64_t upto,
+                        int (*each)(void *arg, uint64_t offset, struct bytes record), void *arg)
 {
     struct memlog *m = memlog_of(l);
 
     UNUSED(c);
     UNUSED(lane);
-    for (size_t i = 0; i < m->count; i++) {
+    for (size_t i = 0; i < m->count && m->first + i <= upto; i++) {
         struct bytes record = {m->records[i].data, m->records[i].size};
         if (m->first + i >= from)
             TRY(each(arg, m->first + i, record));
     }
     return 0;
+}
+
+static int memlog_read(struct ctx *c, struct log *l, uint32_t lane, uint64_t from,
+                       int (*each)(void *arg, uint64_t offset, struct bytes record), void *arg)
+{
+    return memlog_range(c, l, lane, from, UINT64_MAX, each, arg);
+}
+
+static uint64_t memlog_first(struct log *l, uint32_t lane)
+{
+    UNUSED(lane);
+    return memlog_of(l)->first;
 }
 
 static uint64_t memlog_end(struct log *l, uint32_t lane)
@@ -112,10 +124,10 @@ static uint64_t memlog_bytes(struct log *l)
     return bytes;
 }
 
-static int memlog_trim(struct ctx *c, struct log *l, uint32_t lane, uint64_t before)
+static int memlog_trim(struct ctx *c, struct log *l, uint32_t lane, uint64_t before, uint64_t keep_bytes)
 {
     struct memlog *m = memlog_of(l);
-    size_t n = before > m->first ? (size_t)MIN(before - m->first, (uint64_t)m->count) : 0;
+    size_t n = keep_bytes ? 0 : before > m->first ? (size_t)MIN(before - m->first, (uint64_t)m->count) : 0;
 
     UNUSED(c);
     UNUSED(lane);
@@ -136,7 +148,7 @@ static void memlog_close(struct ctx *c, struct log *l)
 {
     struct memlog *m = memlog_of(l);
 
-    (void)memlog_trim(c, l, 0, UINT64_MAX);
+    (void)memlog_trim(c, l, 0, UINT64_MAX, 0);
     mem_free(m->records);
     mem_free(m);
 }
@@ -147,6 +159,8 @@ static const struct log_ops memlog_ops = {
     .commit = memlog_commit,
     .pending = memlog_pending,
     .read = memlog_read,
+    .range = memlog_range,
+    .first = memlog_first,
     .end = memlog_end,
     .bytes = memlog_bytes,
     .trim = memlog_trim,

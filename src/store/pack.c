@@ -290,3 +290,29 @@ int pack_verify_all(struct ctx *c, const struct pack *p)
         TRY(verify_block(c, p, block));
     return 0;
 }
+
+int pack_copy(struct ctx *c, struct blob_store *from, const char *key, struct blob_store *to)
+{
+    struct blob_writer *w;
+    struct blob *there;
+    struct pack *p;
+    int rc = to->ops->open(c, to, key, &there);
+
+    if (rc >= 0)
+        to->ops->close(there);
+    if (rc != KITH_NOT_FOUND)
+        return rc;
+    TRY(pack_open(c, from, key, &p));
+    rc = pack_verify_all(c, p);
+    if (rc >= 0)
+        rc = to->ops->create(c, to, key, &w);
+    if (rc >= 0) {
+        rc = to->ops->append(c, w, p->blob->data, p->blob->size);
+        if (rc >= 0)
+            rc = to->ops->commit(c, w);
+        else
+            to->ops->abort(w);
+    }
+    pack_close(p);
+    return rc < 0 ? rc : 1;
+}

@@ -1,4 +1,4 @@
-/* wal.c - the log in files: group commit, and the exact rule for a torn tail.
+/* wal.c - the log in files: group commit, and the exact rule for a torn tail (wal_read.c follows it).
  *
  * Format: docs/format/log.md. What holds:
  *  - A record is acknowledged only after the sync that covers it returned without error.
@@ -13,74 +13,20 @@
  *    ever acknowledged, it is cut. One that does: damage, and nothing is cut.
  *    (Later valid frames alone prove nothing: a disk may persist later sectors first.)
  *
- * Locks: `mutex` guards the queue; the file state belongs to whoever has `committing` set. */
-#include "store/log.h"
+ * Locks: `mutex` guards the queue; the file state belongs to whoever has `committing` set, who takes `mutex` too to
+ * change the list of files: others may read which there are. */
+#include "store/wal.h"
 
-#include "base/buf.h"
 #include "base/ctx.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "os/os.h"
-#include "os/sync.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    WAL_SECTOR = 512,
-    WAL_HEADER = 4096,
-    WAL_FRAME = 40,
-    WAL_LAST = 1,  /* frame flag: the next frame starts on the next sector */
-    WAL_CLOSE = 2, /* frame flag: a graceful end; no record */
-    WAL_EXTENT_FIRST = 256 << 10,
-    WAL_EXTENT = 4 << 20,
-    WAL_BATCH_MAX = 16 << 20
-};
-
-static const char wal_magic[8] = "KITHLOG1";
-
-struct wal_file {
-    uint64_t first; /* offset of its first record */
-    uint64_t bytes;
-};
-
-struct wal {
-    struct log base;
-    const struct os *os;
-    char *dir;
-    bool no_sync;
-    uint64_t file_bytes;
-
-    struct os_mutex mutex;
-    struct log_wait *head, **tail;
-    bool committing, failed;
-
-    struct wal_file *files; /* oldest first; the last is being written once `file` is open */
-    size_t files_count, files_capacity;
-    struct os_file *file;
-    uint64_t salt, at, zeroed, extent;
-    bool must_roll;
-    _Atomic uint64_t last; /* last offset written and acknowledged */
-    uint64_t synced; /* as claimed in the frames */
-    size_t tail_end; /* of the last file's frames as found; 0: it was closed, or has none */
-    struct log_damage damage;
-    struct buf batch;
-    atomic_ullong bytes; /* on disk, as of the last commit or trim */
-};
-
-static struct wal *wal_of(struct log *l)
-{
-    return container_of(l, struct wal, base);
-}
-
 /* ---- frames --------------------------------------------------------------------------------- */
-
-struct frame {
-    uint32_t size, flags;
-    uint64_t offset, synced;
-};
 
 static void frame_write(uint8_t *to, const struct frame *f, const void *payload, uint64_t salt)
 {
@@ -98,57 +44,7 @@ static void frame_write(uint8_t *to, const struct frame *f, const void *payload,
     memcpy(to, &crc, 4);
 }
 
-/* The frame at `at`, if it is whole and of this salt. */
-static bool frame_read(const uint8_t *data, size_t size, size_t at, uint64_t salt, struct frame *ret)
-{
-    uint32_t seed = (uint32_t)(salt ^ salt >> 32), crc;
-    const uint8_t *p = data + at;
-
-    if (size < WAL_FRAME || at > size - WAL_FRAME || memcmp(p + 32, &salt, 8) != 0)
-        return false;
-    memcpy(&crc, p, 4);
-    if (crc != crc32c(seed, p + 4, WAL_FRAME - 4))
-        return false;
-    memcpy(&ret->size, p + 8, 4);
-    memcpy(&ret->flags, p + 12, 4);
-    memcpy(&ret->offset, p + 16, 8);
-    memcpy(&ret->synced, p + 24, 8);
-    if (ret->size > size - at - WAL_FRAME)
-        return false;
-    memcpy(&crc, p + 4, 4);
-    return crc == crc32c(seed, p + WAL_FRAME, ret->size);
-}
-
-static size_t frame_next(size_t at, const struct frame *f)
-{
-    size_t end = at + WAL_FRAME + f->size;
-
-    return (size_t)align_up(end, f->flags & WAL_LAST ? WAL_SECTOR : 8);
-}
-
 /* ---- files ---------------------------------------------------------------------------------- */
-
-static char *file_path(struct ctx *c, const struct wal *w, uint64_t first)
-{
-    char name[32];
-
-    snprintf(name, sizeof name, "%016llx.log", (unsigned long long)first);
-    return os_path(&c->arena, w->dir, name);
-}
-
-static int header_read(struct ctx *c, struct bytes file, const char *path, uint64_t *ret_salt, uint64_t *ret_first)
-{
-    uint32_t crc;
-
-    if (file.size < WAL_HEADER || memcmp(file.data, wal_magic, 8) != 0)
-        return err_set(c, KITH_CORRUPT, "log file %s: no header", path);
-    memcpy(&crc, file.data + 40, 4);
-    if (crc != crc32c(0, file.data, 40))
-        return err_set(c, KITH_CORRUPT, "log file %s: bad header checksum", path);
-    memcpy(ret_salt, file.data + 16, 8);
-    memcpy(ret_first, file.data + 24, 8);
-    return 0;
-}
 
 static int files_push(struct wal *w, uint64_t first, uint64_t bytes)
 {
@@ -166,23 +62,15 @@ static int files_push(struct wal *w, uint64_t first, uint64_t bytes)
     return 0;
 }
 
-/* Begins a new file whose first record will be `last + 1`. Complete or absent, also in a crash. */
-static int wal_roll(struct ctx *c, struct wal *w)
+/* A file with nothing but a header, whose first record will be `last + 1`. Complete or absent, also in a crash. */
+static int write_header(struct ctx *c, const char *dir, uint64_t last, uint64_t salt)
 {
     uint8_t header[WAL_HEADER] = {0};
-    uint64_t last = w->last, first = last + 1;
+    uint64_t first = last + 1;
     uint32_t version = 1, crc;
-    char name[32], *path;
-    struct os_file *file;
-    uint64_t salt;
-    bool replaces = w->files_count && w->files[w->files_count - 1].first == first;
-    int rc;
+    char name[32];
 
-    if (w->file)
-        w->file->ops->close(w->file);
-    w->file = NULL;
-    w->os->random(w->os, &salt, sizeof salt);
-    memcpy(header, wal_magic, 8);
+    memcpy(header, WAL_MAGIC, 8);
     memcpy(header + 8, &version, 4);
     memcpy(header + 16, &salt, 8);
     memcpy(header + 24, &first, 8);
@@ -190,14 +78,32 @@ static int wal_roll(struct ctx *c, struct wal *w)
     crc = crc32c(0, header, 40);
     memcpy(header + 40, &crc, 4);
     snprintf(name, sizeof name, "%016llx.log", (unsigned long long)first);
-    TRY(os_write_file(c, w->dir, name, header, sizeof header));
-    path = file_path(c, w, first);
+    return os_write_file(c, dir, name, header, sizeof header);
+}
+
+static int wal_roll(struct ctx *c, struct wal *w)
+{
+    uint64_t last = w->last, first = last + 1, salt;
+    bool replaces = w->files_count && w->files[w->files_count - 1].first == first;
+    struct os_file *file;
+    char *path;
+    int rc;
+
+    if (w->file)
+        w->file->ops->close(w->file);
+    w->file = NULL;
+    w->os->random(w->os, &salt, sizeof salt);
+    TRY(write_header(c, w->dir, last, salt));
+    path = wal_path(c, w, first);
     if (!path)
         return err_nomem(c);
     rc = w->os->open(w->os, path, OS_WRITE, &file);
     if (rc < 0)
         return os_error(c, rc, "open", path);
-    if (!replaces && files_push(w, first, WAL_HEADER) < 0) {
+    os_mutex_lock(&w->mutex);
+    rc = replaces ? 0 : files_push(w, first, WAL_HEADER);
+    os_mutex_unlock(&w->mutex);
+    if (rc < 0) {
         file->ops->close(file);
         return err_nomem(c);
     }
@@ -334,6 +240,13 @@ static void count_bytes(struct wal *w)
     atomic_store(&w->bytes, bytes);
 }
 
+static void give_back(struct wal *w)
+{
+    os_mutex_lock(&w->mutex);
+    w->committing = false;
+    os_mutex_unlock(&w->mutex);
+}
+
 static int wal_commit(struct ctx *c, struct log *l)
 {
     struct wal *w = wal_of(l);
@@ -362,10 +275,7 @@ static int wal_commit(struct ctx *c, struct log *l)
     if (rc == 0 && !w->no_sync)
         w->synced = w->last;
     count_bytes(w);
-
-    os_mutex_lock(&w->mutex);
-    w->committing = false;
-    os_mutex_unlock(&w->mutex);
+    give_back(w);
     return n;
 }
 
@@ -398,141 +308,6 @@ static int wal_pending(struct log *l)
     pending = w->head && !w->committing;
     os_mutex_unlock(&w->mutex);
     return pending;
-}
-
-/* ---- reading -------------------------------------------------------------------------------- */
-
-/* What the file holds up to its first bad frame or `stop` (exclusive). */
-struct scan {
-    size_t at;      /* of the first bad frame */
-    uint64_t next;  /* the offset expected there */
-    bool closed;    /* a close marker was met */
-};
-
-static int scan_file(struct bytes file, uint64_t salt, uint64_t first, uint64_t stop, uint64_t from,
-                     int (*each)(void *, uint64_t, struct bytes), void *arg, struct scan *s)
-{
-    struct frame f;
-
-    s->at = WAL_HEADER;
-    s->next = first;
-    s->closed = false;
-    while (s->next < stop && frame_read(file.data, file.size, s->at, salt, &f) && f.offset == s->next) {
-        struct bytes record = {file.data + s->at + WAL_FRAME, f.size};
-        if (f.flags & WAL_CLOSE) {
-            s->closed = true;
-            break;
-        }
-        if (each && f.offset >= from)
-            TRY(each(arg, f.offset, record));
-        s->next++;
-        s->at = frame_next(s->at, &f);
-    }
-    return 0;
-}
-
-/* The highest offset that anything after `at` proves to have been acknowledged. */
-static uint64_t proof_after(struct bytes file, uint64_t salt, size_t at)
-{
-    uint64_t proof = 0;
-    struct frame f;
-    for (at = (size_t)align_up(at, 8); at + WAL_FRAME <= file.size; at += 8) {
-        if (frame_read(file.data, file.size, at, salt, &f) && MUTANT(MUTANT_NO_TORN_TAIL_RULE))
-            return UINT64_MAX; /* the naive rule: what follows is valid, so this is damage */
-        if (frame_read(file.data, file.size, at, salt, &f))
-            proof = MAX(proof, f.flags & WAL_CLOSE ? f.offset - 1 : f.synced);
-    }
-    return proof;
-}
-
-static int file_load(struct ctx *c, struct wal *w, size_t i, struct bytes *ret_file, uint64_t *ret_salt)
-{
-    char *path = file_path(c, w, w->files[i].first);
-    uint64_t first;
-
-    if (!path)
-        return err_nomem(c);
-    TRY(os_read_file(c, path, SIZE_MAX / 2, ret_file));
-    w->files[i].bytes = ret_file->size;
-    TRY(header_read(c, *ret_file, path, ret_salt, &first));
-    if (first != w->files[i].first)
-        return err_set(c, KITH_CORRUPT, "log file %s: holds records from %llu", path, (unsigned long long)first);
-    return 0;
-}
-
-static void damage_set(struct wal *w, uint64_t from, uint64_t to, const char *why)
-{
-    if (w->damage.from)
-        return;
-    w->damage.from = from;
-    w->damage.to = to;
-    snprintf(w->damage.text, sizeof w->damage.text, "log records %llu to %llu: %.100s",
-             (unsigned long long)from, (unsigned long long)to, why);
-}
-
-/* Reads all files; with `each` NULL only finds the end and the damage. */
-static int wal_scan(struct ctx *c, struct wal *w, uint64_t from,
-                    int (*each)(void *, uint64_t, struct bytes), void *arg)
-{
-    uint64_t expected = w->files_count ? w->files[0].first : 1;
-
-    w->last = expected - 1;
-    for (size_t i = 0; i < w->files_count; i++) {
-        bool tail = i + 1 == w->files_count;
-        uint64_t stop = tail ? UINT64_MAX : w->files[i + 1].first, salt, proof;
-        struct ctx file_ctx;
-        struct bytes file;
-        struct scan s;
-        int rc;
-
-        if (w->files[i].first != expected) {
-            damage_set(w, expected, w->files[i].first - 1, "a log file is missing");
-            return 0;
-        }
-        if (stop <= from && !tail) { /* nothing of interest: its successor proves its length */
-            expected = stop;
-            w->last = stop - 1;
-            continue;
-        }
-        ctx_init(&file_ctx, c->os);
-        rc = file_load(&file_ctx, w, i, &file, &salt);
-        if (rc == KITH_CORRUPT) {
-            damage_set(w, expected, tail ? expected : stop - 1, file_ctx.text);
-            ctx_release(&file_ctx);
-            return 0;
-        }
-        if (rc == 0)
-            rc = scan_file(file, salt, expected, stop, from, each, arg, &s);
-        if (rc < 0) {
-            if (file_ctx.code == rc)
-                err_set(c, rc, "%s", file_ctx.text);
-            ctx_release(&file_ctx);
-            return rc;
-        }
-        w->last = s.next - 1;
-        if (tail)
-            w->tail_end = s.closed || s.next == expected ? 0 : MIN(s.at, file.size);
-        proof = s.closed || s.next == stop ? 0 : tail ? proof_after(file, salt, s.at) : stop - 1;
-        ctx_release(&file_ctx);
-        if (proof >= s.next) {
-            damage_set(w, s.next, proof, "acknowledged, and no longer readable");
-            return 0;
-        }
-        expected = s.next;
-    }
-    return 0;
-}
-
-static int wal_read(struct ctx *c, struct log *l, uint32_t lane, uint64_t from,
-                    int (*each)(void *arg, uint64_t offset, struct bytes record), void *arg)
-{
-    struct wal *w = wal_of(l);
-    uint64_t last = w->last;
-
-    kassert(lane == 0);
-    TRY(wal_scan(c, w, from, each, arg));
-    w->last = last;
-    return 0;
 }
 
 /* ---- open, trim, close ------------------------------------------------------------------------ */
@@ -582,6 +357,18 @@ static void wal_close(struct ctx *c, struct log *l)
     wal_free(w);
 }
 
+static uint64_t wal_first(struct log *l, uint32_t lane)
+{
+    struct wal *w = wal_of(l);
+    uint64_t first;
+
+    UNUSED(lane);
+    os_mutex_lock(&w->mutex);
+    first = w->files_count ? w->files[0].first : w->last + 1;
+    os_mutex_unlock(&w->mutex);
+    return first;
+}
+
 static uint64_t wal_end(struct log *l, uint32_t lane)
 {
     UNUSED(lane);
@@ -593,9 +380,10 @@ static uint64_t wal_bytes(struct log *l)
     return atomic_load(&wal_of(l)->bytes);
 }
 
-static int wal_trim(struct ctx *c, struct log *l, uint32_t lane, uint64_t before)
+static int wal_trim(struct ctx *c, struct log *l, uint32_t lane, uint64_t before, uint64_t keep_bytes)
 {
     struct wal *w = wal_of(l);
+    uint64_t bytes = 0;
     int removed = 0;
 
     UNUSED(lane);
@@ -606,21 +394,24 @@ static int wal_trim(struct ctx *c, struct log *l, uint32_t lane, uint64_t before
     }
     w->committing = true;
     os_mutex_unlock(&w->mutex);
-    while (w->files_count > 1 && w->files[1].first <= before) {
-        char *path = file_path(c, w, w->files[0].first);
+    for (size_t i = 0; i < w->files_count; i++)
+        bytes += w->files[i].bytes;
+    while (w->files_count > 1 && w->files[1].first <= before && bytes - w->files[0].bytes >= keep_bytes) {
+        char *path = wal_path(c, w, w->files[0].first);
         int rc = path ? c->os->remove(c->os, path) : -ENOMEM;
         if (rc < 0 && rc != -ENOENT)
             break;
+        bytes -= w->files[0].bytes;
+        os_mutex_lock(&w->mutex);
         memmove(w->files, w->files + 1, (w->files_count - 1) * sizeof *w->files);
         w->files_count--;
+        os_mutex_unlock(&w->mutex);
         removed++;
     }
     if (removed) /* a file that comes back after a crash is older than every manifest: harmless */
         (void)c->os->sync_dir(c->os, w->dir);
     count_bytes(w);
-    os_mutex_lock(&w->mutex);
-    w->committing = false;
-    os_mutex_unlock(&w->mutex);
+    give_back(w);
     return removed;
 }
 
@@ -635,6 +426,8 @@ static const struct log_ops wal_ops = {
     .commit = wal_commit,
     .pending = wal_pending,
     .read = wal_read,
+    .range = wal_range,
+    .first = wal_first,
     .end = wal_end,
     .bytes = wal_bytes,
     .trim = wal_trim,
@@ -642,12 +435,23 @@ static const struct log_ops wal_ops = {
     .close = wal_close,
 };
 
+int wal_begin(struct ctx *c, const char *dir, uint64_t first)
+{
+    uint64_t salt;
+    int rc = c->os->mkdir(c->os, dir);
+
+    if (rc < 0)
+        return os_error(c, rc, "make", dir);
+    c->os->random(c->os, &salt, sizeof salt);
+    return write_header(c, dir, first - 1, salt);
+}
+
 /* What an open reads may be in the system's memory only: a sync of it failed, and the process ended. Before
  * anything is built on it, it is written again, into a file of its own. */
 static int secure_tail(struct ctx *c, struct wal *w)
 {
     uint64_t first = w->files_count ? w->files[w->files_count - 1].first : 0;
-    char name[32], *path = file_path(c, w, first);
+    char name[32], *path = wal_path(c, w, first);
     struct bytes file;
 
     if (!w->tail_end || w->damage.from)

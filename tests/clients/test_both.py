@@ -17,6 +17,7 @@ ALONE = {
     ("get", "/cluster/telemetry"): "REST only", ("post", "/cluster/recover"): "REST only", ("delete", "/cluster/peer/{peer_id}"): "REST only",
     ("get", "/cluster/metadata/keys"): "REST only", ("get", "/cluster/metadata/keys/{key}"): "REST only",
     ("put", "/cluster/metadata/keys/{key}"): "REST only", ("delete", "/cluster/metadata/keys/{key}"): "REST only",
+    ("get", "/backups"): "ours, REST only", ("post", "/backups"): "ours, REST only",
     ("post", C + "/points/aggregate"): "ours, REST only", ("get", C + "/snapshots/{snapshot_name}"): "a download",
     ("get", "/snapshots/{snapshot_name}"): "a download", ("put", C + "/snapshots/recover"): "REST only",
     ("post", C + "/snapshots/upload"): "an upload",

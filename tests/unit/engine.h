@@ -7,17 +7,24 @@
 #include "engine/engine.h"
 #include "os_sim.h"
 
-static inline kith_db *open_sim(struct sim_world *w, uint32_t growing, uint64_t log_bytes)
+static inline kith_db *open_sim_at(struct sim_world *w, const char *dir, uint32_t growing, uint64_t log_bytes,
+                                   uint64_t log_keep)
 {
-    kith_options o = {.growing_rows_max = growing, .log_file_bytes = log_bytes, .memory_bytes = 1 << 30};
+    kith_options o = {.growing_rows_max = growing, .log_file_bytes = log_bytes, .memory_bytes = 1 << 30,
+                      .log_keep_bytes = log_keep};
     struct db *db = NULL;
     struct ctx c;
 
     ctx_init(&c, sim_world_os(w));
-    if (db_open(&c, sim_world_os(w), "db", &o, &db) < 0)
+    if (db_open(&c, sim_world_os(w), dir, &o, &db) < 0)
         printf("open: %s\n", c.text);
     ctx_release(&c);
     return (kith_db *)(void *)db;
+}
+
+static inline kith_db *open_sim(struct sim_world *w, uint32_t growing, uint64_t log_bytes)
+{
+    return open_sim_at(w, "db", growing, log_bytes, 0);
 }
 
 static inline struct db *inner(kith_db *db)

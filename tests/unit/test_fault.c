@@ -88,6 +88,24 @@ static void snapshots(kith_db *db)
     kith_snapshots_free(&made);
 }
 
+/* Twice, so that the second one finds the first; and back, as another database. */
+static void backups(struct sim_world *w, struct db *db)
+{
+    const struct backup_point newest = {0};
+    struct backup_info made;
+    uint64_t last;
+    struct ctx c;
+
+    for (int i = 0; i < 2; i++) {
+        ctx_init(&c, sim_world_os(w));
+        (void)backup_make(&c, db, "backups", 1, &made);
+        ctx_release(&c);
+    }
+    ctx_init(&c, sim_world_os(w));
+    (void)backup_restore(&c, "backups", &newest, "restored", &last);
+    ctx_release(&c);
+}
+
 /* Everything a first hour does; each step may fail, and what succeeded is noted. */
 static void scenario(struct sim_world *w, struct outcome *out)
 {
@@ -119,6 +137,7 @@ static void scenario(struct sim_world *w, struct outcome *out)
     (void)kith_optimize(db, "c", NULL);
     (void)kith_vector_add(db, "c", &(kith_vector_params){.name = "w", .dim = 2, .metric = KITH_DOT}, NULL);
     snapshots(db);
+    backups(w, inner);
     used = allocations;
     failing(0, 0);
     kith_close(db);

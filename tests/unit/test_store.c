@@ -71,7 +71,7 @@ static void log_suite(struct ctx *c, struct log *l)
     CHECK(r.count == 11 && !r.wrong);
     w[0].w.record.size = (size_t)l->record_max + 1;
     CHECK(l->ops->append(c, l, 0, &w[0].w) == KITH_LIMIT);
-    CHECK(l->ops->trim(c, l, 0, 30) >= 0);
+    CHECK(l->ops->trim(c, l, 0, 30, 0) >= 0);
     r = (struct reading){30, 0, false};
     CHECK(l->ops->read(c, l, 0, 30, read_one, &r) == 0);
     CHECK(r.count == 21 && !r.wrong);
