@@ -1,5 +1,5 @@
 # Fuzzers (clang's libFuzzer): make fuzz builds and runs them.
-foreach(name requests bytes)
+foreach(name requests bytes files frames)
   add_executable(fuzz_${name} tests/fuzz/fuzz_${name}.c tests/sim/os_sim.c $<TARGET_OBJECTS:net> $<TARGET_OBJECTS:serve>
       $<TARGET_OBJECTS:qdrant>)
   target_include_directories(fuzz_${name} PRIVATE tests/sim)

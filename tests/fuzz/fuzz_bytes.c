@@ -1,4 +1,4 @@
-/* fuzz_bytes.c - decoders of bytes from outside, by themselves: the first byte picks one. */
+/* fuzz_bytes.c - decoders of bytes from outside, by themselves: FUZZ_TARGET names one, or else the first byte picks it. */
 #include "base/ctx.h"
 #include "doc/path.h"
 #include "doc/text.h"
@@ -99,11 +99,29 @@ static void record(struct ctx *c, const uint8_t *data, size_t size)
     (void)record_decode(c, (struct bytes){(const uint8_t *)aligned, size}, &r);
 }
 
+/* Which of the cases below; -1: any. */
+static int wanted(void)
+{
+    static const char *const names[] = {"tokens", "claims", "messages", "reflection", "words", "records"};
+    const char *name = getenv("FUZZ_TARGET");
+
+    for (int i = 0; name && i < (int)ARRAY_SIZE(names); i++) {
+        if (strcmp(names[i], name) == 0)
+            return i;
+    }
+    if (name)
+        abort();
+    return -1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static int target = -2;
     struct ctx c;
     struct buf said;
 
+    if (target == -2)
+        target = wanted();
     if (!schema.messages_count) {
         ctx_init(&always, os_linux());
         if (qdrant_rpc_schema(&always, &schema) < 0)
@@ -112,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     ctx_init(&c, os_linux());
-    switch (data[0] % 6) {
+    switch (target >= 0 ? target : data[0] % 6) {
     case 0: token(&c, data + 1, size - 1); break;
     case 1: claims(&c, data + 1, size - 1); break;
     case 2: message(&c, data + 1, size - 1); break;

@@ -1,5 +1,6 @@
 /* fuzz_requests.c - any bytes as a request to any route, REST or gRPC, over a database in memory: the first byte picks the
- * route, the second the query string, the rest is the body. What comes back must be an answer. */
+ * route, the second the query string, the rest is the body. With FUZZ_TARGET filters or formula they are that part of a
+ * body that is right otherwise. What comes back must be an answer. */
 #include "engine/engine.h"
 #include "net/grpc.h"
 #include "os_sim.h"
@@ -77,7 +78,7 @@ static void fill(void)
                                  "\"multivector_config\":{\"comparator\":\"max_sim\"}}},\"sparse_vectors\":{\"s\":{}}}");
     put("PUT", "/collections/c/index", "{\"field_name\":\"k\",\"field_schema\":\"keyword\"}");
     put("PUT", "/collections/c/index", "{\"field_name\":\"n\",\"field_schema\":\"float\"}");
-    put("PUT", "/collections/c/index", "{\"field_name\":\"t\",\"field_schema\":{\"type\":\"text\",\"scoring\":true}}");
+    put("PUT", "/collections/c/index", "{\"field_name\":\"t\",\"field_schema\":{\"type\":\"text\",\"scoring\":true,\"phrase_matching\":true}}");
     put("PUT", "/collections/c/index", "{\"field_name\":\"g\",\"field_schema\":\"geo\"}");
     for (int i = 0; i < POINTS; i++) {
         snprintf(body, sizeof body, "{\"points\":[{\"id\":%d,\"vector\":{\"\":[%d,1],\"m\":[[1,%d],[2,3]],\"s\":{\"indices\":[%d,90],"
@@ -134,6 +135,34 @@ static void make_target(const char *path, uint8_t pick, char *to, size_t size)
     snprintf(to + n, size - n, "%s", queries[pick % 8]);
 }
 
+/* The bytes amid a body. */
+static void request_around(const char *target, const char *before, const uint8_t *data, size_t size, const char *after)
+{
+    struct buf body;
+
+    buf_init(&body);
+    buf_text(&body, before);
+    buf_put(&body, data, size);
+    buf_text(&body, after);
+    request("POST", target, false, body.data, body.size);
+    buf_release(&body);
+}
+
+static bool request_part(const uint8_t *data, size_t size)
+{
+    const char *part = getenv("FUZZ_TARGET");
+
+    if (part && strcmp(part, "filters") == 0) {
+        request_around("/collections/c/points/scroll", "{\"limit\":3,\"filter\":", data, size, "}");
+        request_around("/collections/c/points/query", "{\"query\":[1,1],\"using\":\"\",\"filter\":", data, size, "}");
+    } else if (part && strcmp(part, "formula") == 0) {
+        request_around("/collections/c/points/query", "{\"prefetch\":{\"query\":[1,1]},\"query\":{\"formula\":", data, size, "}}");
+    } else if (part) {
+        abort();
+    }
+    return part;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct route *r;
@@ -143,7 +172,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (f.runs++ % RUNS_A_WORLD == 0)
         open_world();
-    if (size < 2)
+    if (size < 2 || request_part(data, size))
         return 0;
     r = &qdrant_routes[data[0] % qdrant_routes_count];
     rpc = strcmp(r->method, "RPC") == 0;
