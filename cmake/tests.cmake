@@ -8,7 +8,7 @@ foreach(seed ${seeds})
 endforeach()
 add_test(NAME sim COMMAND sim 1 2000)
 
-foreach(name store vec text engine vectors fields snapshots backups)
+foreach(name store vec text engine vectors fields snapshots backups many)
   add_executable(test_${name} tests/unit/test_${name}.c tests/sim/os_sim.c)
   target_include_directories(test_${name} PRIVATE tests/unit tests/sim)
   target_compile_definitions(test_${name} PRIVATE _GNU_SOURCE)

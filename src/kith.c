@@ -225,7 +225,8 @@ static void count_indexed(const struct view *view, kith_collection_info *info)
         for (size_t j = 0; j < view->schema->vectors_count; j++) {
             const struct vector_index *g = s->ops->index(s, view->schema->vectors[j].id);
             const struct postings *p = s->ops->postings(s, view->schema->vectors[j].id);
-            info->indexed_vectors += p ? p->head.rows : !g ? 0 : g->live ? atomic_load(g->live_count) : g->graph.count;
+            info->indexed_vectors += p ? p->head.rows : !g ? 0 : g->live ? atomic_load(g->live_count)
+                                     : g->points ? g->points : g->graph.count;
         }
     }
 }

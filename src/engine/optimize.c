@@ -505,7 +505,7 @@ void optimize_step(struct job *job)
         s->want_checkpoint = s->want_checkpoint && !all && !only_checkpoint;
     }
     os_mutex_unlock(&s->lock);
-    if (rc > 0)
+    if (rc > 0 || (rc == 0 && only_checkpoint)) /* after a checkpoint the rest */
         sched_post(&s->db->sched, job, false);
     if (rc > 0 && s->db->log->ops->bytes(s->db->log) > s->db->log_soft_bytes)
         sched_post(&s->db->sched, &s->db->trim, false);

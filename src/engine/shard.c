@@ -173,7 +173,9 @@ int shard_load(struct ctx *c, struct shard *s)
     }
     s->loaded = true;
     s->applied = MAX(s->applied, s->covers);
-    return shard_publish(c, s);
+    TRY(shard_publish(c, s));
+    sched_post(&s->db->sched, &s->maintain, false); /* what was under way when it was left */
+    return 0;
 }
 
 static void shard_free(struct shard *s)

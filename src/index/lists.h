@@ -21,6 +21,7 @@ kith_metric lists_metric(kith_metric metric);
 struct lists_search {
     uint32_t probes;          /* how many lists */
     uint32_t keep;            /* how many of the slots seen are kept */
+    bool all;                 /* all that are seen, up to `keep`, in no order; not of spilled lists */
     const struct bits *allow; /* over rows; NULL: all */
     const uint32_t *rows;     /* slot -> row, below rows_count */
     uint32_t rows_count;

@@ -11,6 +11,8 @@ struct scanning {
     struct lists_search *search;
     uint8_t *seen; /* a bit a row; NULL: no row stands twice */
     struct topk best;
+    struct found *out; /* of all: where they go */
+    uint32_t out_count;
     uint32_t slots[TURN + 3], n;
 };
 
@@ -25,6 +27,12 @@ static bool is_twice(struct scanning *x, uint32_t slot)
     return twice;
 }
 
+static void put(struct scanning *x, float distance, uint32_t slot)
+{
+    if (x->out_count < x->search->keep)
+        x->out[x->out_count++] = (struct found){distance, slot};
+}
+
 static void score_turn(struct scanning *x)
 {
     for (uint32_t i = x->n; i % 4; i++)
@@ -33,7 +41,9 @@ static void score_turn(struct scanning *x)
         float d[4];
         scorer_four(x->s, x->slots + i, d);
         for (uint32_t j = 0; j < MIN(x->n - i, 4u); j++) {
-            if (d[j] < topk_worst(&x->best) && !(x->seen && is_twice(x, x->slots[i + j])))
+            if (x->out)
+                put(x, d[j], x->slots[i + j]);
+            else if (d[j] < topk_worst(&x->best) && !(x->seen && is_twice(x, x->slots[i + j])))
                 topk_push(&x->best, d[j], x->slots[i + j]);
         }
     }
@@ -54,7 +64,11 @@ static void scan_blocks(struct scanning *x, uint32_t list)
         uint32_t n = MIN(end - slot, (uint32_t)BLOCK_ROWS);
         float d[BLOCK_ROWS], worst = topk_worst(&x->best);
         scorer_block(x->s, block, d);
-        for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t i = 0; i < n && x->out; i++) {
+            if (is_wanted(x->search, x->search->rows[slot + i]))
+                put(x, d[i], slot + i);
+        }
+        for (uint32_t i = 0; i < n && !x->out; i++) {
             if (d[i] >= worst || !is_wanted(x->search, x->search->rows[slot + i]) || (x->seen && is_twice(x, slot + i)))
                 continue;
             topk_push(&x->best, d[i], slot + i);
@@ -109,13 +123,13 @@ static float of_centre(const struct lists *l, const struct scorer *centres, cons
 int lists_search(struct ctx *c, const struct lists *l, const struct scorer *centres, struct scorer *s,
                  struct graph_scratch *scratch, struct lists_search *search, struct found *out)
 {
-    struct scanning x = {.l = l, .s = s, .search = search};
+    struct scanning x = {.l = l, .s = s, .search = search, .out = search->all ? out : NULL};
     struct topk near;
 
     search->distances = l->count;
     search->scanned = 0;
     if (topk_init(&near, &c->arena, MIN(MAX(search->probes, 1u), l->count)) < 0 ||
-        topk_init(&x.best, &c->arena, MAX(search->keep, 1u)) < 0)
+        topk_init(&x.best, &c->arena, search->all ? 1 : MAX(search->keep, 1u)) < 0)
         return err_nomem(c);
     scorer_scan(centres, l->count, &near);
     topk_sort(&near);
@@ -130,6 +144,8 @@ int lists_search(struct ctx *c, const struct lists *l, const struct scorer *cent
         s->list = (s->norm_factor + 1) * of_centre(l, centres, &near.heap[i]);
         scan_list(&x, near.heap[i].row);
     }
+    if (search->all)
+        return (int)x.out_count;
     topk_sort(&x.best);
     for (uint32_t i = 0; i < x.best.size; i++)
         out[i] = (struct found){x.best.heap[i].distance, x.best.heap[i].row};

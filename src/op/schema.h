@@ -30,7 +30,17 @@ static inline bool schema_varies(const struct schema_vector *v)
 /* Whether segments large enough shall have an index of it. */
 static inline bool schema_wants_index(const struct schema_vector *v)
 {
-    return v->index.method != KITH_METHOD_FLAT && !schema_varies(v);
+    return v->index.method != KITH_METHOD_FLAT && v->element != KITH_SPARSE && !(v->multi && v->element == KITH_BIT);
+}
+
+/* Whether it is lists: of multi-vectors always, whose single vectors stand in them. */
+static inline bool schema_has_lists(const struct schema_vector *v)
+{
+    return v->multi || v->index.method == KITH_METHOD_LISTS;
+}
+static inline bool schema_spills(const struct schema_vector *v)
+{
+    return v->index.spill && !v->multi;
 }
 
 struct schema_field {

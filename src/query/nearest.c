@@ -7,6 +7,7 @@
  *   filter     the graph, everything walked, matching rows kept: most rows match
  *   hop        the graph, only matching rows scored, reached over two links: some rows match
  *   lists      the lists nearest to the query; with a mask more of them, and only matching rows scored
+ *   lists of vectors  of a multi-vector: the lists nearest to each of its vectors
  *
  * Indexes order by codes; the best are then ordered by the originals. */
 #include "base/ctx.h"
@@ -345,6 +346,41 @@ static int by_lists(struct searching *g, const struct vector_index *x, const str
     return scan(g, mask, 0, note);
 }
 
+/* The same of a multi-vector: what is found are rows. */
+static int by_many(struct searching *g, const struct vector_index *x, const struct bits *mask, uint32_t matches,
+                   bool all, struct plan_note *note)
+{
+    struct lists_search search = {.absent = ROW_NONE, .rows_count = note->rows};
+    uint32_t probes = g->q->probes ? g->q->probes : vector_index_probes(width(g, x, note));
+    struct graph_scratch *scratch;
+    struct found *found;
+    float d;
+    int n;
+
+    search.keep = MIN(MAX(vector_index_many_ranked(g->want), over(g)), note->rows);
+    search.probes = (uint32_t)fmin(x->lists.count, all ? probes : ceil((double)probes * note->rows / matches));
+    search.allow = all ? NULL : mask;
+    found = arena_alloc(&g->c->arena, search.keep * sizeof *found);
+    scratch = scratch_take(g->r->pool);
+    n = found && scratch ? vector_index_many(g->c, x, g->v, g->target->kept, g->r->kernels, scratch, &search, found)
+                         : err_nomem(g->c);
+    if (scratch)
+        scratch_give(g->r->pool, scratch);
+    if (n < 0)
+        return n;
+    note->strategy = "lists of vectors";
+    note->distances += search.distances;
+    note->hops += search.scanned;
+    note->ef = search.probes;
+    if ((uint32_t)n < MIN(g->want, matches)) {
+        note->strategy = "lists of vectors, then scan";
+        return scan(g, mask, 0, note);
+    }
+    for (int i = 0; i < n; i++)
+        TRY(score_row(g, found[i].slot, &d));
+    return os_in_time(g->c);
+}
+
 static uint32_t times(uint32_t ef, double factor)
 {
     return (uint32_t)fmin((double)ef * factor + 1, GRAPH_EF_MAX);
@@ -481,7 +517,7 @@ static bool is_scanned(struct searching *g, const struct vector_index *x, uint32
     if (matches == note->rows)
         return false;
     if (x->lists.count)
-        return matches < note->rows / 4 && matches <= SCAN_LISTS;
+        return matches < note->rows / 4 && matches <= SCAN_LISTS && !g->v->multi;
     bytes = scanned_bytes(g, x);
     return cost_prefers_scan(cost_scan(matches, bytes),
                              cost_walk(&x->curve, width(g, x, note), bytes, share, share < share_to_hop(g)));
@@ -549,7 +585,7 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
     if (is_scanned(&g, x, matches, note)) {
         TRY(by_scan(&g, x, &rows, matches, note));
     } else {
-        TRY((x->lists.count ? by_lists : by_graph)(&g, x, &mask, matches, all, note));
+        TRY((v->multi ? by_many : x->lists.count ? by_lists : by_graph)(&g, x, &mask, matches, all, note));
     }
     if (late_count)
         TRY(scan(&g, &late, 0, note));

@@ -15,6 +15,8 @@ struct calibrate_input {
     void *stop_arg;
 };
 int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve);
+/* Of multi-vectors: codes and rows are those of their single vectors. */
+int calibrate_many(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve);
 /* `idf`: queries will be weighed by how rare the terms are. */
 int calibrate_sparse(struct ctx *c, const struct postings_source *from, const struct postings *p,
                      const struct kernels *kernels, bool idf, struct slack_curve *ret_curve);

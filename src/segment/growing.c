@@ -30,6 +30,12 @@ struct grow_column {
     uint8_t *_Atomic present[CHUNKS];
 };
 
+/* Multi-vectors get their index when they are sealed. */
+static bool is_flat(const struct schema_vector *v)
+{
+    return !schema_wants_index(v) || v->multi;
+}
+
 struct growing {
     struct segment base;
     struct arena arena; /* nodes and string ids */
@@ -448,7 +454,7 @@ int growing_new(struct ctx *c, uint64_t id, const struct schema *schema, const s
     for (uint32_t i = 0; i < g->columns_count && rc >= 0; i++) {
         g->columns[i].v = schema->vectors[i];
         g->columns[i].v.name = g->columns[i].v.config = NULL;
-        atomic_init(&g->columns[i].flat, !schema_wants_index(&schema->vectors[i]));
+        atomic_init(&g->columns[i].flat, is_flat(&schema->vectors[i]));
         if (schema_varies(&g->columns[i].v))
             g->columns[i].v.size = sizeof(void *); /* of what lies in the arena */
         if (g->columns[i].v.element == KITH_SPARSE)
@@ -648,7 +654,7 @@ void growing_configure(struct ctx *c, struct segment *s, const struct schema *sc
     for (uint32_t i = 0; i < g->columns_count; i++) {
         const struct schema_vector *v = schema_vector_by_id(schema, g->columns[i].v.id);
         if (v)
-            atomic_store(&g->columns[i].flat, !schema_wants_index(v));
+            atomic_store(&g->columns[i].flat, is_flat(v));
     }
 }
 

@@ -7,6 +7,7 @@
 #include "os/pages.h"
 #include "segment/calibrate.h"
 #include "segment/sealing.h"
+#include "vec/many.h"
 
 #include <math.h>
 
@@ -17,21 +18,45 @@ const void *sealing_vector(const struct sealing_index *g, uint32_t item)
 
     if (p->s->ops->vector(g->c, p->s, p->row, g->at, g->v->id, &data) < 0)
         return NULL;
+    if (data && g->within)
+        data = many_of(data).data + (size_t)g->within[item] * g->v->size;
     return data ? vec_plain(g->kernels, g->v->metric, g->v->element, data, g->v->dim, g->room) : NULL;
+}
+
+/* How many vectors a row has. */
+static int vectors_of(const struct sealing_index *g, uint32_t row, uint32_t *ret)
+{
+    const struct picked *p = &g->picked[row];
+    const void *data = NULL;
+
+    TRY(p->s->ops->vector(g->c, p->s, p->row, g->at, g->v->id, &data));
+    *ret = !data ? 0 : g->v->multi ? many_of(data).count : 1;
+    return 0;
 }
 
 static int find_rows(struct sealing_index *g)
 {
-    g->rows = mem_alloc((size_t)MAX(g->picked_count, 1u) * sizeof *g->rows);
+    uint64_t count = 0;
+    uint32_t n;
+
+    for (uint32_t i = 0; i < g->picked_count; i++) {
+        TRY(vectors_of(g, i, &n));
+        count += n;
+    }
+    if (count >= UINT32_MAX)
+        return err_set(g->c, KITH_LIMIT, "an index of %llu vectors is too large", (unsigned long long)count);
+    g->rows = mem_alloc(MAX((size_t)count, (size_t)1) * sizeof *g->rows);
+    g->within = g->v->multi ? mem_alloc(MAX((size_t)count, (size_t)1) * sizeof *g->within) : NULL;
     g->room = arena_alloc(&g->c->arena, (size_t)g->v->dim * sizeof *g->room);
-    if (!g->rows || !g->room)
+    if (!g->rows || !g->room || (g->v->multi && !g->within))
         return err_nomem(g->c);
     for (uint32_t i = 0; i < g->picked_count; i++) {
-        const void *data = NULL;
-        const struct picked *p = &g->picked[i];
-        TRY(p->s->ops->vector(g->c, p->s, p->row, g->at, g->v->id, &data));
-        if (data)
+        TRY(vectors_of(g, i, &n));
+        for (uint32_t j = 0; j < n; j++) {
+            if (g->within)
+                g->within[g->count] = j;
             g->rows[g->count++] = i;
+        }
     }
     return 0;
 }
@@ -73,7 +98,7 @@ static int encode_bytes(struct sealing_index *g)
 
 static int build_lists(struct sealing_index *g, const struct graph_plan *plan)
 {
-    struct lists_params params = {g->v->index.lists, g->v->index.spill, plan->threads, plan->stop, plan->arg};
+    struct lists_params params = {g->v->index.lists, schema_spills(g->v), plan->threads, plan->stop, plan->arg};
     struct lists_built *b = &g->lists;
 
     TRY(lists_build(g->c, &g->codes, g->kernels, &params, b));
@@ -85,7 +110,7 @@ static int build_lists(struct sealing_index *g, const struct graph_plan *plan)
         g->slots[i] = g->rows[b->items[i]];
     g->shown.graph.count = b->slots;
     g->shown.lists = (struct lists){.count = b->count, .starts = b->starts, .centres = b->centres,
-                                    .spilled = g->v->index.spill};
+                                    .spilled = schema_spills(g->v)};
     if (vector_index_form(g->v) == CODE_PLANES && g->v->index.codes == KITH_CODES_BIT) {
         g->blocks = mem_alloc(((size_t)b->count + 1) * sizeof *g->blocks);
         if (!g->blocks)
@@ -121,13 +146,13 @@ static int build(struct sealing_index *g, const struct graph_plan *plan)
 
     TRY(encode_bytes(g));
     g->shown.graph.count = g->count;
-    if (g->v->index.method == KITH_METHOD_LISTS)
+    if (schema_has_lists(g->v))
         TRY(build_lists(g, plan));
     g->shown.slots = g->slots ? g->slots : g->rows;
     TRY(sealing_encode(g));
     if (!g->shown.lists.count)
         TRY(sealing_graph(g, plan));
-    return calibrate(g->c, &in, &g->shown.curve);
+    return g->v->multi ? calibrate_many(g->c, &in, &g->shown.curve) : calibrate(g->c, &in, &g->shown.curve);
 }
 
 int sealing_put(const struct sealing_index *g, struct pack_writer *w, enum pack_kind kind, const void *data,
@@ -182,6 +207,7 @@ int seal_index(struct ctx *c, struct pack_writer *w, uint64_t owner, const struc
     mem_free(g.slots);
     mem_free(g.blocks);
     mem_free(g.rows);
+    mem_free(g.within);
     return rc;
 }
 

@@ -183,6 +183,18 @@ static int open_links(const struct opening *o)
     return graph_check(g) ? 0 : malformed(o, "links");
 }
 
+static int count_points(const struct opening *o, uint32_t rows)
+{
+    struct bits seen;
+
+    if (bits_new(&o->c->arena, rows, &seen) < 0)
+        return err_nomem(o->c);
+    for (uint32_t i = 0; i < o->g->graph.count; i++)
+        bits_set(&seen, o->g->slots[i]);
+    o->g->points = bits_count(&seen);
+    return 0;
+}
+
 static int open_slots(const struct opening *o, uint32_t rows)
 {
     const void *data;
@@ -193,7 +205,7 @@ static int open_slots(const struct opening *o, uint32_t rows)
         if (o->g->slots[i] >= rows)
             return malformed(o, "slots");
     }
-    return 0;
+    return o->v->multi ? count_points(o, rows) : 0;
 }
 
 int sealed_index_open(struct ctx *c, struct part *p, uint64_t owner, uint32_t rows, const struct schema_vector *v,

@@ -12,8 +12,9 @@ struct sealing_index {
     uint32_t picked_count;
     lsn at;                      /* their vectors are those of then */
     const struct kernels *kernels;
-    uint32_t count;              /* items: rows that have the vector */
+    uint32_t count;              /* items: rows that have the vector; of multi-vectors each of their vectors is one */
     uint32_t *rows;              /* of the items: ascending */
+    uint32_t *within;            /* of the items: which of the row's vectors; NULL: the only one */
     struct codes codes;          /* 8 bits, of the items: what indexes are built of, and are measured by */
     uint8_t *records;
     float *room;                 /* of one vector */

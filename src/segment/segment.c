@@ -310,9 +310,9 @@ bool vector_index_fits(const struct vector_index *x, const struct schema_vector 
 
     if (x->live)
         return true;
-    if ((want->method == KITH_METHOD_LISTS) != (x->lists.count > 0))
+    if (schema_has_lists(v) != (x->lists.count > 0))
         return false;
-    if (x->lists.count && (x->asked_lists != want->lists || x->lists.spilled != want->spill))
+    if (x->lists.count && (x->asked_lists != want->lists || x->lists.spilled != schema_spills(v)))
         return false;
     if (x->form == CODE_BYTES) /* of the first release */
         return want->codes == KITH_CODES_AUTO;

@@ -57,6 +57,7 @@ struct vector_index {
     const uint8_t *rest;       /* nibbles: the lower ones */
     const float *norms;        /* nibbles, euclid */
     uint32_t asked_lists, asked_bytes; /* as the schema said */
+    uint32_t points;           /* of multi-vectors, each of whose vectors has a slot: how many rows they are of */
     struct recall_curve curve; /* probes 0: not measured */
     struct graph_builder *live; /* growing: links come while it is searched */
     atomic_uint *live_count;    /* slots that are linked */
@@ -77,6 +78,15 @@ static inline uint32_t vector_index_probes(uint32_t width)
 /* Searches the lists; the query as vec_plain says. */
 int vector_index_lists(struct ctx *c, const struct vector_index *x, const struct schema_vector *v, const void *query,
                        struct scorer *s, struct graph_scratch *scratch, struct lists_search *search, struct found *out);
+/* The same for a multi-vector, in its kept form, over an index of multi-vectors: rows in place of slots (many.c). */
+int vector_index_many(struct ctx *c, const struct vector_index *x, const struct schema_vector *v, const void *query,
+                      const struct kernels *k, struct graph_scratch *scratch, struct lists_search *search,
+                      struct found *out);
+/* How many of what it finds are to be ordered by the originals, so that k are right. */
+static inline uint32_t vector_index_many_ranked(uint32_t k)
+{
+    return k * 5 + 60;
+}
 /* Whether the index covers all rows of the segment. */
 bool segment_index_whole(const struct segment *s, uint32_t vector_id);
 /* A scorer of the query, given as vec_plain says, over the slots. */
