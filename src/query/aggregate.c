@@ -14,7 +14,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { MEASURES_MAX = 64, GROUPS_MAX = 1 << 16, BUCKETS_MAX = 1 << 16, VALUES_OF_ROW = 1 << 12 };
+enum { MEASURES_MAX = 64, GROUPS_MAX = 1 << 16, BUCKETS_MAX = 1 << 16, SEEN_IN_ORDER = 1 << 10 };
 
 /* ---- keys of bytes to numbers ------------------------------------------------------------------------------------ */
 
@@ -101,15 +101,17 @@ struct measuring {
     struct group {
         kith_value id;
         uint64_t points;
+        uint64_t row; /* number of the last row that was in it */
         struct state *states;
     } *at;
     size_t capacity;
-    /* of the row at hand */
-    uint32_t *members;
-    size_t members_count;
+    uint64_t row;       /* number of the one at hand, from 1; of it: */
+    struct buf members; /* u32 groups */
     const kith_measure *now;
-    struct buf seen;  /* keys of values, each after its size */
     struct state *state;
+    struct buf seen;    /* keys of values, each after its size; of many of them: */
+    struct ctx *many;   /* memory for, NULL: they are few; */
+    struct table all_seen;
 };
 
 static bool is_above(const struct number *a, const struct number *b)
@@ -187,18 +189,49 @@ static bool number_of(const kith_measure *what, struct val v, struct number *ret
 
 /* ---- documents --------------------------------------------------------------------------------------------------- */
 
-static bool is_seen(struct measuring *m, struct bytes key)
+static void forget_seen(struct measuring *m)
+{
+    m->seen.size = 0;
+    if (m->many)
+        ctx_release(m->many);
+    mem_free(m->many);
+    m->many = NULL;
+    m->all_seen = (struct table){0};
+}
+
+/* Few are looked through, many go into a table. */
+static int see_many(struct measuring *m)
 {
     struct reader r = reader_of(m->seen.data, m->seen.size);
+    struct entry *e;
 
+    m->many = mem_zalloc(sizeof *m->many);
+    if (!m->many)
+        return err_nomem(m->c);
+    ctx_init(m->many, m->c->os);
+    while (r.at < r.end) {
+        if (table_put(m->many, &m->all_seen, read_blob(&r), &e) < 0)
+            return err_nomem(m->c);
+    }
+    return 0;
+}
+
+/* 1: the row had it before; 0: it has it now. */
+static int is_seen(struct measuring *m, struct bytes key)
+{
+    struct reader r = reader_of(m->seen.data, m->seen.size);
+    size_t before = m->all_seen.count;
+    struct entry *e;
+
+    if (m->many)
+        return table_put(m->many, &m->all_seen, key, &e) < 0 ? err_nomem(m->c) : m->all_seen.count == before;
     while (r.at < r.end) {
         struct bytes old = read_blob(&r);
         if (old.size == key.size && memcmp(old.data, key.data, key.size) == 0)
-            return true;
+            return 1;
     }
-    if (m->seen.size < VALUES_OF_ROW * 16) /* beyond it each stands for itself: nobody waits for a square of millions */
-        buf_blob(&m->seen, key.data, key.size);
-    return false;
+    buf_blob(&m->seen, key.data, key.size);
+    return m->seen.failed ? err_nomem(m->c) : m->seen.size > SEEN_IN_ORDER ? see_many(m) : 0;
 }
 
 /* What two values that are the same have in common: numbers of any kind their value. */
@@ -220,7 +253,7 @@ static int measure_value(void *arg, struct val v)
     struct number n = {0};
     struct entry *e;
     struct buf key;
-    int rc = 0;
+    int rc;
 
     if (val_tag(v) == VAL_NULL || val_tag(v) == VAL_ARRAY || val_tag(v) == VAL_OBJECT)
         return 0;
@@ -228,9 +261,8 @@ static int measure_value(void *arg, struct val v)
         return 0;
     buf_init(&key);
     put_key(&key, v);
-    if (key.failed || m->seen.failed) {
-        rc = err_nomem(m->c);
-    } else if (!is_seen(m, (struct bytes){key.data, key.size})) {
+    rc = key.failed ? err_nomem(m->c) : is_seen(m, (struct bytes){key.data, key.size});
+    if (rc == 0) {
         if (m->now->kind == KITH_MEASURE_DISTINCT)
             rc = table_put(m->c, &s->values, (struct bytes){key.data, key.size}, &e);
         if (m->now->kind == KITH_MEASURE_COUNT || m->now->kind == KITH_MEASURE_DISTINCT)
@@ -239,7 +271,7 @@ static int measure_value(void *arg, struct val v)
             rc = add_number(m, s, n, 1);
     }
     buf_release(&key);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 static int new_group(struct measuring *m, const kith_value *id)
@@ -290,13 +322,11 @@ static int join_group(void *arg, struct val v)
     }
     if (m->groups.count > before)
         TRY(new_group(m, &id));
-    for (size_t i = 0; i < m->members_count; i++) {
-        if (m->members[i] == e->value)
-            return 0;
-    }
-    if (m->members_count < VALUES_OF_ROW)
-        m->members[m->members_count++] = (uint32_t)e->value;
-    return 0;
+    if (m->at[e->value].row == m->row)
+        return 0;
+    m->at[e->value].row = m->row;
+    buf_u32(&m->members, (uint32_t)e->value);
+    return m->members.failed ? err_nomem(m->c) : 0;
 }
 
 static int measure_in(struct measuring *m, struct group *g, struct val doc, const uint64_t *done)
@@ -304,7 +334,7 @@ static int measure_in(struct measuring *m, struct group *g, struct val doc, cons
     for (size_t i = 0; i < m->measures_count; i++) {
         m->now = &m->measures[i];
         m->state = &g->states[i];
-        m->seen.size = 0;
+        forget_seen(m);
         if (done && (*done >> i & 1))
             continue;
         if (!m->now->path)
@@ -317,13 +347,19 @@ static int measure_in(struct measuring *m, struct group *g, struct val doc, cons
 
 static int measure_row(struct measuring *m, struct val doc, const uint64_t *done)
 {
-    m->members_count = 0;
+    struct reader members;
+
+    m->row++;
+    m->members.size = 0;
     if (m->grouped)
         TRY(path_visit_items(&m->by, doc, join_group, m));
     else
-        m->members[m->members_count++] = 0;
-    for (size_t i = 0; i < m->members_count; i++) {
-        struct group *g = &m->at[m->members[i]];
+        buf_u32(&m->members, 0);
+    if (m->members.failed)
+        return err_nomem(m->c);
+    members = reader_of(m->members.data, m->members.size);
+    while (members.at < members.end) {
+        struct group *g = &m->at[read_u32(&members)];
         g->points++;
         TRY(measure_in(m, g, doc, done));
     }
@@ -562,8 +598,7 @@ static int check(struct measuring *m, const char *group_by)
     if (m->measures_count > MEASURES_MAX)
         return err_set(m->c, KITH_INVALID, "at most %d measures, not %zu", MEASURES_MAX, m->measures_count);
     m->paths = arena_alloc(&m->c->arena, MAX(m->measures_count, (size_t)1) * sizeof *m->paths);
-    m->members = arena_alloc(&m->c->arena, VALUES_OF_ROW * sizeof *m->members);
-    if (!m->paths || !m->members)
+    if (!m->paths)
         return err_nomem(m->c);
     for (size_t i = 0; i < m->measures_count; i++) {
         const kith_measure *what = &m->measures[i];
@@ -596,8 +631,11 @@ int query_aggregate(struct ctx *c, const struct runner *r, const kith_measure *m
         TRY(new_group(&m, &(kith_value){0}));
     }
     buf_init(&m.seen);
+    buf_init(&m.members);
     for (size_t i = 0; i < r->snap->count && rc >= 0; i++)
         rc = measure_segment(&m, i, p);
+    forget_seen(&m);
     buf_release(&m.seen);
+    buf_release(&m.members);
     return rc < 0 ? rc : give(&m, limit, ret_aggregates);
 }

@@ -1,5 +1,5 @@
-/* calibrate_many.c - the curve of an index of multi-vectors: rows are taken as not there and searched for by some of their
- * vectors; the truth is by 8-bit codes, of every vector of the segment. */
+/* calibrate_many.c - the curve of an index of multi-vectors: rows are taken as not there and searched for by some of
+ * their vectors; the truth is by 8-bit codes, of every vector of the segment. */
 #include "segment/calibrate.h"
 
 #include "base/ctx.h"

@@ -146,3 +146,18 @@ def test_small_things(early):
         r = httpx.post(f"{early._client.rest_uri}/collections/agg/points/aggregate", json=body, timeout=60)
         assert r.status_code == status and text in r.text, (body, r.status_code, r.text)
     early.delete_collection("agg")
+
+
+def test_long_lists(early):
+    """a document with very many values: none is counted twice, none is left out; and it is in as many groups"""
+    early.delete_collection("agg")
+    early.create_collection("agg", vectors_config={})
+    many = [i % 20000 for i in range(40000)]
+    random.Random(3).shuffle(many)
+    early.upsert("agg", [m.PointStruct(id=1, vector={}, payload={"n": many, "s": [f"k{i % 6000}" for i in range(12000)]}),
+                         m.PointStruct(id=2, vector={}, payload={"n": [1, 1, 30000], "s": "k5999"})], wait=True)
+    got = ask(early, aggregations={"c": {"count": {"key": "n"}}, "d": {"distinct": {"key": "n"}}, "s": {"sum": {"key": "n"}}})["aggregations"]
+    assert got["c"]["value"] == 20002 and got["d"]["value"] == 20001 and got["s"]["value"] == sum(range(20000)) + 30001
+    groups = {g["id"]: g["count"] for g in ask(early, group_by="s", limit=10000)["groups"]}
+    assert groups == {f"k{i}": 1 + (i == 5999) for i in range(6000)}
+    early.delete_collection("agg")
