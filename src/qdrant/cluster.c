@@ -6,7 +6,7 @@
 #include "os/os.h"
 
 #define KEPT "cluster.json"
-enum { PEER = 1, TERM = 1 };
+enum { TERM = 1 };
 
 /* False: answered, as by a node without a cluster. */
 static bool in_cluster(struct call *call)

@@ -175,6 +175,7 @@ void facets_call(struct call *call);
 void aggregate_call(struct call *call);
 void matrix_pairs_call(struct call *call);
 void matrix_offsets_call(struct call *call);
+enum { PEER = 1 }; /* the only one */
 void backups_create(struct call *call);
 void backups_list(struct call *call);
 void snapshots_create(struct call *call);

@@ -463,14 +463,21 @@ static bool delete_points(struct call *call, const char *kept)
     return false;
 }
 
-/* Placement and replicas are for clusters: on one node there is nothing to choose. */
+/* Placement and replicas are for clusters: on one node there is nothing to choose, and what is chosen is that. */
 static bool is_for_one_node(struct call *call, yyjson_val *body)
 {
-    yyjson_val *placement = field_of(body, "placement", NULL);
+    yyjson_val *placement = field_of(body, "placement", NULL), *state = field_of(body, "initial_state", NULL), *peer;
+    size_t i, count;
     uint64_t n;
 
     if (placement && !yyjson_is_arr(placement))
         return read_fail(call, "placement: expected a list of peers");
+    yyjson_arr_foreach(placement, i, count, peer) {
+        if (yyjson_get_uint(peer) != PEER)
+            return read_invalid(call, "placement[%zu]: no such peer: expected %d", i, PEER);
+    }
+    if (state && !yyjson_equals_str(state, "Active") && !yyjson_equals_str(state, "active"))
+        return read_invalid(call, "initial_state: expected Active: there are no other replicas to become it from");
     return read_count(call, field_of(body, "shards_number", NULL), "shards_number", 1, 1, &n) &&
            read_count(call, field_of(body, "replication_factor", NULL), "replication_factor", 1, 1, &n);
 }

@@ -124,6 +124,10 @@ def test_keys(keyed):
         c.create_shard_key(NAME, "red")
     with pytest.raises(Exception, match="not found"):
         c.delete_shard_key(NAME, "7") # a name, not the number
+    for more, text in [({"placement": [2]}, "placement"), ({"placement": [1, 9]}, "placement"), ({"initial_state": m.ReplicaState.PARTIAL}, "initial_state")]:
+        with pytest.raises(Exception, match=text):
+            c.create_shard_key(NAME, "elsewhere", **more)
+    assert c.create_shard_key(NAME, "here", placement=[1], initial_state=m.ReplicaState.ACTIVE) and c.delete_shard_key(NAME, "here")
     assert c.delete_shard_key(NAME, 7) is True and keys() == ["red", "blue"] and c.count(NAME).count == 150
     c.create_shard_key(NAME, "x" * 300)
     assert keys()[2] == "x" * 300
