@@ -176,6 +176,9 @@ void aggregate_call(struct call *call);
 void matrix_pairs_call(struct call *call);
 void matrix_offsets_call(struct call *call);
 enum { PEER = 1 }; /* the only one */
+void shard_points_get(struct call *call);
+void shard_points_scroll(struct call *call);
+void shard_points_count(struct call *call);
 void backups_create(struct call *call);
 void backups_list(struct call *call);
 void snapshots_create(struct call *call);

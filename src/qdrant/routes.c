@@ -87,6 +87,13 @@ const struct route qdrant_routes[] = {
      WRITES, "DeleteVectors", "UpdateResult"},
     {"POST", "/collections/{collection_name}/points/batch", WRITE, BODY, points_batch,
      WRITES, "UpdateOperations", "[UpdateResult]"},
+    /* shards.c */
+    {"POST", "/collections/{collection_name}/shards/{shard_id}/points", READ, BODY, shard_points_get,
+     READS, "PointRequest", "[Record]"},
+    {"POST", "/collections/{collection_name}/shards/{shard_id}/points/scroll", READ, BODY, shard_points_scroll,
+     READS, "ScrollRequest", "ScrollResult"},
+    {"POST", "/collections/{collection_name}/shards/{shard_id}/points/count", READ, BODY, shard_points_count,
+     READS, "CountRequest", "CountResult"},
     /* search.c */
     {"POST", "/collections/{collection_name}/points/query", READ, BODY, query_one,
      READS " explain", "QueryRequest", "QueryResponse"},

@@ -22,7 +22,7 @@ ALONE = {
     ("get", "/snapshots/{snapshot_name}"): "a download", ("put", C + "/snapshots/recover"): "REST only",
     ("post", C + "/snapshots/upload"): "an upload",
     **{(method, C + "/shards/{shard_id}/" + path): "shards have no gRPC method" for method, path in [
-        ("get", "snapshots"), ("post", "snapshots"), ("get", "snapshot"), ("get", "snapshots/{snapshot_name}"),
+        ("post", "points"), ("post", "points/scroll"), ("post", "points/count"), ("get", "snapshots"), ("post", "snapshots"), ("get", "snapshot"), ("get", "snapshots/{snapshot_name}"),
         ("delete", "snapshots/{snapshot_name}"), ("put", "snapshots/recover"), ("post", "snapshots/upload")]},
 }
 EVEN = m.Filter(must=[m.FieldCondition(key="tag", match=m.MatchValue(value="a"))])

@@ -1,4 +1,5 @@
 """Custom sharding: points under keys, which calls name; over both transports, in memory and in files."""
+import httpx
 import pytest
 from qdrant_client import models as m
 
@@ -162,3 +163,23 @@ def test_after_a_restart(tmp_path):
     assert [k.key for k in c.list_shard_keys(NAME).shard_keys] == ["red"] and c.count(NAME, shard_key_selector="red").count == 20
     assert c.retrieve(NAME, [3])[0].shard_key == "red"
     s.stop()
+
+
+def test_shards_by_number(server):
+    """shard 0 of a collection without keys is the collection; elsewhere keys are to be named"""
+    url, c = server.url, server.client("rest")
+    c.delete_collection("one")
+    c.create_collection("one", vectors_config=m.VectorParams(size=2, distance="Dot"))
+    c.upsert("one", points(1, 3), wait=True)
+    ask = lambda name, shard, what, body: httpx.post(f"{url}/collections/{name}/shards/{shard}/points{what}", json=body)
+    assert {p["id"] for p in ask("one", 0, "", {"ids": [1, 3, 9]}).json()["result"]} == {1, 3}
+    assert ask("one", 0, "/count", {"exact": True}).json()["result"]["count"] == c.count("one").count
+    assert [p["id"] for p in ask("one", 0, "/scroll", {"limit": 2}).json()["result"]["points"]] == [1, 2]
+    assert ask("one", 1, "/count", {}).status_code == 404 and "Shard 1 not found" in ask("one", 1, "/count", {}).text
+    assert ask("nobody", 0, "/count", {}).status_code == 404
+    c.delete_collection("parts")
+    c.create_collection("parts", vectors_config=m.VectorParams(size=2, distance="Dot"), sharding_method=m.ShardingMethod.CUSTOM)
+    refused = ask("parts", 0, "/count", {})
+    c.delete_collection("parts")
+    assert refused.status_code == 400 and "shard_key" in refused.text
+    c.delete_collection("one")
