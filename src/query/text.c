@@ -570,7 +570,7 @@ static int find_walked(struct finding *g)
     field_scores_bounds(part->scores, &x->model, &most, &least);
     for (uint32_t i = 0; i < x->count; i++) {
         float max = part->keys[i] == UINT32_MAX ? 0 : part->scores->postings.terms[part->keys[i]].max;
-        part->most[i] = (float)(x->idf[i] * (double)most * (double)max * (1 + 1e-5) / 255);
+        part->most[i] = (float)(x->idf[i] * (double)most * (double)max * (1 + 2e-4) / 255); /* sums of 1024 are rounded */
     }
     for (row_id row = words_walk_next(part->walk); row != ROW_NONE; row = words_walk_next(part->walk))
         TRY(consider_walked(g, row));

@@ -4,6 +4,7 @@
  * seen, if it is nearer than what is seen on average; else that. The rows with the best sums are for the originals to
  * order. (As XTR, Lee et al. 2023, and WARP, Scheerer et al. 2025, rank candidates by what was retrieved.) */
 #include "base/ctx.h"
+#include "os/os.h"
 #include "segment/segment.h"
 #include "vec/many.h"
 
@@ -117,6 +118,7 @@ int vector_index_many(struct ctx *c, const struct vector_index *x, const struct 
         TRY(n);
         if (n)
             add_up(&g, i, n);
+        TRY(os_in_time(c));
     }
     for (uint32_t i = 0; i < g.rows_count; i++)
         topk_push(&best, (float)(g.base - (double)g.gains[g.rows[i]]), g.rows[i]);
