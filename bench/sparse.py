@@ -183,8 +183,13 @@ def kith(folder):
     shutil.rmtree(data)
     call = lambda step, **how: kith_bench(data, f"{folder}/base.csr", f"{folder}/query.csr", "sparse", step, **how)
     r = call("load")
-    r.update(call("search", realtime=True))
-    r["some"] = [{"effort": t, **call(f"search={t}", realtime=True)} for t in (0.8, 0.9, 0.95, 0.99)]
+
+    def search(step):
+        out = call(step, realtime=True)
+        out["scores"] = [[score for _, score in row] for row in out.pop("found")]
+        return out
+    r.update(search("search"))
+    r["some"] = [{"effort": t, **search(f"search={t}")} for t in (0.8, 0.9, 0.95, 0.99)]
     r["added_mb"], r["disk_mb"] = r["resident_mb"], folder_mb(data)
     shutil.rmtree(data)
     return r

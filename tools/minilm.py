@@ -61,8 +61,8 @@ class MiniLM:
     def _linear(self, x, name):
         return x @ self.w[name + ".weight"].T + self.w[name + ".bias"]
 
-    def _batch(self, ids):
-        """ids: texts of one length, so nothing is padded and no mask is needed"""
+    def words(self, ids):
+        """of texts of one length, so that nothing is padded and no mask is needed: 384 numbers a word or mark"""
         w, n, length = self.w, len(ids), len(ids[0])
         e = "embeddings."
         x = w[e + "word_embeddings.weight"][np.array(ids)]
@@ -79,7 +79,10 @@ class MiniLM:
             x = _norm(x + self._linear(a, p + "attention.output.dense"), w, p + "attention.output.LayerNorm")
             h = _gelu(self._linear(x, p + "intermediate.dense"))
             x = _norm(x + self._linear(h, p + "output.dense"), w, p + "output.LayerNorm")
-        x = x.reshape(n, length, 384).mean(1)
+        return x.reshape(n, length, 384)
+
+    def _batch(self, ids):
+        x = self.words(ids).mean(1)
         return x / np.linalg.norm(x, axis=1, keepdims=True)
 
     def embed(self, texts, progress=None):

@@ -366,7 +366,7 @@ static int run(struct bench *x, const char *step, kith_err *err)
 
 static int usage(int argc, char **argv)
 {
-    printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse|text STEP\n\n"
+    printf("usage: kith bench DIR BASE.npy QUERY.npy cosine|dot|euclid|manhattan|sparse|many|text STEP\n\n"
            "STEP is load[=INDEX], documents[=indexed], search, recall, drift, write, live[=RATE] or filtered.\n"
            "INDEX is of lists, spill, bit, two_bits, product[=BYTES], with + between them.\n"
            "Prints figures as JSON: of loading BASE into a new database DIR, plain or with documents of two numbers,\n"
@@ -376,7 +376,9 @@ static int usage(int argc, char **argv)
            "searches; of searching rows with documents under ranges of their numbers. With sparse for a metric, BASE\n"
            "and QUERY are .csr files (i64 rows, columns, entries; i64 starts; i32 indices; f32 values), and STEP is\n"
            "load or search[=TARGET], a share of the best to find. With text they are files of a text a line, perhaps\n"
-           ".zst, and STEP is load, union, intersection or phrase. bench/ puts the figures beside others'.\n\n"
+           ".zst, and STEP is load, union, intersection or phrase. With many they are multi-vectors, all their vectors\n"
+           "side by side, beside X.npy.rows.npy of how many each row has, and STEP is load, exact, search[=TARGET] or\n"
+           "ef=N. bench/ puts the figures beside others'.\n\n"
            "kith bench server measures a running server: kith bench server --help says how.\n");
     return argc != 1 || strcmp(argv[0], "--help") != 0;
 }
@@ -394,6 +396,8 @@ int cmd_bench(int argc, char **argv)
         return bench_server(argc - 1, argv + 1);
     if (argc == 5 && strcmp(argv[3], "sparse") == 0)
         return bench_sparse(argv[0], argv[1], argv[2], argv[4]);
+    if (argc == 5 && strcmp(argv[3], "many") == 0)
+        return bench_many(argv[0], argv[1], argv[2], argv[4]);
     if (argc == 5 && strcmp(argv[3], "text") == 0)
         return bench_text(argv[0], argv[1], argv[2], argv[4]);
     if (argc == 5)

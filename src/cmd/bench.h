@@ -19,8 +19,17 @@ int bench_load_documents(kith_db *db, const struct matrix *base, const struct ma
 int bench_filtered(kith_db *db, const struct matrix *query, kith_err *err);
 int bench_drift(kith_db *db, const struct matrix *query, kith_err *err);
 int bench_recall(kith_db *db, const struct matrix *base, const struct matrix *query, kith_err *err);
+/* Rows that are loaded and questions about them (bench_rows.c): each makes one in the arena; false: no memory. */
+struct bench_rows {
+    uint64_t rows, questions;
+    bool (*row)(void *arg, struct arena *a, uint64_t i, kith_point *p, kith_vector *v);
+    bool (*question)(void *arg, struct arena *a, uint64_t i, kith_query *q);
+    void *arg;
+};
+int bench_rows_load(kith_db *db, const kith_schema *schema, const struct bench_rows *r, kith_err *err);
+int bench_rows_search(kith_db *db, const struct bench_rows *r, kith_err *err);
 int bench_sparse(const char *dir, const char *base, const char *query, const char *step);
-
+int bench_many(const char *dir, const char *base, const char *query, const char *step);
 int bench_text(const char *dir, const char *base, const char *query, const char *step);
 int bench_server(int argc, char **argv); /* what stands behind "server" */
 

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { K = 10, BATCH = 1000 };
-
 /* {"t": text}, in the arena; NULL: no memory. */
 static bool doc_of(struct arena *a, struct bytes text, kith_doc *ret)
 {
@@ -23,78 +21,37 @@ static bool doc_of(struct arena *a, struct bytes text, kith_doc *ret)
     return ret->data != NULL;
 }
 
-static int load(kith_db *db, const struct lines *texts, kith_err *err)
-{
-    static kith_point points[BATCH];
-    const kith_field field = {.path = "t", .index = KITH_INDEX_TEXT, .text = {.scored = true, .phrases = true}};
-    const kith_schema schema = {.fields = &field, .fields_count = 1};
-    double start = bench_now(), put;
+struct texts {
+    const struct lines *lines;
+    kith_cond how;
+};
 
-    if (kith_create(db, "bench", &schema, err) < 0)
-        return -1;
-    for (size_t row = 0; row < texts->count;) {
-        kith_op op = {.kind = KITH_UPSERT, .points = points};
-        struct arena a;
-        int rc = 0;
-        arena_init(&a);
-        for (; rc >= 0 && op.points_count < BATCH && row < texts->count; row++, op.points_count++) {
-            points[op.points_count] = (kith_point){.id = kith_id_num(row)};
-            rc = doc_of(&a, texts->at[row], &points[op.points_count].doc) ? 0 : KITH_NOMEM;
-        }
-        if (rc >= 0)
-            rc = kith_write(db, "bench", &op, 1, KITH_WAIT_APPLIED, NULL, err);
-        arena_release(&a);
-        if (rc < 0)
-            return rc;
-    }
-    put = bench_now();
-    if (kith_optimize(db, "bench", err) < 0)
-        return -1;
-    printf("{\"insert_per_s\": %.0f, \"load_s\": %.2f}\n", (double)texts->count / (put - start), bench_now() - start);
-    return 0;
+static bool row(void *arg, struct arena *a, uint64_t i, kith_point *p, kith_vector *v)
+{
+    const struct texts *x = arg;
+
+    UNUSED(v);
+    return doc_of(a, x->lines->at[i], &p->doc);
 }
 
-/* One pass; with `show`, what was found is printed: ids and scores. */
-static int pass(kith_db *db, const struct lines *asked, kith_cond how, double *times, bool show, kith_err *err)
+/* The ten best by words that they have any of, all of, or one after the other. */
+static bool question(void *arg, struct arena *a, uint64_t i, kith_query *q)
 {
-    for (size_t i = 0; i < asked->count; i++) {
-        const kith_value words = {.kind = KITH_VALUE_STR, .str = (const char *)asked->at[i].data,
-                                  .size = (uint32_t)asked->at[i].size};
-        const kith_filter filter = {.kind = how, .path = "t", .values = &words, .values_count = 1};
-        const kith_query q = {.kind = KITH_QUERY_TEXT, .limit = K, .text = words.str, .text_size = words.size,
-                              .text_path = "t", .filter = how == KITH_COND_TEXT_ANY ? NULL : &filter};
-        double start = bench_now();
-        kith_result *r = kith_query_run(db, "bench", &q, err);
-        times[i] = bench_now() - start;
-        if (!r)
-            return -1;
-        for (size_t j = 0; show && j < r->count; j++)
-            printf("%s[%llu, %.6g]", j ? ", " : i ? "], [" : "[", (unsigned long long)r->hits[j].id.as.num,
-                   -(double)r->hits[j].distance);
-        if (show && !r->count)
-            printf("%s", i ? "], [" : "[");
-        kith_result_free(r);
-    }
-    return 0;
-}
+    const struct texts *x = arg;
+    kith_value *words = arena_zalloc(a, sizeof *words);
+    kith_filter *filter = arena_zalloc(a, sizeof *filter);
 
-static int search(kith_db *db, const struct lines *asked, kith_cond how, kith_err *err)
-{
-    double *times = calloc(asked->count + 1, sizeof *times);
-    struct timing best = {0};
-    int rc = times ? pass(db, asked, how, times, false, err) : -1; /* warms up */
-
-    for (int turn = 0; turn < 3 && rc >= 0; turn++) {
-        rc = pass(db, asked, how, times, false, err);
-        timing_keep(&best, times, asked->count);
-    }
-    printf("{\"qps\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"found\": [", (double)asked->count / best.total,
-           best.p50 * 1e6, best.p99 * 1e6);
-    if (rc >= 0)
-        rc = pass(db, asked, how, times, true, err);
-    printf("]]}\n");
-    free(times);
-    return rc;
+    if (!words || !filter)
+        return false;
+    *words = (kith_value){.kind = KITH_VALUE_STR, .str = (const char *)x->lines->at[i].data,
+                          .size = (uint32_t)x->lines->at[i].size};
+    *filter = (kith_filter){.kind = x->how, .path = "t", .values = words, .values_count = 1};
+    q->kind = KITH_QUERY_TEXT;
+    q->text = words->str;
+    q->text_size = words->size;
+    q->text_path = "t";
+    q->filter = x->how == KITH_COND_TEXT_ANY ? NULL : filter;
+    return true;
 }
 
 static int run(kith_db *db, const struct lines *l, const char *step, kith_err *err)
@@ -104,11 +61,17 @@ static int run(kith_db *db, const struct lines *l, const char *step, kith_err *e
         kith_cond how;
     } kinds[] = {{"union", KITH_COND_TEXT_ANY}, {"intersection", KITH_COND_TEXT}, {"phrase", KITH_COND_PHRASE}};
 
+    const kith_field field = {.path = "t", .index = KITH_INDEX_TEXT, .text = {.scored = true, .phrases = true}};
+    const kith_schema schema = {.fields = &field, .fields_count = 1};
+    struct texts x = {.lines = l};
+    const struct bench_rows rows = {l->count, l->count, row, question, &x};
+
     if (strcmp(step, "load") == 0)
-        return load(db, l, err);
+        return bench_rows_load(db, &schema, &rows, err);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        x.how = kinds[i].how;
         if (strcmp(step, kinds[i].name) == 0)
-            return search(db, l, kinds[i].how, err);
+            return bench_rows_search(db, &rows, err);
     }
     snprintf(err->text, sizeof err->text, "step \"%.20s\": expected load, union, intersection or phrase", step);
     return -1;

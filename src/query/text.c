@@ -568,9 +568,9 @@ static int find_walked(struct finding *g)
     if (part->unproven)
         return find_proven(g);
     field_scores_bounds(part->scores, &x->model, &most, &least);
-    for (uint32_t i = 0; i < x->count; i++) {
+    for (uint32_t i = 0; i < x->count; i++) { /* and a little more: sums of many are rounded */
         float max = part->keys[i] == UINT32_MAX ? 0 : part->scores->postings.terms[part->keys[i]].max;
-        part->most[i] = (float)(x->idf[i] * (double)most * (double)max * (1 + 2e-4) / 255); /* sums of 1024 are rounded */
+        part->most[i] = (float)(x->idf[i] * (double)most * (double)max * (1 + 2e-4) / 255);
     }
     for (row_id row = words_walk_next(part->walk); row != ROW_NONE; row = words_walk_next(part->walk))
         TRY(consider_walked(g, row));
