@@ -96,8 +96,10 @@ static int of_server(const struct backing_up *x)
     if (x->keep_count)
         snprintf(body, sizeof body, "{\"keep\":%llu}", (unsigned long long)x->keep_count);
     rc = client_new(&c, x->url, x->key, &client);
-    if (rc >= 0)
+    if (rc >= 0) {
+        client_wait(client);
         rc = client_call(&c, client, "POST", "/backups", x->keep_count ? body : NULL, &answer);
+    }
     if (rc >= 0)
         rc = print_answer(&c, &answer);
     if (rc < 0)

@@ -77,6 +77,11 @@ static CURLcode perform(struct client *x, const char *method, const char *url, c
     return rc;
 }
 
+void client_wait(struct client *x)
+{
+    curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_TIME, 0L);
+}
+
 int client_call(struct ctx *c, struct client *x, const char *method, const char *path, const char *body,
                 struct buf *out)
 {
