@@ -14,6 +14,7 @@ struct client {
     CURL *curl;
     struct curl_slist *headers;
     const char *base;
+    bool waits; /* however long */
 };
 
 int client_new(struct ctx *c, const char *base, const char *api_key, struct client **ret_client)
@@ -64,7 +65,7 @@ static CURLcode perform(struct client *x, const char *method, const char *url, c
     curl_easy_setopt(x->curl, CURLOPT_HTTPHEADER, x->headers);
     curl_easy_setopt(x->curl, CURLOPT_CONNECTTIMEOUT, 30L);
     curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_TIME, 120L);
+    curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_TIME, x->waits ? 0L : 120L);
     curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, why);
     curl_easy_setopt(x->curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(x->curl, CURLOPT_WRITEDATA, out);
@@ -79,7 +80,7 @@ static CURLcode perform(struct client *x, const char *method, const char *url, c
 
 void client_wait(struct client *x)
 {
-    curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_TIME, 0L);
+    x->waits = true;
 }
 
 int client_call(struct ctx *c, struct client *x, const char *method, const char *path, const char *body,
