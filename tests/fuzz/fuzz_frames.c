@@ -6,8 +6,10 @@
 #include "base/ctx.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -53,6 +55,7 @@ static void start(void)
     struct os_thread *thread;
     struct ctx c;
 
+    (void)signal(SIGPIPE, SIG_IGN); /* as kith serve does */
     ctx_init(&c, os_linux());
     if (http_start(&c, &o, &server) < 0) {
         fprintf(stderr, "%s\n", c.text);
@@ -62,6 +65,23 @@ static void start(void)
     if (os_linux()->thread(os_linux(), "loop", false, run, server, &thread) < 0)
         abort();
     ctx_release(&c);
+}
+
+/* Ports may be used up for a moment, by thousands of connections a second; the server must be there. */
+static int open_connection(const struct sockaddr_in *to)
+{
+    for (int i = 0; i < 500; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), why;
+        if (fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof *to) == 0)
+            return fd;
+        why = errno; /* the fuzzer's clock may interrupt it */
+        if (fd < 0 || (why != EADDRNOTAVAIL && why != EINTR))
+            break;
+        close(fd);
+        os_pause(why == EINTR ? 1 : 100000);
+    }
+    perror("no connection");
+    abort();
 }
 
 /* Until the server has closed it, or has said nothing for a while. */
@@ -88,9 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     to.sin_port = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
-        abort(); /* it takes no connections any more */
+    fd = open_connection(&to);
     if (data[0] & 1) {
         (void)send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL);
         (void)send(fd, settings, sizeof settings, MSG_NOSIGNAL);
