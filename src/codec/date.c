@@ -135,3 +135,13 @@ void date_text(int64_t us, char text[DATE_TEXT])
     snprintf(text, DATE_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)y % 10000u, m % 100u, d % 100u,
              s / 3600 % 100u, s / 60 % 60, s % 60, (unsigned)(rest % 1000000) % 1000000u);
 }
+
+void date_name(uint64_t ms, char name[DATE_NAME])
+{
+    char when[DATE_TEXT];
+
+    date_text((int64_t)ms * 1000, when);
+    for (char *at = when; *at; at++)
+        *at = *at == ':' || *at == 'T' || *at == '.' ? '-' : *at;
+    snprintf(name, DATE_NAME, "%.23s", when);
+}

@@ -9,5 +9,8 @@ bool date_parse(const char *text, size_t size, int64_t *ret_us);
 enum { DATE_TEXT = 32 };
 /* RFC 3339 with microseconds, for years 0 to 9999. */
 void date_text(int64_t us, char text[DATE_TEXT]);
+/* For names of files: 2026-11-22-07-30-00-000, of milliseconds. */
+enum { DATE_NAME = 24 };
+void date_name(uint64_t ms, char name[DATE_NAME]);
 
 #endif

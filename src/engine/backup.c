@@ -182,26 +182,15 @@ static int check_whole(struct ctx *c, struct db *db)
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-static int found_file(void *arg, const char *name)
-{
-    UNUSED(arg);
-    UNUSED(name);
-    return -EEXIST;
-}
-
 /* A new one, unless an earlier try left it: that goes on. */
 static int begin_run(struct backing_up *x, uint64_t run)
 {
     struct ctx *c = x->c;
     char *path = backup_run_path(c, &x->dir, run);
-    int rc = path ? c->os->mkdir(c->os, path) : err_nomem(c);
+    int empty = path ? os_make_dir(c, path) : err_nomem(c);
 
-    if (rc >= 0)
-        rc = c->os->list(c->os, path, found_file, NULL);
-    if (rc == -EEXIST)
-        return 0;
-    if (rc < 0)
-        return path ? os_error(c, rc, "make", path) : rc;
+    if (empty <= 0)
+        return empty;
     TRY(wal_begin(c, path, run));
     return c->os->sync_dir(c->os, x->dir.log) < 0 ? err_set(c, KITH_IO, "sync %s failed", x->dir.log) : 0;
 }
@@ -256,74 +245,14 @@ static int copy_blobs(struct backing_up *x)
         return err_nomem(x->c);
     for (size_t i = 0; i < x->blobs.capacity; i++) {
         const char *key = x->blobs.entries[i].key;
-        struct blob *b;
-        int rc;
+        uint64_t copied;
         if (!key)
             continue;
-        x->now.blobs[x->now.blobs_count++] = arena_str(&x->c->arena, key, strlen(key));
-        rc = pack_copy(x->c, x->db->blobs, key, x->dir.blobs);
-        TRY(rc);
-        if (rc > 0 && x->dir.blobs->ops->open(x->c, x->dir.blobs, key, &b) >= 0) {
-            x->copied += b->size;
-            x->dir.blobs->ops->close(b);
-        }
+        x->now.blobs[x->now.blobs_count++] = key; /* it stays with the map */
+        TRY(pack_copy(x->c, x->db->blobs, key, x->dir.blobs, &copied));
+        x->copied += copied;
     }
     return 0;
-}
-
-/* ---- all of it --------------------------------------------------------------------------------------------------- */
-
-static int name_it(struct backing_up *x)
-{
-    struct backup *last = x->dir.count ? &x->dir.list[x->dir.count - 1] : NULL;
-    char when[DATE_TEXT];
-
-    x->now.created_ms = x->db->os->wall_ns(x->db->os) / 1000000;
-    if (last && last->lineage != x->now.lineage)
-        return err_set(x->c, KITH_INVALID, "%s holds backups of another database (what was restored is another one)",
-                       x->dir.path);
-    if (last) /* names are in order, whatever the clock says */
-        x->now.created_ms = MAX(x->now.created_ms, last->created_ms + 1);
-    date_text((int64_t)x->now.created_ms * 1000, when);
-    for (char *at = when; *at; at++)
-        *at = *at == ':' || *at == 'T' || *at == '.' ? '-' : *at;
-    snprintf(x->now.name, sizeof x->now.name, "%.23s", when);
-    return 0;
-}
-
-static int make(struct backing_up *x)
-{
-    TRY(check_whole(x->c, x->db));
-    TRY(lineage_of(x->c, x->db, &x->now.lineage));
-    TRY(name_it(x));
-    TRY(hold_facts(x));
-    x->now.upto = x->db->log->ops->end(x->db->log, 0); /* all that the facts cover is before it */
-    x->now.from = MIN(x->from, x->now.upto + 1);
-    TRY(copy_blobs(x));
-    TRY(copy_log(x));
-    return backup_write(x->c, &x->dir, &x->now);
-}
-
-int backup_make(struct ctx *c, struct db *db, const char *dir, uint32_t keep, struct backup_info *ret_info)
-{
-    struct backing_up x = {.c = c, .db = db};
-    int rc;
-
-    TRY(backup_dir_open(c, dir, true, &x.dir));
-    atomic_fetch_add(&db->log_held, 1);
-    sched_drain(&db->sched, &db->trim);
-    rc = make(&x);
-    atomic_fetch_sub(&db->log_held, 1);
-    sched_post(&db->sched, &db->trim, false);
-    let_go(&x);
-    if (rc >= 0) {
-        *ret_info = (struct backup_info){.created_ms = x.now.created_ms, .lsn = x.now.upto, .copied = x.copied};
-        snprintf(ret_info->name, sizeof ret_info->name, "%s", x.now.name);
-    }
-    backup_dir_close(&x.dir);
-    if (rc >= 0 && keep)
-        rc = backup_prune(c, dir, keep);
-    return rc;
 }
 
 /* ---- older ones -------------------------------------------------------------------------------------------------- */
@@ -393,31 +322,80 @@ static int drop_log(struct pruning *p, size_t drop)
 }
 
 /* First the names, then what nobody names: in a crash between them something stays, and goes the next time. */
-int backup_prune(struct ctx *c, const char *path, uint32_t keep)
+static int prune(struct ctx *c, struct backup_dir *dir, uint32_t keep)
 {
-    struct backup_dir dir;
-    struct pruning p = {c, &dir, {0}};
+    struct pruning p = {c, dir, {0}};
     size_t drop;
-    int rc;
+    int rc = backup_dir_list(c, dir); /* with the newest */
 
-    TRY(backup_dir_open(c, path, false, &dir));
-    drop = dir.count > keep ? dir.count - keep : 0;
-    rc = 0;
+    drop = rc >= 0 && dir->count > keep ? dir->count - keep : 0;
     for (size_t i = 0; i < drop && rc >= 0; i++) {
-        char *file = os_path(&c->arena, dir.backups, dir.list[i].name);
+        char *file = os_path(&c->arena, dir->backups, dir->list[i].name);
         rc = file ? c->os->remove(c->os, file) : -ENOMEM;
-        rc = rc < 0 ? os_error(c, rc, "remove", dir.list[i].name) : 0;
+        rc = rc < 0 ? os_error(c, rc, "remove", dir->list[i].name) : 0;
     }
-    if (rc >= 0 && c->os->sync_dir(c->os, dir.backups) < 0)
-        rc = err_set(c, KITH_IO, "sync %s failed", dir.backups);
+    if (rc >= 0 && c->os->sync_dir(c->os, dir->backups) < 0)
+        rc = err_set(c, KITH_IO, "sync %s failed", dir->backups);
     if (rc >= 0)
         rc = drop_unnamed(&p, drop);
-    if (rc >= 0 && dir.count > drop)
+    if (rc >= 0 && dir->count > drop)
         rc = drop_log(&p, drop);
     strmap_release(&p.named);
-    backup_dir_close(&dir);
     return rc;
 }
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+static int name_it(struct backing_up *x)
+{
+    struct backup *last = x->dir.count ? &x->dir.list[x->dir.count - 1] : NULL;
+
+    x->now.created_ms = x->db->os->wall_ns(x->db->os) / 1000000;
+    if (last && last->lineage != x->now.lineage)
+        return err_set(x->c, KITH_INVALID, "%s holds backups of another database (what was restored is another one)",
+                       x->dir.path);
+    if (last) /* names are in order, whatever the clock says */
+        x->now.created_ms = MAX(x->now.created_ms, last->created_ms + 1);
+    date_name(x->now.created_ms, x->now.name);
+    return 0;
+}
+
+static int make(struct backing_up *x)
+{
+    TRY(check_whole(x->c, x->db));
+    TRY(lineage_of(x->c, x->db, &x->now.lineage));
+    TRY(name_it(x));
+    TRY(hold_facts(x));
+    x->now.upto = x->db->log->ops->end(x->db->log, 0); /* all that the facts cover is before it */
+    x->now.from = MIN(x->from, x->now.upto + 1);
+    TRY(copy_blobs(x));
+    TRY(copy_log(x));
+    return backup_write(x->c, &x->dir, &x->now);
+}
+
+int backup_make(struct ctx *c, struct db *db, const char *dir, uint32_t keep, struct backup_info *ret_info)
+{
+    struct backing_up x = {.c = c, .db = db};
+    int rc;
+
+    TRY(backup_dir_open(c, dir, true, &x.dir));
+    atomic_fetch_add(&db->log_held, 1);
+    sched_drain(&db->sched, &db->trim);
+    rc = make(&x);
+    atomic_fetch_sub(&db->log_held, 1);
+    sched_post(&db->sched, &db->trim, false);
+    let_go(&x);
+    if (rc >= 0) {
+        *ret_info = (struct backup_info){.created_ms = x.now.created_ms, .lsn = x.now.upto, .copied = x.copied};
+        snprintf(ret_info->name, sizeof ret_info->name, "%s", x.now.name);
+    }
+    if (rc >= 0 && keep)
+        rc = prune(c, &x.dir, keep);
+    backup_dir_close(&x.dir);
+    return rc;
+}
+
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
 
 /* How far the log of each goes: up to there it can be restored as of any record. */
 int backup_each(struct ctx *c, const char *path, int (*each)(void *arg, const struct backup_info *info), void *arg)

@@ -31,6 +31,7 @@ struct backup_dir {
 /* Everything is in the arena of `c`. KITH_NOT_FOUND: no backups are there, and `make` is false. */
 int backup_dir_open(struct ctx *c, const char *path, bool make, struct backup_dir *ret_dir);
 void backup_dir_close(struct backup_dir *d);
+int backup_dir_list(struct ctx *c, struct backup_dir *d); /* reads the list anew */
 /* One run, as a log: what was copied without a gap. */
 int backup_run_open(struct ctx *c, const struct backup_dir *d, uint64_t run, struct log **ret_log);
 char *backup_run_path(struct ctx *c, const struct backup_dir *d, uint64_t run);

@@ -120,7 +120,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int read_list(struct ctx *c, struct backup_dir *d)
+int backup_dir_list(struct ctx *c, struct backup_dir *d)
 {
     struct naming n = {.c = c};
     int rc = c->os->list(c->os, d->backups, note_name, &n);
@@ -132,7 +132,7 @@ static int read_list(struct ctx *c, struct backup_dir *d)
     d->list = arena_zalloc(&c->arena, MAX(n.count, (size_t)1) * sizeof *d->list);
     if (!d->list)
         return err_nomem(c);
-    for (; d->count < n.count; d->count++)
+    for (d->count = 0; d->count < n.count; d->count++)
         TRY(read_backup(c, d, n.names[d->count], &d->list[d->count]));
     return 0;
 }
@@ -181,7 +181,7 @@ static int open_dir(struct ctx *c, bool make, struct backup_dir *d)
         TRY(make_dirs(c, d));
     TRY(take_lock(c, make, d));
     TRY(blob_dir_open(c, blobs, &d->blobs));
-    return read_list(c, d);
+    return backup_dir_list(c, d);
 }
 
 int backup_dir_open(struct ctx *c, const char *path, bool make, struct backup_dir *ret_dir)

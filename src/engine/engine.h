@@ -316,7 +316,6 @@ struct backup_info {
 #define LINEAGE_KEY "lineage"
 /* Of the older ones `keep` stay; 0: all. */
 int backup_make(struct ctx *c, struct db *db, const char *dir, uint32_t keep, struct backup_info *ret_info);
-int backup_prune(struct ctx *c, const char *dir, uint32_t keep);
 int backup_each(struct ctx *c, const char *dir, int (*each)(void *arg, const struct backup_info *info), void *arg);
 struct backup_point { /* the newest backup for which all of these hold that are given; then the log, to lsn or time */
     const char *name;

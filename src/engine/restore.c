@@ -6,7 +6,6 @@
 #include "engine/engine.h"
 #include "store/pack.h"
 
-#include <errno.h>
 
 /* ---- how far ----------------------------------------------------------------------------------------------------- */
 
@@ -63,34 +62,26 @@ static int find_end(struct ctx *c, const struct backup *b, const struct backup_p
 
 /* ---- the database ------------------------------------------------------------------------------------------------ */
 
-static int not_empty(void *arg, const char *name)
-{
-    UNUSED(arg);
-    UNUSED(name);
-    return -EEXIST;
-}
-
 static int make_empty(struct ctx *c, const char *dir)
 {
-    int rc = c->os->mkdir(c->os, dir);
+    int rc = os_make_dir(c, dir);
 
-    if (rc >= 0)
-        rc = c->os->list(c->os, dir, not_empty, NULL);
-    if (rc == -EEXIST)
+    if (rc == 0)
         return err_set(c, KITH_EXISTS, "%s is not empty: what is restored needs a directory of its own", dir);
-    return rc < 0 ? os_error(c, rc, "make", dir) : 0;
+    return rc;
 }
 
 static int put_blobs(struct ctx *c, const struct backup_dir *d, const struct backup *b, const char *dir)
 {
     char *path = os_path(&c->arena, dir, "blobs");
     struct blob_store *to;
+    uint64_t copied;
     int rc = 0;
 
     TRY(path ? 0 : err_nomem(c));
     TRY(blob_dir_open(c, path, &to));
     for (size_t i = 0; i < b->blobs_count && rc >= 0; i++)
-        rc = pack_copy(c, d->blobs, b->blobs[i], to);
+        rc = pack_copy(c, d->blobs, b->blobs[i], to, &copied);
     to->ops->free(to);
     return rc;
 }

@@ -269,12 +269,10 @@ static int file_size(struct ctx *c, struct db *db, const struct strmap *blobs, s
 
 static void snapshot_name(const char *collection, uint64_t ms, char *name, size_t size)
 {
-    char when[DATE_TEXT];
+    char when[DATE_NAME];
 
-    date_text((int64_t)ms * 1000, when);
-    for (char *at = when; *at; at++)
-        *at = *at == ':' || *at == 'T' || *at == '.' ? '-' : *at;
-    snprintf(name, size, *collection ? "%.250s-1-%.23s.snapshot" : "%sfull-snapshot-%.23s.snapshot", collection, when);
+    date_name(ms, when);
+    snprintf(name, size, *collection ? "%.250s-1-%s.snapshot" : "%sfull-snapshot-%s.snapshot", collection, when);
 }
 
 static void encode_record(const struct making *m, const struct snapshot_info *info, const struct buf *aliases,
@@ -595,7 +593,6 @@ static int check_blob(struct ctx *c, struct db *db, const char *key)
 /* What is there already is the same, or else it is not taken. */
 static int take_blob(struct ctx *c, struct db *db, const char *key, struct bytes data)
 {
-    struct blob_writer *w;
     struct blob *there;
     int rc = db->blobs->ops->open(c, db->blobs, key, &there);
 
@@ -606,13 +603,7 @@ static int take_blob(struct ctx *c, struct db *db, const char *key, struct bytes
     }
     if (rc != KITH_NOT_FOUND)
         return rc;
-    TRY(db->blobs->ops->create(c, db->blobs, key, &w));
-    rc = db->blobs->ops->append(c, w, data.data, data.size);
-    if (rc < 0) {
-        db->blobs->ops->abort(w);
-        return rc;
-    }
-    TRY(db->blobs->ops->commit(c, w));
+    TRY(blob_put(c, db->blobs, key, data));
     return check_blob(c, db, key);
 }
 

@@ -93,3 +93,20 @@ int os_read_file(struct ctx *c, const char *path, size_t size_max, struct bytes 
     ret_bytes->size = got;
     return 0;
 }
+
+static int found_name(void *arg, const char *name)
+{
+    UNUSED(name);
+    *(bool *)arg = true;
+    return 0;
+}
+
+int os_make_dir(struct ctx *c, const char *path)
+{
+    bool found = false;
+    int rc = c->os->mkdir(c->os, path);
+
+    if (rc >= 0)
+        rc = c->os->list(c->os, path, found_name, &found);
+    return rc < 0 ? os_error(c, rc, "make", path) : !found;
+}

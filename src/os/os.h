@@ -89,6 +89,8 @@ void os_deadline_in(struct ctx *c, uint32_t ms); /* 0: none */
 int os_write_file(struct ctx *c, const char *dir, const char *name, const void *data, size_t size);
 /* In the arena, with a final 0 beyond the size. */
 int os_read_file(struct ctx *c, const char *path, size_t size_max, struct bytes *ret_bytes);
+/* Makes a directory if it is not there: 1 if it is empty, else 0. */
+int os_make_dir(struct ctx *c, const char *path);
 char *os_path(struct arena *a, const char *dir, const char *name);
 
 #endif

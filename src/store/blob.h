@@ -42,6 +42,9 @@ struct blob_writer {
     uint64_t written;
 };
 
+/* A whole one at once: durable under its key, or absent. */
+int blob_put(struct ctx *c, struct blob_store *s, const char *key, struct bytes data);
+
 /* Blobs as files of a directory. Left-over temporary files are removed when it is opened. */
 int blob_dir_open(struct ctx *c, const char *dir, struct blob_store **ret_store);
 int blob_mem_open(struct ctx *c, struct blob_store **ret_store);

@@ -291,13 +291,13 @@ int pack_verify_all(struct ctx *c, const struct pack *p)
     return 0;
 }
 
-int pack_copy(struct ctx *c, struct blob_store *from, const char *key, struct blob_store *to)
+int pack_copy(struct ctx *c, struct blob_store *from, const char *key, struct blob_store *to, uint64_t *ret_copied)
 {
-    struct blob_writer *w;
     struct blob *there;
     struct pack *p;
     int rc = to->ops->open(c, to, key, &there);
 
+    *ret_copied = 0;
     if (rc >= 0)
         to->ops->close(there);
     if (rc != KITH_NOT_FOUND)
@@ -305,14 +305,8 @@ int pack_copy(struct ctx *c, struct blob_store *from, const char *key, struct bl
     TRY(pack_open(c, from, key, &p));
     rc = pack_verify_all(c, p);
     if (rc >= 0)
-        rc = to->ops->create(c, to, key, &w);
-    if (rc >= 0) {
-        rc = to->ops->append(c, w, p->blob->data, p->blob->size);
-        if (rc >= 0)
-            rc = to->ops->commit(c, w);
-        else
-            to->ops->abort(w);
-    }
+        rc = blob_put(c, to, key, (struct bytes){p->blob->data, p->blob->size});
+    *ret_copied = rc < 0 ? 0 : p->blob->size;
     pack_close(p);
-    return rc < 0 ? rc : 1;
+    return rc;
 }

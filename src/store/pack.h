@@ -90,7 +90,7 @@ int pack_read(struct ctx *c, const struct pack *p, const struct pack_section *s,
 int pack_get(struct ctx *c, const struct pack *p, enum pack_kind kind, uint32_t tag, uint64_t owner,
              struct bytes *ret_bytes);
 int pack_verify_all(struct ctx *c, const struct pack *p);
-/* The whole container to another store, verified; 1, or 0: it is there already. */
-int pack_copy(struct ctx *c, struct blob_store *from, const char *key, struct blob_store *to);
+/* The whole container to another store, verified: how many bytes; 0: it is there already. */
+int pack_copy(struct ctx *c, struct blob_store *from, const char *key, struct blob_store *to, uint64_t *ret_copied);
 
 #endif

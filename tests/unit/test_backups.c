@@ -90,8 +90,6 @@ static int restore(struct history *h, const char *from, struct backup_point at, 
     ctx_init(&c, sim_world_os(h->world));
     *last = 0;
     rc = backup_restore(&c, from, &at, dir, last);
-    if (getenv("SHOW"))
-        printf("     %s\n", rc < 0 ? c.text : "");
     ctx_release(&c);
     return rc;
 }
