@@ -12,15 +12,11 @@ static int add(void *arg, const struct backup_info *info)
 {
     struct adding *a = arg;
     kith_backups *to = a->to;
+    kith_backup *more = more_room(to->backups, to->count, &a->room, sizeof *more);
 
-    if (to->count == a->room) {
-        size_t room = MAX(a->room * 2, (size_t)4);
-        kith_backup *more = mem_realloc(to->backups, room * sizeof *more);
-        if (!more)
-            return KITH_NOMEM;
-        to->backups = more;
-        a->room = room;
-    }
+    if (!more)
+        return KITH_NOMEM;
+    to->backups = more;
     to->backups[to->count] = (kith_backup){mem_strdup(info->name), info->created_ms, info->lsn, info->reach,
                                            info->copied};
     if (!to->backups[to->count].name)

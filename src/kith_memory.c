@@ -2,6 +2,7 @@
 #include "base/ctx.h"
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "kith_calls.h"
 
 static const char *const words[USE_KINDS] = {[USE_IDS] = "ids",         [USE_DOCUMENTS] = "documents",
                                              [USE_FIELD] = "field",     [USE_VECTORS] = "vectors",
@@ -36,19 +37,16 @@ static const char *name_of(const struct schema *s, enum use_kind kind, uint32_t 
 static kith_memory_part *part_of(struct adding *a, enum use_kind kind, const char *name)
 {
     kith_memory *m = a->to;
+    kith_memory_part *more;
 
     for (size_t i = 0; i < m->count; i++) {
         if (m->parts[i].what == words[kind] && strcmp(m->parts[i].name, name) == 0)
             return &m->parts[i];
     }
-    if (m->count == a->room) {
-        size_t room = MAX(a->room * 2, (size_t)16);
-        kith_memory_part *more = mem_realloc(m->parts, room * sizeof *more);
-        if (!more)
-            return NULL;
-        m->parts = more;
-        a->room = room;
-    }
+    more = more_room(m->parts, m->count, &a->room, sizeof *more);
+    if (!more)
+        return NULL;
+    m->parts = more;
     m->parts[m->count] = (kith_memory_part){.what = words[kind], .name = mem_strdup(name)};
     return m->parts[m->count].name ? &m->parts[m->count++] : NULL;
 }

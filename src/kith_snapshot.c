@@ -12,15 +12,11 @@ static int add(void *arg, const struct snapshot_info *info)
 {
     struct adding *a = arg;
     kith_snapshots *to = a->to;
+    kith_snapshot *more = more_room(to->snapshots, to->count, &a->room, sizeof *more);
 
-    if (to->count == a->room) {
-        size_t room = MAX(a->room * 2, (size_t)4);
-        kith_snapshot *more = mem_realloc(to->snapshots, room * sizeof *more);
-        if (!more)
-            return KITH_NOMEM;
-        to->snapshots = more;
-        a->room = room;
-    }
+    if (!more)
+        return KITH_NOMEM;
+    to->snapshots = more;
     to->snapshots[to->count] = (kith_snapshot){mem_strdup(info->name), info->created_ms, info->size};
     if (!to->snapshots[to->count].name)
         return KITH_NOMEM;

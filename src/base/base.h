@@ -81,6 +81,10 @@ struct bytes {
     const uint8_t *data;
     size_t size;
 };
+static inline bool bytes_same(struct bytes a, struct bytes b)
+{
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
 
 static inline uint64_t align_up(uint64_t n, uint64_t to)
 {

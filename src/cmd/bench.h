@@ -28,6 +28,10 @@ struct bench_rows {
 };
 int bench_rows_load(kith_db *db, const kith_schema *schema, const struct bench_rows *r, kith_err *err);
 int bench_rows_search(kith_db *db, const struct bench_rows *r, kith_err *err);
+/* Opens the database of a step and runs it, unless `rc` is negative: what was to be read first, with `c`, could not be.
+ * Ends the context; the exit status. */
+int bench_step(struct ctx *c, int rc, const char *dir, const char *step, void *arg,
+               int (*run)(kith_db *db, void *arg, const char *step, kith_err *err));
 int bench_sparse(const char *dir, const char *base, const char *query, const char *step);
 int bench_many(const char *dir, const char *base, const char *query, const char *step);
 int bench_text(const char *dir, const char *base, const char *query, const char *step);

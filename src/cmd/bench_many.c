@@ -67,8 +67,9 @@ static bool question(void *arg, struct arena *a, uint64_t i, kith_query *q)
     return true;
 }
 
-static int run(kith_db *db, struct manies *m, const char *step, kith_err *err)
+static int run(kith_db *db, void *arg, const char *step, kith_err *err)
 {
+    struct manies *m = arg;
     const kith_vector_params params = {.name = "", .dim = m->vectors.columns, .metric = KITH_DOT, .multi = true};
     const kith_schema schema = {.vectors = &params, .vectors_count = 1};
     const struct bench_rows rows = {m->counts.rows, m->counts.rows, row, question, m};
@@ -89,23 +90,13 @@ static int run(kith_db *db, struct manies *m, const char *step, kith_err *err)
 
 int bench_many(const char *dir, const char *base, const char *query, const char *step)
 {
-    bool loads = strcmp(step, "load") == 0;
     struct manies m = {.ef = 0};
-    kith_err err = {0};
-    kith_db *db = NULL;
     struct ctx c;
     int rc;
 
-    if (loads && os_linux()->exists(os_linux(), dir) == 1)
-        return cmd_fail("bench: %s exists", dir);
     ctx_init(&c, os_linux());
-    rc = manies_read(&c, loads ? base : query, &m);
-    err_give(&c, rc < 0 ? rc : 0, &err);
-    if (rc >= 0)
-        db = kith_open(dir, NULL, &err);
-    rc = db ? run(db, &m, step, &err) : -1;
-    kith_close(db);
+    rc = manies_read(&c, strcmp(step, "load") == 0 ? base : query, &m);
+    rc = bench_step(&c, rc, dir, step, &m, run);
     manies_release(&m);
-    ctx_release(&c);
-    return rc < 0 ? cmd_fail("bench: %s", err.text) : 0;
+    return rc;
 }

@@ -1,5 +1,6 @@
 /* bench_rows.c - loading rows and asking questions, whatever they are made of. */
 #include "base/arena.h"
+#include "base/ctx.h"
 #include "cmd/bench.h"
 #include "os/os.h"
 
@@ -98,4 +99,21 @@ int bench_rows_search(kith_db *db, const struct bench_rows *x, kith_err *err)
     printf("]}\n");
     free(times);
     return rc;
+}
+
+int bench_step(struct ctx *c, int rc, const char *dir, const char *step, void *arg,
+               int (*run)(kith_db *db, void *arg, const char *step, kith_err *err))
+{
+    kith_err err = {0};
+    kith_db *db = NULL;
+
+    if (rc >= 0 && strcmp(step, "load") == 0 && os_linux()->exists(os_linux(), dir) == 1)
+        rc = err_set(c, KITH_EXISTS, "%s exists", dir);
+    err_give(c, rc < 0 ? rc : 0, &err);
+    ctx_release(c);
+    if (rc >= 0)
+        db = kith_open(dir, NULL, &err);
+    rc = db ? run(db, arg, step, &err) : -1;
+    kith_close(db);
+    return rc < 0 ? cmd_fail("bench: %s", err.text) : 0;
 }

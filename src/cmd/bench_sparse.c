@@ -78,34 +78,32 @@ static bool question(void *arg, struct arena *a, uint64_t i, kith_query *q)
     return csr_vector(a, x->m, (int64_t)i, &q->vector);
 }
 
-int bench_sparse(const char *dir, const char *base, const char *query, const char *step)
+static int run(kith_db *db, void *arg, const char *step, kith_err *err)
 {
-    struct csr b = {0}, q = {0};
     const kith_vector_params params = {.name = "", .metric = KITH_DOT, .element = KITH_SPARSE};
     const kith_schema schema = {.vectors = &params, .vectors_count = 1};
-    struct sparse_rows x = {0};
-    struct bench_rows rows = {.row = row, .question = question, .arg = &x};
-    bool loads = strcmp(step, "load") == 0, ok = csr_read(loads ? base : query, loads ? &b : &q);
-    kith_err err = {0};
-    kith_db *db;
-    int rc = -1;
+    struct sparse_rows x = {arg, strncmp(step, "search=", 7) == 0 ? strtof(step + 7, NULL) : 0};
+    const uint64_t n = (uint64_t)x.m->head[0];
+    const struct bench_rows rows = {n, n, row, question, &x};
 
-    if (!ok)
-        return cmd_fail("bench: %s: not a .csr file", loads ? base : query);
-    if (loads && os_linux()->exists(os_linux(), dir) == 1)
-        return cmd_fail("bench: %s exists", dir);
-    db = kith_open(dir, NULL, &err);
-    x.m = loads ? &b : &q;
-    x.target = strncmp(step, "search=", 7) == 0 ? strtof(step + 7, NULL) : 0;
-    rows.rows = rows.questions = (uint64_t)x.m->head[0];
-    if (db && loads)
-        rc = bench_rows_load(db, &schema, &rows, &err);
-    else if (db && strncmp(step, "search", 6) == 0)
-        rc = bench_rows_search(db, &rows, &err);
-    else if (db)
-        snprintf(err.text, sizeof err.text, "step \"%.20s\": expected load or search[=TARGET]", step);
-    kith_close(db);
-    csr_release(&b);
-    csr_release(&q);
-    return rc < 0 ? cmd_fail("bench: %s", err.text) : 0;
+    if (strcmp(step, "load") == 0)
+        return bench_rows_load(db, &schema, &rows, err);
+    if (strncmp(step, "search", 6) == 0)
+        return bench_rows_search(db, &rows, err);
+    snprintf(err->text, sizeof err->text, "step \"%.20s\": expected load or search[=TARGET]", step);
+    return -1;
+}
+
+int bench_sparse(const char *dir, const char *base, const char *query, const char *step)
+{
+    const char *path = strcmp(step, "load") == 0 ? base : query;
+    struct csr m = {0};
+    struct ctx c;
+    int rc;
+
+    ctx_init(&c, os_linux());
+    rc = csr_read(path, &m) ? 0 : err_set(&c, KITH_INVALID, "%s: not a .csr file", path);
+    rc = bench_step(&c, rc, dir, step, &m, run);
+    csr_release(&m);
+    return rc;
 }

@@ -54,13 +54,13 @@ static bool question(void *arg, struct arena *a, uint64_t i, kith_query *q)
     return true;
 }
 
-static int run(kith_db *db, const struct lines *l, const char *step, kith_err *err)
+static int run(kith_db *db, void *arg, const char *step, kith_err *err)
 {
     static const struct {
         const char *name;
         kith_cond how;
     } kinds[] = {{"union", KITH_COND_TEXT_ANY}, {"intersection", KITH_COND_TEXT}, {"phrase", KITH_COND_PHRASE}};
-
+    const struct lines *l = arg;
     const kith_field field = {.path = "t", .index = KITH_INDEX_TEXT, .text = {.scored = true, .phrases = true}};
     const kith_schema schema = {.fields = &field, .fields_count = 1};
     struct texts x = {.lines = l};
@@ -79,23 +79,13 @@ static int run(kith_db *db, const struct lines *l, const char *step, kith_err *e
 
 int bench_text(const char *dir, const char *base, const char *query, const char *step)
 {
-    bool loads = strcmp(step, "load") == 0;
     struct lines l = {0};
-    kith_err err = {0};
-    kith_db *db = NULL;
     struct ctx c;
     int rc;
 
-    if (loads && os_linux()->exists(os_linux(), dir) == 1)
-        return cmd_fail("bench: %s exists", dir);
     ctx_init(&c, os_linux());
-    rc = lines_read(&c, loads ? base : query, &l);
-    err_give(&c, rc < 0 ? rc : 0, &err);
-    if (rc >= 0)
-        db = kith_open(dir, NULL, &err);
-    rc = db ? run(db, &l, step, &err) : -1;
-    kith_close(db);
+    rc = lines_read(&c, strcmp(step, "load") == 0 ? base : query, &l);
+    rc = bench_step(&c, rc, dir, step, &l, run);
     lines_release(&l);
-    ctx_release(&c);
-    return rc < 0 ? cmd_fail("bench: %s", err.text) : 0;
+    return rc;
 }

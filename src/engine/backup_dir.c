@@ -50,12 +50,15 @@ static bool read_lists(struct ctx *c, struct reader *r, size_t size, struct back
     b->facts = count <= size ? arena_zalloc(&c->arena, MAX(count, (uint64_t)1) * sizeof *b->facts) : NULL;
     for (; b->facts && b->facts_count < count && !r->failed; b->facts_count++) {
         b->facts[b->facts_count].key = read_str(r, &c->arena);
+        r->failed = r->failed || !b->facts[b->facts_count].key;
         b->facts[b->facts_count].value = read_blob(r);
     }
     count = read_varint(r);
     b->blobs = b->facts && count <= size ? arena_zalloc(&c->arena, MAX(count, (uint64_t)1) * sizeof *b->blobs) : NULL;
-    for (; b->blobs && b->blobs_count < count && !r->failed; b->blobs_count++)
+    for (; b->blobs && b->blobs_count < count && !r->failed; b->blobs_count++) {
         b->blobs[b->blobs_count] = read_str(r, &c->arena);
+        r->failed = r->failed || !b->blobs[b->blobs_count];
+    }
     return b->blobs && !r->failed && r->at == r->end;
 }
 

@@ -87,14 +87,7 @@ bool frequent_open(struct reader *r, const uint8_t *begin, uint32_t rows, uint32
 
 uint32_t frequent_find(const struct frequent *f, uint32_t key)
 {
-    uint32_t low = 0, high = f->count;
+    uint32_t at = (uint32_t)lower_u32(f->keys, 0, f->count, key);
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (f->keys[middle] < key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < f->count && f->keys[low] == key ? low : UINT32_MAX;
+    return at < f->count && f->keys[at] == key ? at : UINT32_MAX;
 }

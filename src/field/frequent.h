@@ -6,6 +6,19 @@
 #include "base/bits.h"
 #include "base/buf.h"
 
+/* The first place in list[low..high) that is not below `value`. */
+static inline size_t lower_u32(const uint32_t *list, size_t low, size_t high, uint32_t value)
+{
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list[middle] < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* As it lies in the section of an index (docs/format/field.md). */
 struct frequent {
     uint32_t count, rows;

@@ -1,19 +1,6 @@
 /* words.c - crossing the rows of words. */
 #include "field/words.h"
 
-/* The first place in rows[low..high) that is not below `row`. */
-static inline size_t lower_row(const uint32_t *rows, size_t low, size_t high, uint32_t row)
-{
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (rows[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 uint32_t field_entry(const struct field_index *x, uint32_t key, row_id row)
 {
     uint32_t set = frequent_find(&x->frequent, key), end = x->starts[key + 1], at;
@@ -22,7 +9,7 @@ uint32_t field_entry(const struct field_index *x, uint32_t key, row_id row)
         return frequent_has(&x->frequent, set, row) ? x->starts[key] + frequent_rank(&x->frequent, set, row)
                                                     : UINT32_MAX;
     }
-    at = (uint32_t)lower_row(x->row_list, x->starts[key], end, row);
+    at = (uint32_t)lower_u32(x->row_list, x->starts[key], end, row);
     return at < end && x->row_list[at] == row ? at : UINT32_MAX;
 }
 
@@ -83,7 +70,7 @@ static bool has_row(struct word_rows *w, row_id row)
 
     while (step < left && w->at[step] < row)
         step *= 2;
-    w->at += lower_row(w->at, step / 2, MIN(step + 1, left), row);
+    w->at += lower_u32(w->at, step / 2, MIN(step + 1, left), row);
     return w->at < w->end && *w->at == row;
 }
 

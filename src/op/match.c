@@ -81,11 +81,6 @@ static int check(struct ctx *c, const kith_filter *f)
     return 0;
 }
 
-static bool same_word(struct bytes a, struct bytes b)
-{
-    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
-}
-
 /* Of every beginning of the phrase the longest shorter beginning that it ends with. */
 static int compile_phrase(struct ctx *c, struct pred *p)
 {
@@ -93,9 +88,9 @@ static int compile_phrase(struct ctx *c, struct pred *p)
     if (!p->fall_back)
         return err_nomem(c);
     for (uint32_t i = 1, at = 0; i < p->words_count; i++) {
-        while (at && !same_word(p->words[at], p->words[i]))
+        while (at && !bytes_same(p->words[at], p->words[i]))
             at = p->fall_back[at - 1];
-        at += same_word(p->words[at], p->words[i]);
+        at += bytes_same(p->words[at], p->words[i]);
         p->fall_back[i] = at;
     }
     return 0;
@@ -109,7 +104,7 @@ static int take_words(struct ctx *c, const kith_filter *f, struct pred *p, struc
     while (words_next(w, &word)) {
         bool known = false;
         for (uint32_t i = 0; i < p->words_count && f->kind != KITH_COND_PHRASE; i++)
-            known = known || same_word(p->words[i], word);
+            known = known || bytes_same(p->words[i], word);
         if (known)
             continue;
         if (p->words_count == PRED_WORDS_MAX)
@@ -264,9 +259,9 @@ static bool contains(struct bytes s, const kith_value *v)
 /* How far into the phrase the words so far have come (Knuth, Morris and Pratt 1977). */
 static uint32_t phrase_step(const struct pred *p, uint32_t at, struct bytes word)
 {
-    while (at && !same_word(p->words[at], word))
+    while (at && !bytes_same(p->words[at], word))
         at = p->fall_back[at - 1];
-    return same_word(p->words[at], word) ? at + 1 : 0;
+    return bytes_same(p->words[at], word) ? at + 1 : 0;
 }
 
 static bool finds_words(const struct pred *p, struct words *w)
@@ -283,7 +278,7 @@ static bool finds_words(const struct pred *p, struct words *w)
             continue;
         }
         for (uint32_t i = 0; i < p->words_count; i++) {
-            if (!same_word(p->words[i], word))
+            if (!bytes_same(p->words[i], word))
                 continue;
             if (p->f->kind == KITH_COND_TEXT_ANY)
                 return true;

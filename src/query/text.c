@@ -27,6 +27,7 @@ struct texting {
     double *idf;
     struct bm25 model;
     uint32_t *times;      /* of the row at hand */
+    uint32_t **keys;      /* of each segment, once they were looked for: of the words there; UINT32_MAX: none */
 };
 
 /* ---- the query ---------------------------------------------------------------------------------------------- */
@@ -34,7 +35,7 @@ struct texting {
 static bool is_known(const struct texting *x, struct bytes word)
 {
     for (uint32_t i = 0; i < x->count; i++) {
-        if (x->words[i].size == word.size && memcmp(x->words[i].data, word.data, word.size) == 0)
+        if (bytes_same(x->words[i], word))
             return true;
     }
     return false;
@@ -51,7 +52,8 @@ static int read_words(struct texting *x, const kith_query *q)
     x->df = arena_zalloc(a, WORDS_MAX * sizeof *x->df);
     x->idf = arena_zalloc(a, WORDS_MAX * sizeof *x->idf);
     x->times = arena_zalloc(a, WORDS_MAX * sizeof *x->times);
-    if (!x->words || !x->df || !x->idf || !x->times)
+    x->keys = arena_zalloc(a, MAX(x->t->r->snap->count, (size_t)1) * sizeof *x->keys);
+    if (!x->words || !x->df || !x->idf || !x->times || !x->keys)
         return err_nomem(x->t->c);
     words_of(&w, text, &x->f->def.text, true);
     while (rc == 0 && words_next(&w, &word)) {
@@ -100,8 +102,7 @@ static void count_word(void *arg, const struct field_key *k)
 
     w->length++;
     for (uint32_t i = 0; i < w->x->count; i++)
-        w->x->times[i] += w->x->words[i].size == k->text.size &&
-                          memcmp(w->x->words[i].data, k->text.data, k->text.size) == 0;
+        w->x->times[i] += bytes_same(w->x->words[i], k->text);
 }
 
 /* By the document itself, as it is at V: how many words it has, and x->times. */
@@ -139,7 +140,7 @@ struct part_rows {
     const struct field_index *index;
     const struct field_scores *scores; /* sealed; NULL: not by it */
     const struct column *column;       /* growing; NULL: not by it */
-    uint32_t *keys;                    /* of the words there; UINT32_MAX: none */
+    const uint32_t *keys;              /* of the words there; UINT32_MAX: none */
     struct doc_room room;
     struct bits rows, late; /* what counts: by index, or by documents */
     bool all, any_late;     /* every row there is, by index; some by documents */
@@ -153,7 +154,7 @@ struct part_rows {
 static uint32_t word_of(const struct pred *p, struct bytes word)
 {
     for (uint32_t i = 0; i < p->words_count; i++) {
-        if (p->words[i].size == word.size && memcmp(p->words[i].data, word.data, word.size) == 0)
+        if (bytes_same(p->words[i], word))
             return i;
     }
     return UINT32_MAX;
@@ -188,6 +189,25 @@ static int walk_words(struct part_rows *part, const struct pred *p)
     return 0;
 }
 
+/* The keys of the words in a segment, by whatever knows them there. */
+static int keys_of(struct texting *x, size_t segment, const struct field_index *index, const struct column *column,
+                   const uint32_t **ret_keys)
+{
+    uint32_t *keys = x->keys[segment];
+
+    if (!keys) {
+        keys = arena_alloc(&x->t->c->arena, MAX(x->count, 1u) * sizeof *keys);
+        if (!keys)
+            return err_nomem(x->t->c);
+        for (uint32_t i = 0; index && i < x->count; i++)
+            keys[i] = field_word(index, x->words[i]);
+        if (column)
+            column_words(column, x->words, x->count, keys);
+    }
+    *ret_keys = x->keys[segment] = keys;
+    return 0;
+}
+
 /* `lazy`: rows may be walked over, and be left unproven. */
 static int open_part(struct texting *x, size_t segment, const struct pred *p, bool lazy, struct part_rows *to)
 {
@@ -197,13 +217,7 @@ static int open_part(struct texting *x, size_t segment, const struct pred *p, bo
 
     *to = (struct part_rows){.x = x, .s = s, .index = s->ops->field(s, x->f->id), .column = s->ops->column(s, x->f->id)};
     to->scores = to->index ? s->ops->scores(s, x->f->id) : NULL;
-    to->keys = arena_alloc(&c->arena, MAX(x->count, 1u) * sizeof *to->keys);
-    if (!to->keys)
-        return err_nomem(c);
-    for (uint32_t i = 0; to->scores && i < x->count; i++)
-        to->keys[i] = field_word(to->index, x->words[i]);
-    if (to->column)
-        column_words(to->column, x->words, x->count, to->keys);
+    TRY(keys_of(x, segment, to->scores ? to->index : NULL, to->column, &to->keys));
     words = lazy ? as_words(to, p) : NULL;
     if (words)
         return walk_words(to, words);
@@ -310,31 +324,32 @@ static void count_sealed(struct part_rows *part)
     x->total += inside && !part->all ? total : s->head.total - total;
 }
 
-/* Nothing of it is dead or changed: its index has the counts. */
-static bool count_whole(struct texting *x, const struct segment *s)
+/* Nothing of it is dead or changed: its index has the counts. 1, or 0: it has not. */
+static int count_whole(struct texting *x, size_t segment)
 {
+    const struct segment *s = x->t->r->snap->segments[segment];
     const struct field_index *index = s->ops->field(s, x->f->id);
     const struct field_scores *scores = index ? s->ops->scores(s, x->f->id) : NULL;
+    const uint32_t *keys;
 
     if (!scores || atomic_load(&((struct segment *)(uintptr_t)s)->dead_count) ||
         atomic_load(&((struct segment *)(uintptr_t)s)->overlaid_count))
-        return false;
-    for (uint32_t i = 0; i < x->count; i++) {
-        uint32_t key = field_word(index, x->words[i]);
-        x->df[i] += key == UINT32_MAX ? 0 : index->starts[key + 1] - index->starts[key];
-    }
+        return 0;
+    TRY(keys_of(x, segment, index, NULL, &keys));
+    for (uint32_t i = 0; i < x->count; i++)
+        x->df[i] += keys[i] == UINT32_MAX ? 0 : index->starts[keys[i] + 1] - index->starts[keys[i]];
     x->docs += scores->head.docs;
     x->total += scores->head.total;
-    return true;
+    return 1;
 }
 
 static int count_part(struct texting *x, size_t segment, const struct pred *corpus)
 {
     struct part_rows part;
-    int rc;
+    int rc = corpus ? 0 : count_whole(x, segment);
 
-    if (!corpus && count_whole(x, x->t->r->snap->segments[segment]))
-        return 0;
+    if (rc)
+        return MIN(rc, 0);
     rc = open_part(x, segment, corpus, false, &part);
     if (rc >= 0 && part.scores)
         count_sealed(&part);

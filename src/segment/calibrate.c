@@ -28,10 +28,7 @@ struct probing {
     struct ctx *c;
     const struct calibrate_input *in;
     uint32_t probes;
-    atomic_uint next;
-    atomic_int rc;
-    atomic_uint hits[CURVE_KS][CURVE_EFS];
-    atomic_ullong distances[CURVE_EFS];
+    struct calibrate_tally tally;
 };
 
 /* The true nearest, nearest first. */
@@ -124,7 +121,7 @@ static int try_probes(struct probing *p, struct calibrating *x)
     x->found = arena_alloc(&x->c->arena, most * sizeof *x->found);
     if (!x->found || !x->room)
         return err_nomem(x->c);
-    while ((i = atomic_fetch_add(&p->next, 1)) < p->probes && atomic_load(&p->rc) == 0) {
+    while ((i = atomic_fetch_add(&p->tally.next, 1)) < p->probes && atomic_load(&p->tally.rc) == 0) {
         if (p->in->stop && p->in->stop(p->in->stop_arg))
             return KITH_CLOSED;
         TRY(try_probe(x, (uint32_t)(((uint64_t)i * 2 + 1) * n / (p->probes * 2))));
@@ -137,45 +134,55 @@ static void try_part(void *arg, uint32_t who)
     struct probing *p = arg;
     struct calibrating x = {.in = p->in};
     struct ctx c;
-    int rc, none = 0;
 
     UNUSED(who);
     ctx_init(&c, p->c->os);
     x.c = &c;
-    rc = try_probes(p, &x);
-    if (rc < 0)
-        (void)atomic_compare_exchange_strong(&p->rc, &none, rc);
+    calibrate_fail(&p->tally, try_probes(p, &x));
     for (size_t e = 0; e < CURVE_EFS; e++)
-        atomic_fetch_add(&p->distances[e], x.distances[e]);
+        atomic_fetch_add(&p->tally.distances[e], x.distances[e]);
     for (size_t k = 0; k < CURVE_KS; k++) {
         for (size_t e = 0; e < CURVE_EFS; e++)
-            atomic_fetch_add(&p->hits[k][e], x.hits[k][e]);
+            atomic_fetch_add(&p->tally.hits[k][e], x.hits[k][e]);
     }
     graph_scratch_release(&x.scratch);
     ctx_release(&c);
 }
 
+void calibrate_fail(struct calibrate_tally *t, int rc)
+{
+    int none = 0;
+
+    if (rc < 0)
+        (void)atomic_compare_exchange_strong(&t->rc, &none, rc);
+}
+
+int calibrate_finish(struct ctx *c, struct calibrate_tally *t, uint32_t probes, struct recall_curve *ret_curve)
+{
+    uint32_t hits[CURVE_KS][CURVE_EFS];
+    uint64_t distances[CURVE_EFS];
+    int rc = atomic_load(&t->rc);
+
+    if (rc < 0)
+        return err_set(c, rc, rc == KITH_CLOSED ? "calibration: stopped" : "calibration: out of memory");
+    for (size_t e = 0; e < CURVE_EFS; e++) {
+        for (size_t k = 0; k < CURVE_KS; k++)
+            hits[k][e] = atomic_load(&t->hits[k][e]);
+        distances[e] = atomic_load(&t->distances[e]);
+    }
+    curve_finish(ret_curve, hits, distances, probes);
+    return 0;
+}
+
 int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve)
 {
     struct probing p = {.c = c, .in = in};
-    uint32_t n = in->codes->count, hits[CURVE_KS][CURVE_EFS];
-    uint64_t distances[CURVE_EFS];
-    int rc;
+    uint32_t n = in->codes->count;
 
     memset(ret_curve, 0, sizeof *ret_curve);
     if (n < TRUTH * 4)
         return 0; /* nothing to learn: such an index is scanned */
     p.probes = MIN(MAX(WORK / n, (uint32_t)PROBES_MIN), (uint32_t)PROBES_MAX);
     crew_run(c->os, in->threads, try_part, &p);
-    rc = atomic_load(&p.rc);
-    if (rc < 0)
-        return err_set(c, rc, rc == KITH_CLOSED ? "calibration: stopped" : "calibration: out of memory");
-    for (size_t k = 0; k < CURVE_KS; k++) {
-        for (size_t e = 0; e < CURVE_EFS; e++)
-            hits[k][e] = atomic_load(&p.hits[k][e]);
-    }
-    for (size_t e = 0; e < CURVE_EFS; e++)
-        distances[e] = atomic_load(&p.distances[e]);
-    curve_finish(ret_curve, hits, distances, p.probes);
-    return 0;
+    return calibrate_finish(c, &p.tally, p.probes, ret_curve);
 }

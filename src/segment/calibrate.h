@@ -14,6 +14,15 @@ struct calibrate_input {
     bool (*stop)(void *arg);
     void *stop_arg;
 };
+/* What probes by several threads found: the first that fails ends it for all. */
+struct calibrate_tally {
+    atomic_uint next; /* probe */
+    atomic_int rc;
+    atomic_uint hits[CURVE_KS][CURVE_EFS];
+    atomic_ullong distances[CURVE_EFS];
+};
+void calibrate_fail(struct calibrate_tally *t, int rc); /* 0 or more: it did not */
+int calibrate_finish(struct ctx *c, struct calibrate_tally *t, uint32_t probes, struct recall_curve *ret_curve);
 int calibrate(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve);
 /* Of multi-vectors: codes and rows are those of their single vectors. */
 int calibrate_many(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve);

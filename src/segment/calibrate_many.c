@@ -14,10 +14,7 @@ struct probing {
     struct ctx *c;
     const struct calibrate_input *in;
     uint32_t probes, rows;
-    atomic_uint next;
-    atomic_int rc;
-    atomic_uint hits[CURVE_KS][CURVE_EFS];
-    atomic_ullong distances[CURVE_EFS];
+    struct calibrate_tally tally;
 };
 
 /* A row as a query, in its kept form: f32. */
@@ -125,16 +122,17 @@ static int try_widths(struct ctx *c, struct probing *p, const struct probe *prob
         ctx_init(&own, c->os);
         rc = vector_index_many(&own, in->shown, &as, probe->kept, in->kernels, &scratch, &search, found);
         ctx_release(&own);
-        atomic_fetch_add(&p->distances[e], search.distances);
+        atomic_fetch_add(&p->tally.distances[e], search.distances);
         for (size_t k = 0; k < CURVE_KS && rc >= 0; k++)
-            atomic_fetch_add(&p->hits[k][e], count_hits(found, MIN((uint32_t)rc, vector_index_many_ranked(curve_ks[k])),
-                                                        truth, MIN(curve_ks[k], n)));
+            atomic_fetch_add(&p->tally.hits[k][e],
+                             count_hits(found, MIN((uint32_t)rc, vector_index_many_ranked(curve_ks[k])), truth,
+                                        MIN(curve_ks[k], n)));
     }
     graph_scratch_release(&scratch);
     return rc < 0 ? rc : 0;
 }
 
-static int try_probe(const struct probing *p, struct ctx *c, uint32_t item)
+static int try_probe(struct ctx *c, struct probing *p, uint32_t item)
 {
     struct probe probe = {.kept = arena_alloc(&c->arena, (1 + (size_t)PARTS * p->in->codes->dim) * sizeof(uint32_t))};
     uint32_t truth[TRUTH], n;
@@ -143,25 +141,24 @@ static int try_probe(const struct probing *p, struct ctx *c, uint32_t item)
         return err_nomem(c);
     take_probe(p->in, item, &probe);
     TRY(find_truth(c, p, &probe, truth, &n));
-    return try_widths(c, (struct probing *)(uintptr_t)p, &probe, truth, n);
+    return try_widths(c, p, &probe, truth, n);
 }
 
 static void try_part(void *arg, uint32_t who)
 {
     struct probing *p = arg;
     uint32_t n = p->in->codes->count, i;
-    int rc = 0, none = 0;
+    int rc = 0;
 
     UNUSED(who);
-    while ((i = atomic_fetch_add(&p->next, 1)) < p->probes && rc >= 0 && atomic_load(&p->rc) == 0) {
+    while ((i = atomic_fetch_add(&p->tally.next, 1)) < p->probes && rc >= 0 && atomic_load(&p->tally.rc) == 0) {
         struct ctx c;
         ctx_init(&c, p->c->os);
         rc = p->in->stop && p->in->stop(p->in->stop_arg)
-                 ? KITH_CLOSED : try_probe(p, &c, (uint32_t)(((uint64_t)i * 2 + 1) * n / (p->probes * 2)));
+                 ? KITH_CLOSED : try_probe(&c, p, (uint32_t)(((uint64_t)i * 2 + 1) * n / (p->probes * 2)));
         ctx_release(&c);
     }
-    if (rc < 0)
-        (void)atomic_compare_exchange_strong(&p->rc, &none, rc);
+    calibrate_fail(&p->tally, rc);
 }
 
 static uint32_t rows_among(const struct calibrate_input *in)
@@ -176,9 +173,6 @@ static uint32_t rows_among(const struct calibrate_input *in)
 int calibrate_many(struct ctx *c, const struct calibrate_input *in, struct recall_curve *ret_curve)
 {
     struct probing p = {.c = c, .in = in, .rows = in->rows[in->codes->count - 1] + 1};
-    uint32_t hits[CURVE_KS][CURVE_EFS];
-    uint64_t distances[CURVE_EFS];
-    int rc;
 
     memset(ret_curve, 0, sizeof *ret_curve);
     if (rows_among(in) < TRUTH * 4)
@@ -186,14 +180,5 @@ int calibrate_many(struct ctx *c, const struct calibrate_input *in, struct recal
     p.probes = (uint32_t)MIN(MAX(WORK / ((uint64_t)in->codes->count * PARTS), (uint64_t)PROBES_MIN),
                              (uint64_t)PROBES_MAX);
     crew_run(c->os, in->threads, try_part, &p);
-    rc = atomic_load(&p.rc);
-    if (rc < 0)
-        return err_set(c, rc, rc == KITH_CLOSED ? "calibration: stopped" : "calibration: out of memory");
-    for (size_t e = 0; e < CURVE_EFS; e++) {
-        for (size_t k = 0; k < CURVE_KS; k++)
-            hits[k][e] = atomic_load(&p.hits[k][e]);
-        distances[e] = atomic_load(&p.distances[e]);
-    }
-    curve_finish(ret_curve, hits, distances, p.probes);
-    return 0;
+    return calibrate_finish(c, &p.tally, p.probes, ret_curve);
 }

@@ -47,4 +47,33 @@ static inline int put_vector(kith_db *db, uint64_t id, const kith_vector *v)
     return kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL);
 }
 
+/* Of the best ten for each of 40 queries the share that is found; `what`: how, in every search; NULL: anyhow. Of a filter
+ * every `every`-th point satisfies it. */
+static inline double recall_of_ten(kith_db *db, const kith_filter *f, uint64_t every, const char *what,
+                                   kith_vector (*make)(uint64_t seed, float *data), uint64_t first)
+{
+    int hits = 0, wanted = 0;
+
+    for (uint64_t i = 0; i < 40; i++) {
+        float query[256];
+        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = make(first + i, query), .filter = f,
+                        .select = {.doc = true}, .explain = true};
+        kith_result *got = kith_query_run(db, "c", &q, NULL), *want;
+        q.exact = true;
+        want = kith_query_run(db, "c", &q, NULL);
+        CHECK(got && want && got->count == want->count && (!what || strstr(got->explain, what)));
+        for (size_t j = 0; got && want && j < got->count; j++) {
+            CHECK(j == 0 || got->hits[j].distance >= got->hits[j - 1].distance);
+            for (size_t k = 0; k < j; k++)
+                CHECK(got->hits[k].id.as.num != got->hits[j].id.as.num);
+            CHECK(!f || got->hits[j].id.as.num % every == 0);
+            hits += got->hits[j].distance <= want->hits[want->count - 1].distance;
+        }
+        wanted += want ? (int)want->count : 0;
+        kith_result_free(got);
+        kith_result_free(want);
+    }
+    return (double)hits / wanted;
+}
+
 #endif

@@ -35,29 +35,9 @@ static void put_row(kith_db *db, uint64_t id, uint64_t seed)
     CHECK(kith_write(db, "c", &op, 1, KITH_WAIT_APPLIED, NULL, NULL) == 0);
 }
 
-/* The share of the best ten that is found; `what`: how, in every search. */
 static double recall(kith_db *db, const kith_filter *f, const char *what)
 {
-    int hits = 0, wanted = 0;
-
-    for (uint64_t i = 0; i < 40; i++) {
-        float data[MOST * DIM];
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = many_at(990000 + i, data), .filter = f,
-                        .explain = true};
-        kith_result *got = kith_query_run(db, "c", &q, NULL), *want;
-        q.exact = true;
-        want = kith_query_run(db, "c", &q, NULL);
-        CHECK(got && want && got->count == want->count && (!what || strstr(got->explain, what)));
-        for (size_t j = 0; got && want && j < got->count; j++) {
-            CHECK(j == 0 || got->hits[j].distance >= got->hits[j - 1].distance);
-            CHECK(!f || got->hits[j].id.as.num % 3 == 0);
-            hits += got->hits[j].distance <= want->hits[want->count - 1].distance;
-        }
-        wanted += want ? (int)want->count : 0;
-        kith_result_free(got);
-        kith_result_free(want);
-    }
-    return (double)hits / wanted;
+    return recall_of_ten(db, f, 3, what, many_at, 990000);
 }
 
 static void check(kith_db *db, const kith_vector_params *p, const char *when)

@@ -389,28 +389,7 @@ static kith_vector clustered(uint64_t seed, float *data)
 
 static double index_recall(kith_db *db, const kith_filter *f, const char *what)
 {
-    int hits = 0, wanted = 0;
-
-    for (uint64_t i = 0; i < 40; i++) {
-        float query[ELEMENT_DIM];
-        kith_query q = {.kind = KITH_QUERY_NEAREST, .limit = 10, .vector = clustered(555000 + i, query), .filter = f,
-                        .select = {.doc = true}, .explain = true};
-        kith_result *got = kith_query_run(db, "c", &q, NULL), *want;
-        q.exact = true;
-        want = kith_query_run(db, "c", &q, NULL);
-        CHECK(got && want && got->count == want->count && (!what || strstr(got->explain, what)));
-        for (size_t j = 0; got && want && j < got->count; j++) {
-            CHECK(j == 0 || got->hits[j].distance >= got->hits[j - 1].distance);
-            for (size_t k = 0; k < j; k++)
-                CHECK(got->hits[k].id.as.num != got->hits[j].id.as.num);
-            CHECK(!f || got->hits[j].id.as.num % 2 == 0);
-            hits += got->hits[j].distance <= want->hits[want->count - 1].distance;
-        }
-        wanted += want ? (int)want->count : 0;
-        kith_result_free(got);
-        kith_result_free(want);
-    }
-    return (double)hits / wanted;
+    return recall_of_ten(db, f, 2, what, clustered, 555000);
 }
 
 static void load_indexed(kith_db *db, kith_element e, kith_metric metric, const kith_vector_index *index)
