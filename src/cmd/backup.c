@@ -124,8 +124,10 @@ int cmd_backup(int argc, char **argv)
         return 1;
     if (x.keep && (!option_number(x.keep, UINT32_MAX, &x.keep_count) || !x.keep_count))
         return cmd_fail("backup: --keep %s: expected a number from 1", x.keep);
-    if (!x.list + !x.url + !(x.data && x.to) != 2)
-        return cmd_fail("backup: expected --data and --to, or --url, or --list");
+    if (!(x.list ? !x.url && !x.data && !x.to && !x.key && !x.keep
+          : x.url ? !x.data && !x.to : x.data && x.to && !x.key))
+        return cmd_fail("backup: expected --data and --to, perhaps with --keep; or --url, perhaps with --api-key and "
+                        "--keep; or --list alone");
     return x.list ? list_them(x.list) : x.url ? of_server(&x) : of_directory(&x);
 }
 

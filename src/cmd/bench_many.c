@@ -76,14 +76,10 @@ static int run(kith_db *db, void *arg, const char *step, kith_err *err)
 
     if (strcmp(step, "load") == 0)
         return bench_rows_load(db, &schema, &rows, err);
-    if (strncmp(step, "search", 6) == 0 && (!step[6] || step[6] == '=')) {
-        m->target = step[6] ? strtof(step + 7, NULL) : 0;
+    m->target = strncmp(step, "search=", 7) == 0 ? strtof(step + 7, NULL) : 0;
+    m->ef = strcmp(step, "exact") == 0 ? 1 : strncmp(step, "ef=", 3) == 0 ? (uint32_t)strtoul(step + 3, NULL, 10) : 0;
+    if (strcmp(step, "search") == 0 || m->target > 0 || m->ef)
         return bench_rows_search(db, &rows, err);
-    }
-    if (strcmp(step, "exact") == 0 || strncmp(step, "ef=", 3) == 0) {
-        m->ef = step[2] == '=' ? (uint32_t)strtoul(step + 3, NULL, 10) : 1;
-        return bench_rows_search(db, &rows, err);
-    }
     snprintf(err->text, sizeof err->text, "step \"%.20s\": expected load, exact, search[=TARGET] or ef=N", step);
     return -1;
 }

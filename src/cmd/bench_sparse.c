@@ -88,7 +88,7 @@ static int run(kith_db *db, void *arg, const char *step, kith_err *err)
 
     if (strcmp(step, "load") == 0)
         return bench_rows_load(db, &schema, &rows, err);
-    if (strncmp(step, "search", 6) == 0)
+    if (strcmp(step, "search") == 0 || (strncmp(step, "search=", 7) == 0 && x.target > 0))
         return bench_rows_search(db, &rows, err);
     snprintf(err->text, sizeof err->text, "step \"%.20s\": expected load or search[=TARGET]", step);
     return -1;

@@ -136,7 +136,9 @@ def test_refused(server, tmp_path):
     assert "expected" in kith("restore", "--from", "a", "--to", "b", "--lsn", "0", ok=False)
     assert "expected" in kith("restore", "--from", "a", "--to", "b", "--time", "soon", ok=False)
     assert "expected" in kith("restore", "--from", "a", "--to", "b", "--time", "2026-01-01", "--lsn", "4", ok=False)
-    assert "expected" in kith("backup", "--data", "a", ok=False)
+    for wrong in (["--data", "a"], ["--url", "http://a", "--to", "b"], ["--list", "a", "--keep", "3"], ["--data", "a", "--to", "b", "--api-key", "c"],
+                  ["--list", "a", "--url", "b"]):
+        assert "expected" in kith("backup", *wrong, ok=False), wrong
     assert "there is no" in kith("backup", "--data", tmp_path / "nowhere", "--to", tmp_path / "b", ok=False)
 
 
