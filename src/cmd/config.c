@@ -66,6 +66,8 @@ static const struct setting settings[] = {
     {"audit.max_log_files", NULL, NUMBER, SETTING(audit_max_log_files), 1, 1000, NULL, "how many are kept"},
     {"service.enable_snapshot_url_recovery", NULL, FLAG, SETTING(url_recovery), 0, 0, NULL,
      "snapshots may be fetched from an address"},
+    {"service.string_ids", NULL, FLAG, SETTING(string_ids), 0, 0, NULL,
+     "any text but a number may be a point's id, not UUIDs alone"},
     {"log.format", "log-format", TEXT, SETTING(log_format), 0, 0, "auto|text|json", "auto: text on a terminal"},
     {"log.access", "access-log", FLAG, SETTING(access_log), 0, 0, NULL, "a line for every request: true or false"},
 };

@@ -210,7 +210,8 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
                               .dir = config->data, .backup_dir = set_or_null(config->backup_directory),
                               .cluster_uri = config->cluster ? uri_of(c, config) : NULL,
                               .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
-                              .url_recovery = config->url_recovery, .rates = &rates, .slow = &slow, .quota = &quota,
+                              .url_recovery = config->url_recovery, .string_ids = config->string_ids,
+                              .rates = &rates, .slow = &slow, .quota = &quota,
                               .metrics_prefix = config->metrics_prefix,
                               .version = QDRANT_VERSION, .access_log = config->access_log, .log_json = json};
     server_begin(server);

@@ -20,6 +20,8 @@ yyjson_val *want_object(struct call *call);       /* the body; NULL: answered */
 yyjson_val *field_of(yyjson_val *object, const char *name, const char *alias); /* NULL if absent or null */
 bool read_bool(struct call *call, yyjson_val *v, const char *what, bool otherwise, bool *ret);
 bool read_count(struct call *call, yyjson_val *v, const char *what, uint64_t least, uint64_t otherwise, uint64_t *ret);
+/* A UUID; or, where the server takes such (service.string_ids), any other text that is no number, in place. */
+bool id_of_text(const struct call *call, struct bytes text, kith_id *ret);
 bool read_id(struct call *call, yyjson_val *v, kith_id *ret);
 bool read_ids(struct call *call, yyjson_val *v, const char *what, const kith_id **ret, size_t *ret_count);
 bool is_list(yyjson_val *v); /* of numbers: an array, or floats as a message has them (codec/pb.h) */

@@ -447,7 +447,7 @@ static bool id_from_path(struct call *call, const char *text, kith_id *ret)
         *ret = kith_id_num(n);
         return true;
     }
-    if (kith_id_uuid(text, ret) == 0)
+    if (id_of_text(call, (struct bytes){(const uint8_t *)text, strlen(text)}, ret))
         return true;
     call_fail(call, 400, "Wrong input: Can not recognize \"%.100s\" as point id", text);
     return false;

@@ -138,6 +138,22 @@ bool read_count(struct call *call, yyjson_val *v, const char *what, uint64_t lea
     return true;
 }
 
+bool id_of_text(const struct call *call, struct bytes text, kith_id *ret)
+{
+    size_t digits = 0;
+
+    memset(ret, 0, sizeof *ret);
+    ret->kind = KITH_ID_UUID;
+    if (uuid_parse((const char *)text.data, text.size, ret->as.uuid))
+        return true;
+    while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9')
+        digits++;
+    if (!call->server->string_ids || digits == text.size || text.size > ID_STR_MAX)
+        return false;
+    *ret = (kith_id){.kind = KITH_ID_STR, .size = (uint16_t)text.size, .as.str = (const char *)text.data};
+    return true;
+}
+
 bool read_id(struct call *call, yyjson_val *v, kith_id *ret)
 {
     memset(ret, 0, sizeof *ret);
@@ -146,8 +162,7 @@ bool read_id(struct call *call, yyjson_val *v, kith_id *ret)
         return true;
     }
     if (yyjson_is_str(v)) {
-        ret->kind = KITH_ID_UUID;
-        if (uuid_parse(yyjson_get_str(v), yyjson_get_len(v), ret->as.uuid))
+        if (id_of_text(call, (struct bytes){(const uint8_t *)yyjson_get_str(v), yyjson_get_len(v)}, ret))
             return true;
         return read_fail(call, "value %.100s is not a valid point ID, valid values are either an unsigned integer or a "
                                "UUID", yyjson_get_str(v));

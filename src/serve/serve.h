@@ -55,6 +55,7 @@ struct server {
     const char *backup_dir;     /* NULL: backups are not made here */
     const char *spill_dir;      /* where large bodies go while they are here */
     bool url_recovery;          /* snapshots may be fetched from elsewhere */
+    bool string_ids;            /* points may have any text as their id */
     struct route_stats stats[ROUTES_MAX];
     struct server *watched;     /* whose answers the metrics show; NULL: its own */
     const char *metrics_prefix; /* before every name */
