@@ -775,7 +775,13 @@ KITH_API kith_snapshot_file *kith_snapshot_open(kith_db *db, const char *collect
 KITH_API uint64_t kith_snapshot_size(const kith_snapshot_file *file);
 KITH_API size_t kith_snapshot_read(kith_snapshot_file *file, uint64_t offset, void *to, size_t most);
 KITH_API void kith_snapshot_close(kith_snapshot_file *file);
-/* Restores from such a file, of this database or another one. Checksums are verified before anything changes. */
+/* The parts of such a file: they never change, and no other database gives theirs the same names. Whoever restored an
+ * earlier state, or this one, has many of them; kith_names_free. */
+KITH_API int kith_snapshot_parts(const kith_snapshot_file *file, kith_names *ret_parts, kith_err *err);
+/* Before anything is read: leaves out the parts of these names, because the receiver has them. How many are left. */
+KITH_API int kith_snapshot_omit(kith_snapshot_file *file, const kith_names *parts, size_t *ret_left, kith_err *err);
+/* Restores from such a file, of this database or another one. Checksums are verified before anything changes. Parts that
+ * it lacks must be here: those of any collection or snapshot that stays meanwhile; else KITH_INVALID names one. */
 KITH_API int kith_snapshot_import(kith_db *db, const void *data, size_t size, const char *to, kith_err *err);
 
 /* ---- backups -------------------------------------------------------------------------------- */

@@ -108,6 +108,57 @@ void kith_snapshot_close(kith_snapshot_file *file)
     snapshot_close((struct snapshot_file *)(void *)file);
 }
 
+struct naming {
+    kith_names names;
+    size_t room;
+};
+
+static int add_part(void *arg, const char *part)
+{
+    struct naming *n = arg;
+    char **more = more_room(n->names.names, n->names.count, &n->room, sizeof *more);
+
+    if (!more)
+        return KITH_NOMEM;
+    n->names.names = more;
+    more[n->names.count] = mem_strdup(part);
+    if (!more[n->names.count])
+        return KITH_NOMEM;
+    n->names.count++;
+    return 0;
+}
+
+int kith_snapshot_parts(const kith_snapshot_file *file, kith_names *ret_parts, kith_err *err)
+{
+    const struct snapshot_file *f = (const struct snapshot_file *)(const void *)file;
+    struct naming parts = {0};
+    struct ctx c;
+    int rc;
+
+    ctx_init(&c, NULL);
+    rc = snapshot_parts(f, add_part, &parts);
+    if (rc >= 0)
+        *ret_parts = parts.names;
+    else
+        kith_names_free(&parts.names);
+    return finish(&c, rc < 0 ? err_nomem(&c) : 0, err);
+}
+
+int kith_snapshot_omit(kith_snapshot_file *file, const kith_names *parts, size_t *ret_left, kith_err *err)
+{
+    struct strmap named = {0};
+    struct ctx c;
+    int rc = 0;
+
+    ctx_init(&c, NULL);
+    for (size_t i = 0; i < parts->count && rc >= 0; i++)
+        rc = strmap_put(&named, parts->names[i]) ? 0 : err_nomem(&c);
+    if (rc >= 0)
+        *ret_left = snapshot_omit((struct snapshot_file *)(void *)file, &named);
+    strmap_release(&named);
+    return finish(&c, rc, err);
+}
+
 int kith_snapshot_import(kith_db *db, const void *data, size_t size, const char *to, kith_err *err)
 {
     struct ctx c;

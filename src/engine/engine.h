@@ -301,6 +301,9 @@ int snapshot_open(struct ctx *c, struct db *db, const char *collection, const ch
                   struct snapshot_file **ret_file);
 uint64_t snapshot_size(const struct snapshot_file *f);
 size_t snapshot_read(struct snapshot_file *f, uint64_t offset, void *to, size_t most); /* how many; 0: the end */
+/* Names of the blobs in it; those named are left out: how many stay. Before anything is read. */
+int snapshot_parts(const struct snapshot_file *f, int (*each)(void *arg, const char *part), void *arg);
+size_t snapshot_omit(struct snapshot_file *f, const struct strmap *parts);
 void snapshot_close(struct snapshot_file *f);
 /* Blobs that snapshots name, at start. */
 int snapshot_hold_all(struct ctx *c, struct db *db);

@@ -3,10 +3,8 @@
  *
  * A restored state becomes a new shard: records of the old one no longer concern it. LSNs to come must lie above all
  * that it holds, also if it comes from a database whose log was longer: they belong to a new era. */
-#include "engine/engine.h"
-#include "store/pack.h"
+#include "engine/snapshot.h"
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "codec/date.h"
 #include "engine/tar.h"
@@ -14,27 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SNAPSHOT_FORM = 1, ERA_MAX = UINT16_MAX, KEY_SIZE = 48 };
-
-#define RECORD_NAME "kith-snapshot"
-#define BLOB_PREFIX "blobs/"
-
-/* One collection of a snapshot. */
-struct kept {
-    const char *name;
-    uint64_t owner;
-    struct bytes schema, pointer; /* pointer: empty if nothing was sealed yet */
-};
-
-/* A snapshot's record, read in place. */
-struct kept_set {
-    uint64_t created_ms, size;
-    struct kept *kept;
-    size_t count;
-    const char **aliases; /* pairs of alias and target */
-    size_t aliases_count; /* pairs */
-    struct strmap blobs;
-};
+enum { SNAPSHOT_FORM = 1, ERA_MAX = UINT16_MAX };
 
 /* ---- records ------------------------------------------------------------------------------- */
 
@@ -51,7 +29,7 @@ static int read_kept(struct ctx *c, struct reader *r, struct kept *to, struct st
     return to->pointer.size ? manifest_pointer_read(c, to->pointer, &p, blobs) : 0;
 }
 
-static int read_set(struct ctx *c, struct bytes value, struct kept_set *to)
+int kept_set_read(struct ctx *c, struct bytes value, struct kept_set *to)
 {
     struct reader r = reader_of(value.data, value.size);
     uint8_t form = read_u8(&r);
@@ -103,7 +81,7 @@ static const char *collection_of(struct ctx *c, struct db *db, const char *name)
     return real ? real : name;
 }
 
-static int get_set(struct ctx *c, struct db *db, const char *collection, const char *name, struct kept_set *to,
+int kept_set_get(struct ctx *c, struct db *db, const char *collection, const char *name, struct kept_set *to,
                    struct meta_item *item)
 {
     char *key = fact_key(c, collection_of(c, db, collection), name);
@@ -112,7 +90,7 @@ static int get_set(struct ctx *c, struct db *db, const char *collection, const c
     if (rc == KITH_NOT_FOUND)
         return err_set(c, KITH_NOT_FOUND, "Snapshot `%.180s` not found", name);
     TRY(rc);
-    return read_set(c, item->value, to);
+    return kept_set_read(c, item->value, to);
 }
 
 struct holding {
@@ -124,7 +102,7 @@ static int hold_one(void *arg, const struct meta_item *item)
 {
     const struct holding *h = arg;
     struct kept_set set;
-    int rc = read_set(h->c, item->value, &set);
+    int rc = kept_set_read(h->c, item->value, &set);
 
     if (rc >= 0)
         rc = blobs_hold(h->c, h->db, &set.blobs);
@@ -378,7 +356,7 @@ int snapshot_drop(struct ctx *c, struct db *db, const char *collection, const ch
     struct kept_set set = {0};
     struct meta_compare compare;
     struct meta_change change = {.remove = true};
-    int rc = get_set(c, db, collection, name, &set, &item);
+    int rc = kept_set_get(c, db, collection, name, &set, &item);
 
     if (rc >= 0) {
         compare = (struct meta_compare){fact_key(c, collection_of(c, db, collection), name), item.revision};
@@ -457,7 +435,7 @@ static int restore_one(struct ctx *c, struct db *db, const struct kept *from, co
     return rc;
 }
 
-static int restore_set(struct ctx *c, struct db *db, const struct kept_set *set, const char *to)
+int kept_set_restore(struct ctx *c, struct db *db, const struct kept_set *set, const char *to)
 {
     kith_alias_change *changes = arena_zalloc(&c->arena, MAX(set->aliases_count, (size_t)1) * sizeof *changes);
 
@@ -474,184 +452,12 @@ int snapshot_restore(struct ctx *c, struct db *db, const char *collection, const
 {
     struct kept_set set = {0};
     struct meta_item item;
-    int rc = get_set(c, db, collection, name, &set, &item);
+    int rc = kept_set_get(c, db, collection, name, &set, &item);
 
     if (rc >= 0)
         rc = blobs_hold(c, db, &set.blobs); /* it may be dropped meanwhile */
     if (rc >= 0) {
-        rc = restore_set(c, db, &set, to);
-        blobs_let_go(db, &set.blobs);
-    }
-    strmap_release(&set.blobs);
-    return rc;
-}
-
-/* ---- files --------------------------------------------------------------------------------- */
-
-struct snapshot_file {
-    struct db *db;
-    struct tar_member *members;
-    struct blob **blobs; /* of the members but the first */
-    size_t count;
-    uint8_t *record;
-};
-
-uint64_t snapshot_size(const struct snapshot_file *f)
-{
-    return tar_total(f->members, f->count);
-}
-
-size_t snapshot_read(struct snapshot_file *f, uint64_t offset, void *to, size_t most)
-{
-    return tar_read(f->members, f->count, offset, to, most);
-}
-
-void snapshot_close(struct snapshot_file *f)
-{
-    if (!f)
-        return;
-    for (size_t i = 0; f->blobs && i + 1 < f->count; i++)
-        f->db->blobs->ops->close(f->blobs[i]);
-    mem_free(f->members);
-    mem_free(f->blobs);
-    mem_free(f->record);
-    mem_free(f);
-}
-
-static int add_blob(struct ctx *c, struct snapshot_file *f, const char *key, uint64_t ms)
-{
-    struct blob *b;
-    char name[80];
-
-    TRY(f->db->blobs->ops->open(c, f->db->blobs, key, &b));
-    snprintf(name, sizeof name, BLOB_PREFIX "%s", key);
-    f->blobs[f->count - 1] = b;
-    tar_member_init(&f->members[f->count++], name, (struct bytes){b->data, b->size}, ms / 1000);
-    return 0;
-}
-
-static int open_members(struct ctx *c, struct snapshot_file *f, const struct kept_set *set, struct bytes value)
-{
-    uint32_t crc = crc32c(0, value.data, value.size);
-
-    f->members = mem_zalloc((set->blobs.count + 1) * sizeof *f->members);
-    f->blobs = mem_zalloc((set->blobs.count + 1) * sizeof(struct blob *));
-    f->record = mem_alloc(value.size + sizeof crc);
-    if (!f->members || !f->blobs || !f->record)
-        return err_nomem(c);
-    memcpy(f->record, value.data, value.size);
-    memcpy(f->record + value.size, &crc, sizeof crc);
-    tar_member_init(&f->members[f->count++], RECORD_NAME, (struct bytes){f->record, value.size + sizeof crc},
-                    set->created_ms / 1000);
-    for (size_t i = 0; i < set->blobs.capacity; i++) {
-        if (set->blobs.entries[i].key)
-            TRY(add_blob(c, f, set->blobs.entries[i].key, set->created_ms));
-    }
-    return 0;
-}
-
-int snapshot_open(struct ctx *c, struct db *db, const char *collection, const char *name,
-                  struct snapshot_file **ret_file)
-{
-    struct snapshot_file *f = mem_zalloc(sizeof *f);
-    struct kept_set set = {0};
-    struct meta_item item;
-    int rc = f ? get_set(c, db, collection, name, &set, &item) : err_nomem(c);
-
-    if (rc >= 0) {
-        f->db = db;
-        rc = open_members(c, f, &set, item.value);
-    }
-    strmap_release(&set.blobs);
-    if (rc >= 0)
-        *ret_file = f;
-    else
-        snapshot_close(f);
-    return rc;
-}
-
-/* ---- and back ------------------------------------------------------------------------------ */
-
-static bool is_key(const char *text)
-{
-    size_t n = strspn(text, "0123456789abcdef-");
-
-    return n > 0 && n < KEY_SIZE && !text[n];
-}
-
-static int check_blob(struct ctx *c, struct db *db, const char *key)
-{
-    struct pack *p;
-    int rc;
-
-    TRY(pack_open(c, db->blobs, key, &p));
-    rc = pack_verify_all(c, p);
-    pack_close(p);
-    return rc;
-}
-
-/* What is there already is the same, or else it is not taken. */
-static int take_blob(struct ctx *c, struct db *db, const char *key, struct bytes data)
-{
-    struct blob *there;
-    int rc = db->blobs->ops->open(c, db->blobs, key, &there);
-
-    if (rc >= 0) {
-        bool same = there->size == data.size && memcmp(there->data, data.data, data.size) == 0;
-        db->blobs->ops->close(there);
-        return same ? 0 : err_set(c, KITH_CORRUPT, "snapshot: blob %s is not the one that is here", key);
-    }
-    if (rc != KITH_NOT_FOUND)
-        return rc;
-    TRY(blob_put(c, db->blobs, key, data));
-    return check_blob(c, db, key);
-}
-
-static int take_members(struct ctx *c, struct db *db, struct bytes file, const struct kept_set *set)
-{
-    struct tar_reader r = {file, 0};
-    struct tar_entry e;
-    int rc;
-
-    while ((rc = tar_next(c, &r, &e)) > 0) {
-        const char *key = e.name + sizeof BLOB_PREFIX - 1;
-        if (strncmp(e.name, BLOB_PREFIX, sizeof BLOB_PREFIX - 1) != 0)
-            continue;
-        if (!is_key(key) || !strmap_get(&set->blobs, key))
-            return err_set(c, KITH_INVALID, "snapshot: nothing names its member %.80s", e.name);
-        TRY(take_blob(c, db, key, e.data));
-    }
-    return rc;
-}
-
-static int find_record(struct ctx *c, struct bytes file, struct kept_set *to)
-{
-    struct tar_reader r = {file, 0};
-    struct tar_entry e;
-    uint32_t crc;
-    int rc = tar_next(c, &r, &e);
-
-    TRY(rc);
-    if (rc == 0 || strcmp(e.name, RECORD_NAME) != 0 || e.data.size < sizeof crc)
-        return err_set(c, KITH_INVALID, "this is no snapshot of Kith: its first member is not " RECORD_NAME);
-    e.data.size -= sizeof crc;
-    memcpy(&crc, e.data.data + e.data.size, sizeof crc);
-    if (crc != crc32c(0, e.data.data, e.data.size))
-        return err_set(c, KITH_CORRUPT, "snapshot: the record fails its checksum");
-    return read_set(c, e.data, to);
-}
-
-int snapshot_import(struct ctx *c, struct db *db, struct bytes file, const char *to)
-{
-    struct kept_set set = {0};
-    int rc = find_record(c, file, &set);
-
-    if (rc >= 0)
-        rc = blobs_hold(c, db, &set.blobs);
-    if (rc >= 0) {
-        rc = take_members(c, db, file, &set);
-        if (rc >= 0)
-            rc = restore_set(c, db, &set, to);
+        rc = kept_set_restore(c, db, &set, to);
         blobs_let_go(db, &set.blobs);
     }
     strmap_release(&set.blobs);

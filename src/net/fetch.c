@@ -11,7 +11,7 @@ static size_t take(char *data, size_t one, size_t size, void *arg)
     return spill_put(arg, data, one * size) ? one * size : 0;
 }
 
-int fetch(struct ctx *c, const char *url, const char *api_key, struct spill *to)
+int fetch(struct ctx *c, const char *url, const char *api_key, const char *body, struct spill *to)
 {
     char why[CURL_ERROR_SIZE] = "", header[512];
     struct curl_slist *headers = NULL;
@@ -24,6 +24,10 @@ int fetch(struct ctx *c, const char *url, const char *api_key, struct spill *to)
     if (api_key) {
         snprintf(header, sizeof header, "api-key: %.480s", api_key);
         headers = curl_slist_append(NULL, header);
+    }
+    if (body) {
+        headers = curl_slist_append(headers, "content-type: application/json");
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     }
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");

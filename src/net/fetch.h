@@ -4,7 +4,8 @@
 
 #include "net/spill.h"
 
-/* Into `to`. `api_key` may be NULL. KITH_INVALID, KITH_NOT_FOUND, KITH_IO: the context says what went wrong. */
-int fetch(struct ctx *c, const char *url, const char *api_key, struct spill *to);
+/* Into `to`. `api_key` may be NULL; `body`, unless NULL, is JSON to be posted. KITH_INVALID,
+ * KITH_NOT_FOUND, KITH_IO: the context says what went wrong. */
+int fetch(struct ctx *c, const char *url, const char *api_key, const char *body, struct spill *to);
 
 #endif

@@ -190,5 +190,8 @@ void snapshots_download(struct call *call);
 void snapshots_stream(struct call *call);
 void snapshots_recover(struct call *call);
 void snapshots_upload(struct call *call);
+void partial_manifest(struct call *call);
+void partial_create(struct call *call);
+void partial_recover_from(struct call *call);
 
 #endif

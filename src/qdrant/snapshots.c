@@ -1,6 +1,6 @@
 /* snapshots.c - snapshots of a collection, of its one shard, and of all. They are kept by the engine, without a copy;
  * their files exist only while they are sent or received. */
-#include "qdrant/dialect.h"
+#include "qdrant/snapshots.h"
 
 #include "codec/date.h"
 #include "net/digest.h"
@@ -12,15 +12,9 @@
 
 /* ---- what is in the path ------------------------------------------------------------------- */
 
-/* Which snapshots a call is about. */
-struct place {
-    const char *collection; /* NULL: all */
-    const char *name;       /* NULL: none was given */
-};
-
 /* /collections/{c}/snapshots/{n}, /collections/{c}/shards/{s}/snapshots/{n}, /snapshots/{n}; messages give the names
  * that they have, in that order. False: answered. */
-static bool find_place(struct call *call, struct place *to)
+bool snapshots_place(struct call *call, struct place *to)
 {
     bool of_shard = strstr(call->route->path, "/shards/") != NULL;
     bool of_all = call->rpc ? strstr(call->route->path, "Full") != NULL
@@ -38,8 +32,7 @@ static bool find_place(struct call *call, struct place *to)
     return true;
 }
 
-/* Without waiting the answer is 202; the work is done all the same. */
-static void answer_done(struct call *call, const char *result)
+void snapshots_done(struct call *call, const char *result)
 {
     const char *wait = call->rpc ? NULL : call_query(call, "wait");
 
@@ -73,7 +66,7 @@ void snapshots_create(struct call *call)
     struct buf text;
     kith_err err;
 
-    if (!find_place(call, &place))
+    if (!snapshots_place(call, &place))
         return;
     if (kith_snapshot_create(call->server->db, place.collection, &made, &err) < 0) {
         fail_kith(call, &err);
@@ -86,7 +79,7 @@ void snapshots_create(struct call *call)
     if (text.failed)
         call_fail(call, 500, "Service internal error: out of memory");
     else
-        answer_done(call, (char *)text.data);
+        snapshots_done(call, (char *)text.data);
     buf_release(&text);
 }
 
@@ -96,7 +89,7 @@ void snapshots_list(struct call *call)
     struct place place;
     kith_err err;
 
-    if (!find_place(call, &place))
+    if (!snapshots_place(call, &place))
         return;
     if (kith_snapshot_list(call->server->db, place.collection, &list, &err) < 0) {
         fail_kith(call, &err);
@@ -120,7 +113,7 @@ void snapshots_delete(struct call *call)
     kith_err err;
     int rc;
 
-    if (!find_place(call, &place))
+    if (!snapshots_place(call, &place))
         return;
     rc = kith_snapshot_drop(call->server->db, place.collection, place.name, &err);
     if (rc < 0)
@@ -128,7 +121,7 @@ void snapshots_delete(struct call *call)
     else if (rc == 0)
         call_fail(call, 404, "Not found: Snapshot %.200s not found", place.name);
     else
-        answer_done(call, "true");
+        snapshots_done(call, "true");
 }
 
 /* ---- downloads ----------------------------------------------------------------------------- */
@@ -143,7 +136,7 @@ static void close_file(void *file)
     kith_snapshot_close(file);
 }
 
-static void send_file(struct call *call, kith_snapshot_file *file, const char *name)
+void snapshots_send(struct call *call, kith_snapshot_file *file, const char *name)
 {
     struct source source = {kith_snapshot_size(file), pull, close_file, file};
     char extra[400];
@@ -158,38 +151,43 @@ void snapshots_download(struct call *call)
     struct place place;
     kith_err err;
 
-    if (!find_place(call, &place))
+    if (!snapshots_place(call, &place))
         return;
     file = kith_snapshot_open(call->server->db, place.collection, place.name, &err);
     if (file)
-        send_file(call, file, place.name);
+        snapshots_send(call, file, place.name);
     else
         fail_kith(call, &err);
 }
 
-/* One that nobody keeps. */
-void snapshots_stream(struct call *call)
+kith_snapshot_file *snapshots_passing(struct call *call, const char *collection, char name[SNAPSHOT_NAME])
 {
     kith_snapshot_file *file = NULL;
     kith_snapshots made;
-    struct place place;
-    char name[300];
     kith_err err;
 
-    if (!find_place(call, &place))
-        return;
-    if (kith_snapshot_create(call->server->db, place.collection, &made, &err) < 0) {
-        fail_kith(call, &err);
-        return;
+    if (kith_snapshot_create(call->server->db, collection, &made, &err) >= 0) {
+        snprintf(name, SNAPSHOT_NAME, "%s", made.snapshots[0].name);
+        kith_snapshots_free(&made);
+        file = kith_snapshot_open(call->server->db, collection, name, &err);
+        (void)kith_snapshot_drop(call->server->db, collection, name, NULL); /* what is open stays readable */
     }
-    snprintf(name, sizeof name, "%s", made.snapshots[0].name);
-    kith_snapshots_free(&made);
-    file = kith_snapshot_open(call->server->db, place.collection, name, &err);
-    (void)kith_snapshot_drop(call->server->db, place.collection, name, NULL); /* what is open stays readable */
-    if (file)
-        send_file(call, file, name);
-    else
+    if (!file)
         fail_kith(call, &err);
+    return file;
+}
+
+void snapshots_stream(struct call *call)
+{
+    kith_snapshot_file *file;
+    char name[SNAPSHOT_NAME];
+    struct place place;
+
+    if (!snapshots_place(call, &place))
+        return;
+    file = snapshots_passing(call, place.collection, name);
+    if (file)
+        snapshots_send(call, file, name);
 }
 
 /* ---- restoring ----------------------------------------------------------------------------- */
@@ -219,8 +217,7 @@ static bool check_form(struct call *call, const char *checksum)
     return false;
 }
 
-/* `file` becomes the collection. */
-static void import(struct call *call, struct bytes file, const char *collection, const char *checksum)
+void snapshots_import(struct call *call, struct bytes file, const char *collection, const char *checksum)
 {
     struct sha256 *sum = checksum ? sha256_new() : NULL;
     kith_err err;
@@ -232,7 +229,7 @@ static void import(struct call *call, struct bytes file, const char *collection,
     if (kith_snapshot_import(call->server->db, file.data, file.size, collection, &err) < 0)
         fail_kith(call, &err);
     else
-        answer_done(call, "true");
+        snapshots_done(call, "true");
 }
 
 static bool check_kept(struct call *call, const char *collection, const char *name, const char *checksum)
@@ -284,7 +281,35 @@ static void recover_kept(struct call *call, const char *collection, const char *
     if (kith_snapshot_restore(call->server->db, from, name, collection, &err) < 0)
         fail_kith(call, &err);
     else
-        answer_done(call, "true");
+        snapshots_done(call, "true");
+}
+
+bool snapshots_fetch(struct call *call, const char *url, const char *api_key, const char *body, struct spill **ret_spill,
+                     struct bytes *ret_file)
+{
+    struct spill *spill;
+    int rc;
+
+    if (!call->server->url_recovery || !call->server->spill_dir) {
+        call_fail(call, 403, "Forbidden: recovery from a URL is switched off (service.enable_snapshot_url_recovery)");
+        return false;
+    }
+    spill = spill_new(call->server->spill_dir);
+    if (!spill) {
+        call_fail(call, 507, "Insufficient storage: no file can be made in %.200s", call->server->spill_dir);
+        return false;
+    }
+    rc = fetch(&call->c, url, api_key, body, spill);
+    if (rc >= 0 && spill_map(spill, ret_file)) {
+        *ret_spill = spill;
+        return true;
+    }
+    spill_end(spill);
+    if (rc < 0)
+        call_fail(call, rc == KITH_NOT_FOUND ? 404 : rc == KITH_FULL ? 507 : 400, "Bad request: %s", call->c.text);
+    else
+        call_fail(call, 500, "Service internal error: what was fetched cannot be read");
+    return false;
 }
 
 static void recover_url(struct call *call, const char *collection, const char *url, const char *api_key,
@@ -292,24 +317,10 @@ static void recover_url(struct call *call, const char *collection, const char *u
 {
     struct spill *spill;
     struct bytes file;
-    int rc;
 
-    if (!call->server->url_recovery || !call->server->spill_dir) {
-        call_fail(call, 403, "Forbidden: recovery from a URL is switched off (service.enable_snapshot_url_recovery)");
+    if (!snapshots_fetch(call, url, api_key, NULL, &spill, &file))
         return;
-    }
-    spill = spill_new(call->server->spill_dir);
-    if (!spill) {
-        call_fail(call, 507, "Insufficient storage: no file can be made in %.200s", call->server->spill_dir);
-        return;
-    }
-    rc = fetch(&call->c, url, api_key, spill);
-    if (rc < 0)
-        call_fail(call, rc == KITH_NOT_FOUND ? 404 : rc == KITH_FULL ? 507 : 400, "Bad request: %s", call->c.text);
-    else if (!spill_map(spill, &file))
-        call_fail(call, 500, "Service internal error: what was fetched cannot be read");
-    else
-        import(call, file, collection, checksum);
+    snapshots_import(call, file, collection, checksum);
     spill_end(spill);
 }
 
@@ -331,7 +342,7 @@ void snapshots_recover(struct call *call)
     const char *checksum = yyjson_get_str(field_of(body, "checksum", NULL));
     struct place place;
 
-    if (!body || !find_place(call, &place))
+    if (!body || !snapshots_place(call, &place))
         return;
     if (!location || !*location) {
         (void)read_fail(call, "missing field `location`");
@@ -397,10 +408,10 @@ void snapshots_upload(struct call *call)
     struct bytes file;
     struct place place;
 
-    if (!find_place(call, &place) || !check_priority(call, call_query(call, "priority")) || !check_form(call, checksum))
+    if (!snapshots_place(call, &place) || !check_priority(call, call_query(call, "priority")) || !check_form(call, checksum))
         return;
     if (find_part(call->x, &file))
-        import(call, file, place.collection, checksum);
+        snapshots_import(call, file, place.collection, checksum);
     else
         call_fail(call, 400, "Bad request: expected multipart/form-data with a part named snapshot");
 }

@@ -23,7 +23,9 @@ ALONE = {
     ("post", C + "/snapshots/upload"): "an upload",
     **{(method, C + "/shards/{shard_id}/" + path): "shards have no gRPC method" for method, path in [
         ("post", "points"), ("post", "points/scroll"), ("post", "points/count"), ("get", "snapshots"), ("post", "snapshots"), ("get", "snapshot"), ("get", "snapshots/{snapshot_name}"),
-        ("delete", "snapshots/{snapshot_name}"), ("put", "snapshots/recover"), ("post", "snapshots/upload")]},
+        ("delete", "snapshots/{snapshot_name}"), ("put", "snapshots/recover"), ("post", "snapshots/upload"),
+        ("get", "snapshot/partial/manifest"), ("post", "snapshot/partial/create"), ("post", "snapshot/partial/recover"),
+        ("post", "snapshot/partial/recover_from")]},
 }
 EVEN = m.Filter(must=[m.FieldCondition(key="tag", match=m.MatchValue(value="a"))])
 

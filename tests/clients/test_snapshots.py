@@ -199,3 +199,70 @@ def test_keys_and_settings(tmp_path):
                          json={"location": made["name"]}).json()["result"] is True
     finally:
         s.stop()
+
+
+def partial(server, what, name="c"):
+    return f"{server.url}/collections/{name}/shards/0/snapshot/partial/{what}"
+
+
+def test_partial(server, tmp_path):
+    """another server follows a collection: only what it has not is sent"""
+    client = server.client()
+    fill(client, "c", 3000)
+    client.create_snapshot("c")
+    client.upsert("c", [m.PointStruct(id=2990, vector=[9, 9, 9, 9])], wait=True)  # the next one finds many small files, and merges
+    client.delete_snapshot("c", client.list_snapshots("c")[0].name)
+    other = Server(tmp_path / "other", {"KITH_STORAGE_GROWING_ROWS_MAX": "200"}).start()
+    try:
+        there = other.client()
+        follow = {"peer_url": server.url}
+        assert httpx.post(partial(other, "recover_from"), json=follow, timeout=60).json()["result"] is True  # all of it
+        assert everything(there, "c") == everything(client, "c")
+        assert httpx.post(partial(other, "recover_from"), json=follow, timeout=60).json()["result"] is False  # nothing is new
+
+        manifest = httpx.get(partial(other, "manifest")).json()["result"]
+        whole = len(httpx.get(f"{server.url}/collections/c/shards/0/snapshot").content)
+        assert httpx.post(partial(server, "create"), json=manifest).status_code == 304
+        client.upsert("c", [m.PointStruct(id=i, vector=[9, 9, 9, i], payload={"new": i}) for i in range(2990, 3010)], wait=True)
+        part = httpx.post(partial(server, "create"), json=manifest)
+        assert part.status_code == 200 and 0 < len(part.content) < whole / 2
+        answer = httpx.post(partial(other, "recover?wait=true"), files={"snapshot": part.content}, timeout=60)
+        assert answer.json()["result"] is True
+        assert everything(there, "c") == everything(client, "c") and there.count("c").count == 3010
+        assert there.list_snapshots("c") == []  # what was kept meanwhile is gone
+
+        client.delete("c", m.FilterSelector(filter=m.Filter(must=[m.FieldCondition(key="n", range=m.Range(lt=100))])), wait=True)
+        there.upsert("c", [m.PointStruct(id=9999, vector=[1, 1, 1, 1])], wait=True)  # is gone with the recovery
+        assert httpx.post(partial(other, "recover_from"), json=follow, timeout=60).json()["result"] is True
+        assert everything(there, "c") == everything(client, "c") and there.count("c").count == 2910
+
+        lonely = httpx.post(partial(other, "recover", "d"), files={"snapshot": httpx.post(
+            partial(server, "create"), json=httpx.get(partial(server, "manifest")).json()["result"] | {"parts": []}).content}, timeout=60)
+        assert lonely.json()["result"] is True  # parts of no one: a whole one
+        first = client.get_collection("c").points_count
+        assert there.get_collection("d").points_count == first
+    finally:
+        other.stop()
+
+
+def test_partial_refusals(server, tmp_path):
+    client = server.client()
+    fill(client, "r", 1000)
+    parts = httpx.get(partial(server, "manifest", "r")).json()["result"]
+    client.upsert("r", [m.PointStruct(id=5000, vector=[1, 1, 1, 1])], wait=True)
+    part = httpx.post(partial(server, "create", "r"), json=parts).content
+    other = Server(tmp_path / "other").start()
+    try:
+        answer = httpx.post(partial(other, "recover", "r"), files={"snapshot": part}, timeout=60)
+        assert answer.status_code == 400 and "neither in the file nor here" in answer.text
+        assert not other.client().collection_exists("r")
+    finally:
+        other.stop()
+    for what, body, status, says in [("create", {}, 400, "parts"), ("create", {"parts": [7]}, 400, "parts"),
+                                     ("recover_from", {}, 400, "peer_url"), ("recover_from", {"peer_url": "host"}, 400, "peer_url"),
+                                     ("recover_from", {"peer_url": "http://127.0.0.1:1"}, 400, "127.0.0.1:1")]:
+        answer = httpx.post(partial(server, what, "r"), json=body, timeout=60)
+        assert answer.status_code == status and says in answer.text, answer.text
+    assert client.count("r").count == 1001 and client.list_snapshots("r") == []
+    assert httpx.get(partial(server, "manifest", "none")).status_code == 404
+    assert httpx.post(partial(server, "recover_from", "none"), json={"peer_url": server.url}).status_code == 404

@@ -34,9 +34,8 @@ static int value_of(kith_db *db, const char *name, uint64_t id, uint64_t *versio
     return x;
 }
 
-static uint8_t *file_of(kith_db *db, const char *collection, const char *name, size_t *ret_size)
+static uint8_t *read_file(kith_snapshot_file *f, size_t *ret_size)
 {
-    kith_snapshot_file *f = kith_snapshot_open(db, collection, name, NULL);
     size_t size = f ? kith_snapshot_size(f) : 0, n, at = 0;
     uint8_t *data = malloc(size + 1);
 
@@ -46,6 +45,26 @@ static uint8_t *file_of(kith_db *db, const char *collection, const char *name, s
     kith_snapshot_close(f);
     *ret_size = size;
     return data;
+}
+
+static uint8_t *file_of(kith_db *db, const char *collection, const char *name, size_t *ret_size)
+{
+    return read_file(kith_snapshot_open(db, collection, name, NULL), ret_size);
+}
+
+/* A snapshot made now, its parts, and without those that `had` names. */
+static uint8_t *file_now(kith_db *db, const char *collection, const kith_names *had, kith_names *parts, size_t *left,
+                         size_t *size)
+{
+    kith_snapshot_file *f;
+    kith_snapshots made;
+
+    CHECK(kith_snapshot_create(db, collection, &made, NULL) == 0);
+    f = kith_snapshot_open(db, collection, made.snapshots[0].name, NULL);
+    kith_snapshots_free(&made);
+    CHECK(f && kith_snapshot_parts(f, parts, NULL) == 0);
+    CHECK(kith_snapshot_omit(f, had, left, NULL) == 0 && *left <= parts->count);
+    return read_file(f, size);
 }
 
 /* A long log there, a short one here: later writes win all the same, also after merges and restarts. */
@@ -97,6 +116,55 @@ static void into_another_database(void)
     free(file);
     sim_world_free(there);
     sim_world_free(here);
+}
+
+/* What the other one has is not sent again: of a state that goes on, little; of one that stays, nothing. */
+static void partial_files(void)
+{
+    struct sim_world *there = sim_world_new(4), *here = sim_world_new(5), *nowhere = sim_world_new(6);
+    kith_db *from = open_sim(there, 50, 64 << 10), *to = open_sim(here, 50, 64 << 10), *empty = open_sim(nowhere, 50, 64 << 10);
+    kith_names parts = {0}, had = {0};
+    size_t size, whole, left, sent;
+    uint64_t digest[2], again[2];
+    kith_err err;
+    uint8_t *file;
+
+    CHECK(kith_create(from, "c", &plain, NULL) == 0);
+    for (uint64_t i = 0; i < 2000; i++) {
+        CHECK(put(from, "c", i, (float)i) == 0);
+        if (i % 40 == 0)
+            settle(from);
+    }
+    CHECK(kith_optimize(from, "c", NULL) == 0);
+    file = file_now(from, "c", &had, &parts, &left, &whole);
+    CHECK(left == parts.count && left > 0);
+    CHECK(kith_snapshot_import(to, file, whole, "c", NULL) == 0);
+    kith_names_free(&parts);
+    free(file);
+    for (int round = 0; round < 5; round++) {
+        for (uint64_t i = 0; i < 5; i++)
+            CHECK(put(from, "c", i * 7, (float)round) == 0);
+        free(file_now(to, "c", &parts, &had, &left, &size)); /* `parts` is empty: nothing is left out */
+        file = file_now(from, "c", &had, &parts, &sent, &size);
+        CHECK(sent > 0 && sent < parts.count && size < whole / 2);
+        CHECK(kith_snapshot_import(to, file, size, "c", NULL) == 0);
+        CHECK(kith_digest(from, "c", digest, NULL) == 0 && kith_digest(to, "c", again, NULL) == 0);
+        CHECK(memcmp(digest, again, sizeof digest) == 0);
+        CHECK(kith_snapshot_import(empty, file, size, "c", &err) < 0 && err.code == KITH_INVALID);
+        CHECK(strstr(err.text, "neither in the file nor here") && !kith_exists(empty, "c", NULL));
+        free(file);
+        kith_names_free(&had);
+        free(file_now(from, "c", &parts, &had, &sent, &size));
+        CHECK(sent == 0 && had.count == parts.count); /* nothing was written in between */
+        kith_names_free(&parts);
+        kith_names_free(&had);
+    }
+    kith_close(from);
+    kith_close(to);
+    kith_close(empty);
+    sim_world_free(there);
+    sim_world_free(here);
+    sim_world_free(nowhere);
 }
 
 /* Every byte that is changed is noticed, or did not matter; nothing is changed by what is refused. */
@@ -259,6 +327,7 @@ static void containers(void)
 
 static const struct test tests[] = {
     {"a file of another database", into_another_database},
+    {"partial files", partial_files},
     {"broken files are refused", broken_files},
     {"what stays and what goes", what_stays},
     {"containers", containers},
