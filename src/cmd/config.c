@@ -69,6 +69,8 @@ static const struct setting settings[] = {
     {"service.string_ids", NULL, FLAG, SETTING(string_ids), 0, 0, NULL,
      "any text but a number may be a point's id, not UUIDs alone"},
     {"log.format", "log-format", TEXT, SETTING(log_format), 0, 0, "auto|text|json", "auto: text on a terminal"},
+    {"log.level", "log-level", TEXT, SETTING(log_level), 0, 0, "off|error|warn|info|debug|trace",
+     "debug: requests, too"},
     {"log.access", "access-log", FLAG, SETTING(access_log), 0, 0, NULL, "a line for every request: true or false"},
 };
 
@@ -79,6 +81,7 @@ void config_defaults(struct config *config)
     strcpy(config->listen, "127.0.0.1");
     strcpy(config->durability, "group");
     strcpy(config->log_format, "auto");
+    strcpy(config->log_level, "info");
     config->rest_port = 6333;
     config->grpc_port = 6334;
     config->metrics_port = 9091;

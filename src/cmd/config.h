@@ -24,6 +24,7 @@ struct config {
     uint64_t memory_mb, growing_rows_max, log_file_mb, log_keep_mb;
     char backup_directory[512];
     char log_format[16]; /* auto, text, json */
+    char log_level[8];
     bool access_log, url_recovery, string_ids;
 };
 

@@ -185,9 +185,23 @@ static const char *uri_of(struct ctx *c, const struct config *config)
     return arena_str(&c->arena, uri, strlen(uri));
 }
 
+/* What its settings say; the rest is opened. */
+static struct server server_of(struct ctx *c, const struct config *config, kith_db *db)
+{
+    return (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count, .rpc = &qdrant_rpc_form,
+                           .keys = keys_of(config), .dir = config->data,
+                           .backup_dir = set_or_null(config->backup_directory),
+                           .cluster_uri = config->cluster ? uri_of(c, config) : NULL,
+                           .url_recovery = config->url_recovery, .string_ids = config->string_ids,
+                           .metrics_prefix = config->metrics_prefix, .version = QDRANT_VERSION,
+                           .access_log = config->access_log};
+}
+
 static int serve(struct ctx *c, const struct config *config, kith_db *db)
 {
-    bool json = strcmp(config->log_format, "json") == 0 || (strcmp(config->log_format, "auto") == 0 && !isatty(2));
+    bool on_terminal = strcmp(config->log_format, "auto") == 0 && isatty(2);
+    struct logging log = {(uint8_t)log_level_of(config->log_level),
+                          !on_terminal && strcmp(config->log_format, "text") != 0};
     struct server *server = calloc(2, sizeof *server), *metrics = server + 1;
     pthread_t signals, listeners[4];
     struct running r = {{0}, 0};
@@ -205,15 +219,13 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     rc = spill_dir ? qdrant_rpc_schema(c, &schema) : err_nomem(c);
     if (spill_dir)
         spill_clean(spill_dir);
-    *server = (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count,
-                              .keys = keys_of(config),
-                              .dir = config->data, .backup_dir = set_or_null(config->backup_directory),
-                              .cluster_uri = config->cluster ? uri_of(c, config) : NULL,
-                              .rpc = &qdrant_rpc_form, .rpc_schema = &schema, .spill_dir = spill_dir,
-                              .url_recovery = config->url_recovery, .string_ids = config->string_ids,
-                              .rates = &rates, .slow = &slow, .quota = &quota,
-                              .metrics_prefix = config->metrics_prefix,
-                              .version = QDRANT_VERSION, .access_log = config->access_log, .log_json = json};
+    *server = server_of(c, config, db);
+    server->rpc_schema = &schema;
+    server->spill_dir = spill_dir;
+    server->rates = &rates;
+    server->slow = &slow;
+    server->quota = &quota;
+    server->log = &log;
     server_begin(server);
     rates_init(&rates);
     slow_init(&slow, (double)config->slow_query_ms / 1000);
@@ -234,12 +246,12 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     if (rc >= 0 && !r.count)
         rc = err_set(c, KITH_INVALID, "every port is switched off");
     if (rc >= 0) {
-        log_line(json, "info", "kith %s serves %s on %s:%u (Qdrant REST%s%s%s", kith_version(), config->data,
+        log_line(&log, LOG_INFO, "kith %s serves %s on %s:%u (Qdrant REST%s%s%s", kith_version(), config->data,
                  config->listen, http_port(r.servers[0]), config->grpc_port ? " and gRPC" : "",
                  tls ? " over TLS)" : ")",
                  config->api_key[0] ? "" : "; no key is set: loopback only");
         if (strcmp(config->durability, "none") == 0)
-            log_line(json, "warn", "durability is none: a crash of the machine may lose acknowledged writes");
+            log_line(&log, LOG_WARN, "durability is none: a crash of the machine may lose acknowledged writes");
         pthread_create(&signals, NULL, wait_for_signals, &r);
         for (size_t i = 1; i < r.count; i++)
             pthread_create(&listeners[i], NULL, run_listener, r.servers[i]);
@@ -248,7 +260,7 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
             pthread_join(listeners[i], NULL);
         pthread_kill(signals, SIGUSR1);
         pthread_join(signals, NULL);
-        log_line(json, "info", "stopped");
+        log_line(&log, LOG_INFO, "stopped");
     }
     for (size_t i = 0; i < r.count; i++) {
         if (rc < 0)

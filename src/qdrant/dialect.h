@@ -10,6 +10,7 @@ bool read_fail(struct call *call, const char *format, ...) PRINTF_LIKE(2, 3);   
 bool read_invalid(struct call *call, const char *format, ...) PRINTF_LIKE(2, 3);   /* 422, out of range */
 /* Answers as the dialect says a kith_err. */
 void fail_kith(struct call *call, const kith_err *err);
+void fail_missing(struct call *call); /* there is no collection of the name in the path */
 /* Begins {"result": in call->out; finish_ok ends it and answers. */
 void begin_ok(struct call *call);
 void finish_ok(struct call *call);
@@ -113,6 +114,8 @@ void issues_clear(struct call *call);
 void optimizations_get(struct call *call);
 void wal_truncate(struct call *call);
 void slow_requests(struct call *call);
+void logger_get(struct call *call);
+void logger_set(struct call *call);
 void audit_logs(struct call *call);
 void cluster_recover(struct call *call);
 void cluster_remove_peer(struct call *call);
@@ -178,6 +181,7 @@ void aggregate_call(struct call *call);
 void matrix_pairs_call(struct call *call);
 void matrix_offsets_call(struct call *call);
 enum { PEER = 1 }; /* the only one */
+void shard_cleanup(struct call *call);
 void shard_points_get(struct call *call);
 void shard_points_scroll(struct call *call);
 void shard_points_count(struct call *call);

@@ -110,8 +110,8 @@ static void end_kept(struct kept_here *k)
 }
 
 /* The other server's address and what is to be asked of it, in the arena. */
-static bool ask_of(struct call *call, const char *peer, const char *collection, const kith_names *parts, const char **url,
-                   const char **body)
+static bool ask_of(struct call *call, const char *peer, const char *collection, const kith_names *parts,
+                   const char **url, const char **body)
 {
     size_t size = strlen(peer) + strlen(collection) * 3 + 80;
     const char *name = client_escape(&call->c, collection);

@@ -89,6 +89,11 @@ void answer_true(struct call *call)
     finish_ok(call);
 }
 
+void fail_missing(struct call *call)
+{
+    call_fail(call, 404, "Not found: Collection `%.200s` doesn't exist!", call->params[0]);
+}
+
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
 yyjson_val *want_object(struct call *call)

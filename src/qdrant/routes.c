@@ -26,6 +26,8 @@ const struct route qdrant_routes[] = {
     {"DELETE", "/issues", MANAGE, 0, issues_clear, NULL, NULL, "bool"},
     {"GET", "/profiler/slow_requests", WATCH, 0, slow_requests, "limit method", NULL, "SlowRequests"},
     {"POST", "/audit/logs", MANAGE, SMALL, audit_logs, NULL, "AuditLogRequest", "AuditLogEntries"},
+    {"GET", "/logger", MANAGE, 0, logger_get, NULL, NULL, "LoggerConfig"}, /* logger.c */
+    {"POST", "/logger", MANAGE, SMALL, logger_set, NULL, "LoggerConfig", "bool"},
     {"GET", "/locks", WATCH, 0, locks_get, NULL, NULL, "LocksOption"},
     {"GET", "/collections/{collection_name}/optimizations", READ, 0, optimizations_get,
      "with completed_limit", NULL, "OptimizationsResponse"},
@@ -88,6 +90,8 @@ const struct route qdrant_routes[] = {
     {"POST", "/collections/{collection_name}/points/batch", WRITE, BODY, points_batch,
      WRITES, "UpdateOperations", "[UpdateResult]"},
     /* shards.c */
+    {"POST", "/collections/{collection_name}/shards/{shard_id}/cleanup", MANAGE, SMALL, shard_cleanup,
+     "wait timeout", "obj", "UpdateResult"},
     {"POST", "/collections/{collection_name}/shards/{shard_id}/points", READ, BODY, shard_points_get,
      READS, "PointRequest", "[Record]"},
     {"POST", "/collections/{collection_name}/shards/{shard_id}/points/scroll", READ, BODY, shard_points_scroll,

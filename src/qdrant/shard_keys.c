@@ -419,7 +419,7 @@ void shard_keys_get(struct call *call)
         list(call, keys);
         yyjson_doc_free(keys);
     } else {
-        call_fail(call, 404, "Not found: Collection `%.200s` doesn't exist!", call->params[0]);
+        fail_missing(call);
     }
 }
 
@@ -512,7 +512,7 @@ void shard_keys_change(struct call *call, yyjson_val *request, bool make)
     if (load_keys(call, &there))
         change(call, there, field_of(request, "shard_key", NULL), make);
     else
-        call_fail(call, 404, "Not found: Collection `%.200s` doesn't exist!", call->params[0]);
+        fail_missing(call);
     os_mutex_unlock(changing);
     yyjson_doc_free(there);
 }

@@ -14,6 +14,20 @@ static bool is_whole(struct call *call)
     return false;
 }
 
+/* Removes what belongs to other shards: one that is the whole collection has none of it. */
+void shard_cleanup(struct call *call)
+{
+    if (!is_whole(call))
+        return;
+    if (!kith_exists(call->server->db, call->params[0], NULL)) {
+        fail_missing(call);
+        return;
+    }
+    begin_ok(call);
+    buf_text(&call->out, "{\"operation_id\":null,\"status\":\"completed\"}");
+    finish_ok(call);
+}
+
 void shard_points_get(struct call *call)
 {
     if (is_whole(call))

@@ -408,7 +408,8 @@ void snapshots_upload(struct call *call)
     struct bytes file;
     struct place place;
 
-    if (!snapshots_place(call, &place) || !check_priority(call, call_query(call, "priority")) || !check_form(call, checksum))
+    if (!snapshots_place(call, &place) || !check_priority(call, call_query(call, "priority")) ||
+        !check_form(call, checksum))
         return;
     if (find_part(call->x, &file))
         snapshots_import(call, file, place.collection, checksum);

@@ -155,7 +155,7 @@ void optimizations_get(struct call *call)
 void wal_truncate(struct call *call)
 {
     if (!kith_exists(call->server->db, call->params[0], NULL))
-        call_fail(call, 404, "Not found: Collection `%.200s` doesn't exist!", call->params[0]);
+        fail_missing(call);
     else
         answer_true(call);
 }

@@ -11,32 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* ---- the log ---------------------------------------------------------------------------------------- */
-
-void log_line(bool json, const char *level, const char *format, ...)
-{
-    char text[1024], stamp[40];
-    uint64_t now = os_linux()->wall_ns(os_linux());
-    struct buf line;
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    snprintf(stamp, sizeof stamp, "%llu.%03llu", (unsigned long long)(now / 1000000000),
-             (unsigned long long)(now / 1000000 % 1000));
-    buf_init(&line);
-    if (json) {
-        buf_printf(&line, "{\"time\":%s,\"level\":\"%s\",\"message\":", stamp, level);
-        json_put_str(&line, text, strlen(text));
-        buf_text(&line, "}\n");
-    } else {
-        buf_printf(&line, "%s %-5s %s\n", stamp, level, text);
-    }
-    fwrite(line.data, 1, line.size, stderr);
-    buf_release(&line);
-}
-
 /* ---- routing ------------------------------------------------------------------------------------------ */
 
 static int hex(char ch)
@@ -287,7 +261,7 @@ static void note_audit(struct call *call, int status)
     if (!audit || p == FREE || (read && !denied && !audit->reads))
         return;
     if (!audit_write(audit, &e))
-        log_line(call->server->log_json, "error", "the audit log in %s cannot be written", audit->dir);
+        log_line(call->server->log, LOG_ERROR, "the audit log in %s cannot be written", audit->dir);
 }
 
 static void note_slow(struct call *call, int status, uint64_t ns)
@@ -309,9 +283,8 @@ static void account(struct call *call, int status)
     struct server *s = call->server;
     uint64_t ns = os_linux()->mono_ns(os_linux()) - call->x->start_ns;
 
-    if (s->access_log)
-        log_line(s->log_json, "info", "%s %s %s %d %.6f", call->x->peer, call->x->method, call->x->target, status,
-                 (double)ns / 1e9);
+    log_line(s->log, s->access_log ? LOG_INFO : LOG_DEBUG, "%s %s %s %d %.6f", call->x->peer, call->x->method,
+             call->x->target, status, (double)ns / 1e9);
     if (!call->route)
         return;
     note_audit(call, status);

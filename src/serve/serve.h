@@ -65,7 +65,8 @@ struct server {
     uint64_t start_ns;
     int64_t start_us; /* since 1970 */
     char id[37];      /* a new one with each start */
-    bool access_log, log_json;
+    struct logging *log;
+    bool access_log; /* requests are of level info, not debug */
     struct rates *rates;
     struct slow_log *slow;
     struct quota *quota;
@@ -125,7 +126,14 @@ void stats_note(struct server *server, const struct route *route, int status, ui
 bool route_is_rpc(const struct route *route);
 enum grpc_code grpc_code_of(int status);
 
-/* Log lines to stderr: text for a terminal, JSON otherwise. */
-void log_line(bool json, const char *level, const char *format, ...) PRINTF_LIKE(3, 4);
+/* ---- the log (log.c): lines to stderr ---- */
+enum log_level { LOG_OFF, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
+struct logging {
+    _Atomic uint8_t level; /* what is above is left out; may be changed at any time, as the form */
+    _Atomic bool json;     /* else text */
+};
+void log_line(const struct logging *l, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+int log_level_of(const char *text); /* -1: none */
+const char *log_level_name(unsigned level);
 
 #endif

@@ -12,7 +12,7 @@ ALONE = {
     ("get", "/"): "test_grpc.py: HealthCheck", ("get", "/healthz"): "text", ("get", "/livez"): "text", ("get", "/readyz"): "text",
     ("get", "/metrics"): "text", ("get", "/telemetry"): "REST only", ("get", "/openapi.json"): "REST only", ("get", "/cluster"): "REST only",
     ("get", "/quotas"): "REST only", ("put", "/quotas"): "REST only", ("get", "/issues"): "REST only", ("delete", "/issues"): "REST only",
-    ("get", "/profiler/slow_requests"): "REST only", ("post", "/audit/logs"): "REST only", ("get", "/locks"): "REST only",
+    ("get", "/profiler/slow_requests"): "REST only", ("post", "/audit/logs"): "REST only", ("get", "/locks"): "REST only", ("get", "/logger"): "REST only", ("post", "/logger"): "REST only",
     ("get", C + "/optimizations"): "REST only", ("post", C + "/truncate_unapplied_wal"): "REST only", ("get", C + "/memory"): "REST only",
     ("get", "/cluster/telemetry"): "REST only", ("post", "/cluster/recover"): "REST only", ("delete", "/cluster/peer/{peer_id}"): "REST only",
     ("get", "/cluster/metadata/keys"): "REST only", ("get", "/cluster/metadata/keys/{key}"): "REST only",
@@ -22,7 +22,7 @@ ALONE = {
     ("get", "/snapshots/{snapshot_name}"): "a download", ("put", C + "/snapshots/recover"): "REST only",
     ("post", C + "/snapshots/upload"): "an upload",
     **{(method, C + "/shards/{shard_id}/" + path): "shards have no gRPC method" for method, path in [
-        ("post", "points"), ("post", "points/scroll"), ("post", "points/count"), ("get", "snapshots"), ("post", "snapshots"), ("get", "snapshot"), ("get", "snapshots/{snapshot_name}"),
+        ("post", "cleanup"), ("post", "points"), ("post", "points/scroll"), ("post", "points/count"), ("get", "snapshots"), ("post", "snapshots"), ("get", "snapshot"), ("get", "snapshots/{snapshot_name}"),
         ("delete", "snapshots/{snapshot_name}"), ("put", "snapshots/recover"), ("post", "snapshots/upload"),
         ("get", "snapshot/partial/manifest"), ("post", "snapshot/partial/create"), ("post", "snapshot/partial/recover"),
         ("post", "snapshot/partial/recover_from")]},
