@@ -188,13 +188,34 @@ static const char *uri_of(struct ctx *c, const struct config *config)
 /* What its settings say; the rest is opened. */
 static struct server server_of(struct ctx *c, const struct config *config, kith_db *db)
 {
-    return (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count, .rpc = &qdrant_rpc_form,
-                           .keys = keys_of(config), .dir = config->data,
+    return (struct server){.db = db, .routes = qdrant_routes, .routes_count = qdrant_routes_count,
+                           .rpc = &qdrant_rpc_form, .keys = keys_of(config), .dir = config->data,
                            .backup_dir = set_or_null(config->backup_directory),
                            .cluster_uri = config->cluster ? uri_of(c, config) : NULL,
                            .url_recovery = config->url_recovery, .string_ids = config->string_ids,
                            .metrics_prefix = config->metrics_prefix, .version = QDRANT_VERSION,
                            .access_log = config->access_log};
+}
+
+/* Until a signal ends it. */
+static void run(const struct config *config, const struct logging *log, bool tls, struct running *r)
+{
+    pthread_t signals, listeners[4];
+
+    log_line(log, LOG_INFO, "kith %s serves %s on %s:%u (Qdrant REST%s%s%s", kith_version(), config->data,
+             config->listen, http_port(r->servers[0]), config->grpc_port ? " and gRPC" : "", tls ? " over TLS)" : ")",
+             config->api_key[0] ? "" : "; no key is set: loopback only");
+    if (strcmp(config->durability, "none") == 0)
+        log_line(log, LOG_WARN, "durability is none: a crash of the machine may lose acknowledged writes");
+    pthread_create(&signals, NULL, wait_for_signals, r);
+    for (size_t i = 1; i < r->count; i++)
+        pthread_create(&listeners[i], NULL, run_listener, r->servers[i]);
+    http_run(r->servers[0]);
+    for (size_t i = 1; i < r->count; i++)
+        pthread_join(listeners[i], NULL);
+    pthread_kill(signals, SIGUSR1);
+    pthread_join(signals, NULL);
+    log_line(log, LOG_INFO, "stopped");
 }
 
 static int serve(struct ctx *c, const struct config *config, kith_db *db)
@@ -203,7 +224,6 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
     struct logging log = {(uint8_t)log_level_of(config->log_level),
                           !on_terminal && strcmp(config->log_format, "text") != 0};
     struct server *server = calloc(2, sizeof *server), *metrics = server + 1;
-    pthread_t signals, listeners[4];
     struct running r = {{0}, 0};
     struct pb_schema schema;
     struct audit audit = {0};
@@ -245,23 +265,8 @@ static int serve(struct ctx *c, const struct config *config, kith_db *db)
         rc = listen_on(c, config, metrics, config->metrics_port, 1, NULL, &r);
     if (rc >= 0 && !r.count)
         rc = err_set(c, KITH_INVALID, "every port is switched off");
-    if (rc >= 0) {
-        log_line(&log, LOG_INFO, "kith %s serves %s on %s:%u (Qdrant REST%s%s%s", kith_version(), config->data,
-                 config->listen, http_port(r.servers[0]), config->grpc_port ? " and gRPC" : "",
-                 tls ? " over TLS)" : ")",
-                 config->api_key[0] ? "" : "; no key is set: loopback only");
-        if (strcmp(config->durability, "none") == 0)
-            log_line(&log, LOG_WARN, "durability is none: a crash of the machine may lose acknowledged writes");
-        pthread_create(&signals, NULL, wait_for_signals, &r);
-        for (size_t i = 1; i < r.count; i++)
-            pthread_create(&listeners[i], NULL, run_listener, r.servers[i]);
-        http_run(r.servers[0]);
-        for (size_t i = 1; i < r.count; i++)
-            pthread_join(listeners[i], NULL);
-        pthread_kill(signals, SIGUSR1);
-        pthread_join(signals, NULL);
-        log_line(&log, LOG_INFO, "stopped");
-    }
+    if (rc >= 0)
+        run(config, &log, tls != NULL, &r);
     for (size_t i = 0; i < r.count; i++) {
         if (rc < 0)
             http_stop(r.servers[i]);

@@ -69,10 +69,13 @@ void cluster_remove_peer(struct call *call)
         call_fail(call, 404, "Not found: Peer %.40s does not exist", call->params[0]);
 }
 
-static void put_replica(struct call *call, int64_t points)
+static void put_replica(struct call *call, const struct shard_part *part)
 {
-    buf_printf(&call->out, "\"replicas\":[{\"peer_id\":%d,\"state\":\"Active\",\"status\":\"green\","
-                           "\"num_points\":%lld}]", PEER, (long long)MAX(points, (int64_t)0));
+    buf_printf(&call->out, "{\"id\":%zu", part->id);
+    if (part->key.size)
+        shard_put_key(&call->out, "key", part->key);
+    buf_printf(&call->out, ",\"replicas\":[{\"peer_id\":%d,\"state\":\"Active\",\"status\":\"green\","
+                           "\"num_points\":%llu}]}", PEER, (unsigned long long)part->points);
 }
 
 void cluster_telemetry(struct call *call)
@@ -98,9 +101,9 @@ void cluster_telemetry(struct call *call)
         json_put_str(out, names.names[i], strlen(names.names[i]));
         buf_text(out, ":{\"id\":");
         json_put_str(out, names.names[i], strlen(names.names[i]));
-        buf_text(out, ",\"shards\":[{\"id\":0,");
-        put_replica(call, kith_count(call->server->db, names.names[i], NULL, true, 0, NULL));
-        buf_text(out, "}]}");
+        buf_text(out, ",\"shards\":[");
+        (void)shard_put_parts(call, names.names[i], put_replica);
+        buf_text(out, "]}");
     }
     kith_names_free(&names);
     buf_printf(out, "},\"cluster\":{\"enabled\":true,\"number_of_peers\":1,\"peers\":{\"%d\":{\"uri\":\"%s\","
@@ -203,21 +206,25 @@ void cluster_key_drop(struct call *call) { change_key(call, false); }
 
 /* ---- a collection in it ------------------------------------------------------------------------------------------ */
 
+static void put_local(struct call *call, const struct shard_part *part)
+{
+    buf_printf(&call->out, "{\"shard_id\":%zu", part->id);
+    if (part->key.size)
+        shard_put_key(&call->out, "shard_key", part->key);
+    buf_printf(&call->out, ",\"points_count\":%llu,\"state\":\"Active\"}", (unsigned long long)part->points);
+}
+
 void collections_cluster(struct call *call)
 {
-    size_t shards = 1;
-    int64_t points;
-    kith_err err;
+    size_t shards;
 
-    points = kith_count(call->server->db, call->params[0], NULL, true, 0, &err);
-    if (points < 0) {
-        fail_kith(call, &err);
+    if (!kith_exists(call->server->db, call->params[0], NULL)) {
+        fail_missing(call);
         return;
     }
     begin_ok(call);
     buf_text(&call->out, "{\"local_shards\":[");
-    if (!shard_put_shards(call, &shards))
-        buf_printf(&call->out, "{\"shard_id\":0,\"points_count\":%lld,\"state\":\"Active\"}", (long long)points);
+    shards = shard_put_parts(call, call->params[0], put_local);
     buf_printf(&call->out, "],\"peer_id\":%d,\"shard_count\":%zu,\"remote_shards\":[],\"shard_transfers\":[]}", PEER,
                shards);
     finish_ok(call);

@@ -278,6 +278,11 @@ void put_config(struct call *call, const kith_schema *schema)
     buf_text(out, at + sizeof hole - 1);
 }
 
+const char *collection_status(const kith_collection_info *info)
+{
+    return info->problem ? "red" : info->optimizing ? "yellow" : "green";
+}
+
 void collections_get(struct call *call)
 {
     struct buf *out = &call->out;
@@ -291,8 +296,7 @@ void collections_get(struct call *call)
         return;
     }
     begin_ok(call);
-    buf_printf(out, "{\"status\":\"%s\",\"optimizer_status\":",
-               info.problem ? "red" : info.optimizing ? "yellow" : "green");
+    buf_printf(out, "{\"status\":\"%s\",\"optimizer_status\":", collection_status(&info));
     if (info.problem) {
         buf_text(out, "{\"error\":");
         json_put_str(out, info.problem, strlen(info.problem));

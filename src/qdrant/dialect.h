@@ -48,6 +48,7 @@ bool read_place(struct call *call, yyjson_val *v, const char *what, kith_geo_poi
 void put_id(struct buf *out, const kith_id *id);
 void put_facet_value(struct buf *out, const kith_value *v); /* groups.c */
 void put_config(struct call *call, const kith_schema *schema); /* collections.c: as it was stored, with the vectors */
+const char *collection_status(const kith_collection_info *info); /* collections.c: green, yellow, red */
 bool read_order(struct call *call, yyjson_val *v, kith_query *q); /* points.c */
 void put_order_value(struct buf *out, const kith_hit *hit); /* with a comma before it */
 /* `sharded`: of a collection with custom sharding (shard_keys.h). */

@@ -550,7 +550,7 @@ void put_point(struct buf *out, const kith_hit *hit, bool sharded, bool payload,
             val_to_json(val_of(hit->doc.data, hit->doc.size), out);
     }
     if (keyed)
-        shard_put_key(out, shard_key);
+        shard_put_key(out, "shard_key", shard_key);
     if (!vectors)
         return;
     buf_text(out, ",\"vector\":");

@@ -57,13 +57,13 @@ static yyjson_doc *keys_of(const kith_schema *schema)
     return NULL;
 }
 
-/* Of the call's collection; NULL and false: there is none such. */
-static bool load_keys(struct call *call, yyjson_doc **ret_doc)
+/* Of a collection; NULL and false: there is none such. */
+static bool load_keys(struct call *call, const char *collection, yyjson_doc **ret_doc)
 {
     kith_schema schema;
 
     *ret_doc = NULL;
-    if (kith_schema_get(call->server->db, call->params[0], &schema, NULL) < 0)
+    if (kith_schema_get(call->server->db, collection, &schema, NULL) < 0)
         return false;
     *ret_doc = keys_of(&schema);
     kith_schema_free(&schema);
@@ -159,7 +159,7 @@ bool shard_scope_read(struct call *call, yyjson_val *body, struct shard_scope *t
     yyjson_doc *there;
 
     *to = (struct shard_scope){0};
-    if (!load_keys(call, &there))
+    if (!load_keys(call, call->params[0], &there))
         return true; /* what follows says that there is no such collection */
     to->custom = there != NULL;
     if (named && !there) {
@@ -305,9 +305,9 @@ void shard_put_payload(struct buf *out, const kith_hit *hit)
     buf_u8(out, '}');
 }
 
-void shard_put_key(struct buf *out, struct bytes kept)
+void shard_put_key(struct buf *out, const char *name, struct bytes kept)
 {
-    buf_text(out, ",\"shard_key\":");
+    buf_printf(out, ",\"%s\":", name);
     put_key(out, kept);
 }
 
@@ -415,7 +415,7 @@ void shard_keys_get(struct call *call)
 {
     yyjson_doc *keys;
 
-    if (load_keys(call, &keys)) {
+    if (load_keys(call, call->params[0], &keys)) {
         list(call, keys);
         yyjson_doc_free(keys);
     } else {
@@ -509,7 +509,7 @@ void shard_keys_change(struct call *call, yyjson_val *request, bool make)
     if (!is_for_one_node(call, request))
         return;
     os_mutex_lock(changing); /* what is read here is written back */
-    if (load_keys(call, &there))
+    if (load_keys(call, call->params[0], &there))
         change(call, there, field_of(request, "shard_key", NULL), make);
     else
         fail_missing(call);
@@ -551,7 +551,7 @@ void shard_keys_move(struct call *call, yyjson_val *request)
     kith_op op;
     bool ok;
 
-    if (!load_keys(call, &there) || !there) {
+    if (!load_keys(call, call->params[0], &there) || !there) {
         call_fail(call, 400, "Bad request: replicate_points: the collection has no custom sharding");
         return;
     }
@@ -567,26 +567,32 @@ void shard_keys_move(struct call *call, yyjson_val *request)
 
 /* ---- as shards --------------------------------------------------------------------------------------------------- */
 
-bool shard_put_shards(struct call *call, size_t *ret_count)
+/* The points under a key, or all. */
+static void put_part(struct call *call, const char *collection, size_t id, yyjson_val *key, shard_put put)
+{
+    const kith_value value = {.kind = KITH_VALUE_STR, .str = yyjson_get_str(key), .size = (uint32_t)yyjson_get_len(key)};
+    const kith_filter of_key = {.kind = KITH_COND_MATCH, .path = shard_key_path, .values = &value, .values_count = 1};
+    int64_t points = kith_count(call->server->db, collection, key ? &of_key : NULL, true, 0, NULL);
+    struct shard_part part = {id, {(const uint8_t *)value.str, value.size}, (uint64_t)MAX(points, (int64_t)0)};
+
+    buf_text(&call->out, id ? "," : "");
+    put(call, &part);
+}
+
+size_t shard_put_parts(struct call *call, const char *collection, shard_put put)
 {
     yyjson_doc *there;
     yyjson_val *key;
     size_t i, count;
 
-    (void)load_keys(call, &there);
-    if (!there)
-        return false;
-    *ret_count = yyjson_arr_size(yyjson_doc_get_root(there));
-    yyjson_arr_foreach(yyjson_doc_get_root(there), i, count, key) {
-        const kith_value value = {.kind = KITH_VALUE_STR, .str = yyjson_get_str(key),
-                                  .size = (uint32_t)yyjson_get_len(key)};
-        const kith_filter of_key = {.kind = KITH_COND_MATCH, .path = shard_key_path, .values = &value,
-                                    .values_count = 1};
-        int64_t points = kith_count(call->server->db, call->params[0], &of_key, true, 0, NULL);
-        buf_printf(&call->out, "%s{\"shard_id\":%zu,\"shard_key\":", i ? "," : "", i);
-        put_key(&call->out, (struct bytes){(const uint8_t *)yyjson_get_str(key), yyjson_get_len(key)});
-        buf_printf(&call->out, ",\"points_count\":%lld,\"state\":\"Active\"}", (long long)MAX(points, (int64_t)0));
+    (void)load_keys(call, collection, &there);
+    if (!there) {
+        put_part(call, collection, 0, NULL, put);
+        return 1;
     }
+    count = yyjson_arr_size(yyjson_doc_get_root(there));
+    yyjson_arr_foreach(yyjson_doc_get_root(there), i, count, key)
+        put_part(call, collection, i, key, put);
     yyjson_doc_free(there);
-    return true;
+    return count;
 }

@@ -38,12 +38,19 @@ bool shard_shows(const struct shard_scope *scope, const kith_hit *hit);
 bool shard_key_in(const kith_hit *hit, struct bytes *ret_kept);
 bool is_shard_member(struct bytes key);
 void shard_put_payload(struct buf *out, const kith_hit *hit); /* without it */
-void shard_put_key(struct buf *out, struct bytes kept);       /* as a member, a comma before it */
+void shard_put_key(struct buf *out, const char *name, struct bytes kept); /* as a member, a comma before it */
 void shard_put_message(struct buf *out, uint32_t number, struct bytes kept);
 /* What changes the keys themselves; answered. */
 void shard_keys_change(struct call *call, yyjson_val *request, bool make);
 void shard_keys_move(struct call *call, yyjson_val *request);
-/* As local shards; false: it is not sharded so, and nothing was written. */
-bool shard_put_shards(struct call *call, size_t *ret_count);
+/* A shard as others see it: what is under a key, or the whole collection. */
+struct shard_part {
+    size_t id;
+    struct bytes key; /* empty: none */
+    uint64_t points;
+};
+typedef void (*shard_put)(struct call *call, const struct shard_part *part);
+/* Writes all of a collection, commas between them; how many. */
+size_t shard_put_parts(struct call *call, const char *collection, shard_put put);
 
 #endif

@@ -36,6 +36,20 @@ def test_who_is_here(alone):
         assert refused.status_code == 400 and "no other peer" in refused.text
 
 
+def test_shards_under_keys(alone):
+    c = alone.client()
+    c.create_collection("parts", vectors_config=m.VectorParams(size=2, distance="Dot"), sharding_method=m.ShardingMethod.CUSTOM)
+    for key, n in (("a", 3), (7, 2)):
+        c.create_shard_key("parts", key)
+        c.upsert("parts", [m.PointStruct(id=100 * n + i, vector=[i, 1]) for i in range(n)], wait=True, shard_key_selector=key)
+    local = ask(alone, "GET", "/collections/parts/cluster").json()["result"]["local_shards"]
+    assert [(s["shard_id"], s["shard_key"], s["points_count"]) for s in local] == [(0, "a", 3), (1, 7, 2)]
+    far = ask(alone, "GET", "/cluster/telemetry").json()["result"]["collections"]["parts"]["shards"]
+    assert [(s["id"], s["key"], s["replicas"][0]["num_points"]) for s in far] == [(0, "a", 3), (1, 7, 2)]
+    told = {x["id"]: x for x in ask(alone, "GET", "/telemetry?details_level=2").json()["result"]["collections"]["collections"]}
+    assert [(s["id"], s["key"], s["local"]["num_points"]) for s in told["parts"]["shards"]] == [(0, "a", 3), (1, 7, 2)]
+
+
 def test_metadata(alone):
     keys = lambda: ask(alone, "GET", "/cluster/metadata/keys").json()["result"]
     value = lambda k: ask(alone, "GET", f"/cluster/metadata/keys/{k}").json()["result"]

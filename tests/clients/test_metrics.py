@@ -115,6 +115,13 @@ def test_telemetry_is_as_the_client_models_it(server):
     assert full.collections.collections[0].config.metadata == {"of": "us"}
     hidden = httpx.get(server.url + "/telemetry?details_level=10&anonymize=true", timeout=20).text
     assert "mine" not in hidden and "secret" not in hidden and len(TelemetryData(**__import__("json").loads(hidden)["result"]).collections.collections) == 1
+    c.upsert("mine", [models.PointStruct(id=i, vector={"secret": [i, 1]} if i % 2 else {}, payload={"n": i}) for i in range(10)], wait=True)
+    shard, = telemetry(details_level=2).collections.collections[0].shards
+    assert shard.id == 0 and shard.local.status == "green" and shard.local.num_points == 10 and shard.remote == []
+    assert shard.local.num_vectors == 5 and shard.local.num_vectors_by_name == {"secret": 5}
+    assert shard.local.vectors_size_bytes >= 5 * 8 and shard.local.payloads_size_bytes > 0
+    hidden = httpx.get(server.url + "/telemetry?details_level=2&anonymize=true", timeout=20).json()["result"]
+    assert hidden["collections"]["collections"][0]["shards"][0]["local"]["num_points"] == 10 and "secret" not in str(hidden)
     for query in ("details_level=11", "details_level=x", "details_level=", "anonymize=1", "per_collection=true"):
         answer = httpx.get(f"{server.url}/telemetry?{query}", timeout=20)
         assert answer.status_code == 400 and query.split("=")[0] in answer.json()["status"]["error"]
