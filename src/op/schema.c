@@ -204,7 +204,7 @@ static int copy_changed(struct ctx *c, const struct schema *from, const struct s
             p.dim = v->dim;
             p.metric = v->metric;
             p.element = v->element;
-            p.idf = v->idf;
+            p.idf = v->element == KITH_SPARSE && to->idf;
             p.multi = v->multi;
             p.config = to->config ? to->config : v->config;
         }

@@ -68,12 +68,14 @@ static bool plan_vectors(struct call *call, const kith_schema *now, const struct
         const kith_vector_params *v = &now->vectors[j];
         bool is_sparse = v->element == KITH_SPARSE;
         yyjson_val *own = yyjson_obj_get(is_sparse ? sparse : dense, v->name);
-        const char *config = !own ? v->config : is_sparse ? vectors_change_sparse(call, v, own)
+        bool idf = v->idf;
+        const char *config = !own ? v->config : is_sparse ? vectors_change_sparse(call, v, own, &idf)
                                                           : config_vector(call, config_of(call, v), own);
         if (own && !config) /* answered: what the call had in memory is gone */
             return false;
         plans[j] = *v;
         plans[j].config = config;
+        plans[j].idf = idf;
         config_tune(k, &plans[j]);
     }
     return true;

@@ -144,8 +144,8 @@ void aliases_of(struct call *call);
 void aliases_change(struct call *call);
 /* vectors.c: what collections are made with; dense and sparse ones by name, or one without. */
 bool vectors_read(struct call *call, yyjson_val *dense, yyjson_val *sparse, kith_schema *to);
-/* The configuration of a sparse vector after a change, in the arena; NULL: answered. */
-const char *vectors_change_sparse(struct call *call, const kith_vector_params *now, yyjson_val *given);
+/* The configuration of a sparse vector after a change, in the arena, and its modifier; NULL: answered. */
+const char *vectors_change_sparse(struct call *call, const kith_vector_params *now, yyjson_val *given, bool *idf);
 void answer_update(struct call *call, const char *status); /* with the log's position */
 void vectors_create(struct call *call);
 void vectors_drop(struct call *call);

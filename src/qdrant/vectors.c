@@ -130,7 +130,7 @@ static bool read_sparse_params(struct call *call, const char *name, yyjson_val *
     return text || read_fail(call, "out of memory");
 }
 
-const char *vectors_change_sparse(struct call *call, const kith_vector_params *now, yyjson_val *given)
+const char *vectors_change_sparse(struct call *call, const kith_vector_params *now, yyjson_val *given, bool *idf)
 {
     yyjson_doc *doc = yyjson_read(now->config ? now->config : "{}", now->config ? strlen(now->config) : 2, 0);
     yyjson_val *index = yyjson_obj_get(yyjson_doc_get_root(doc), "index"), *key, *v;
@@ -155,11 +155,7 @@ const char *vectors_change_sparse(struct call *call, const kith_vector_params *n
         (void)read_fail(call, "out of memory");
     else if (read_sparse_params(call, now->name, yyjson_doc_get_root(merged), &checked)) {
         text = checked.config;
-        if (checked.idf != now->idf) {
-            call_fail(call, 400, "Bad request: sparse_vectors.%.60s.modifier: it stays as the vector was made with",
-                      now->name);
-            text = NULL;
-        }
+        *idf = checked.idf;
     }
     yyjson_doc_free(merged);
     yyjson_mut_doc_free(to);

@@ -1,4 +1,5 @@
 """Vectors that come to a collection and go from it, while it is used and when it is opened again."""
+import math
 import random
 
 import numpy as np
@@ -111,8 +112,29 @@ def test_what_is_kept_and_echoed(client):
     assert config.hnsw_config.inline_storage is True and config.hnsw_config.memory == "cached" and config.optimizer_config.prevent_unoptimized is True
     sparse = config.params.sparse_vectors["s"]
     assert (sparse.modifier, sparse.index.datatype, sparse.index.memory, sparse.index.on_disk) == ("idf", "uint8", "pinned", True)
-    with pytest.raises(Exception, match="modifier"):
-        client.update_collection("kept", sparse_vectors_config={"s": m.SparseVectorParams(modifier="none")})
     client.upsert("kept", [m.PointStruct(id=1, vector={"": [1, 2], "s": m.SparseVector(indices=[1], values=[0.37])})], wait=True)
     assert client.retrieve("kept", [1], with_vectors=True)[0].vector["s"].values == [pytest.approx(0.37)]
     client.delete_collection("kept")
+
+
+def test_modifier_changes(client):
+    """scores are those of a collection that was made so, of sealed and of new points"""
+    client.delete_collection("turned")
+    client.create_collection("turned", vectors_config={}, sparse_vectors_config={"s": m.SparseVectorParams()})
+    points = [m.PointStruct(id=i, vector={"s": m.SparseVector(indices=[1, 2 + i % 5], values=[1.0, 2.0])}) for i in range(50)]
+    client.upsert("turned", points[:40], wait=True)
+    client.create_snapshot("turned")  # seals them
+    client.upsert("turned", points[40:], wait=True)
+
+    def scores():
+        query = m.SparseVector(indices=[1, 3], values=[1.0, 1.0])
+        return [h.score for h in client.query_points("turned", query=query, using="s", limit=50).points]
+    plain = scores()
+    assert plain == [3.0] * 10 + [1.0] * 40
+    client.update_collection("turned", sparse_vectors_config={"s": m.SparseVectorParams(modifier=m.Modifier.IDF)})
+    assert client.get_collection("turned").config.params.sparse_vectors["s"].modifier == m.Modifier.IDF
+    rare, common = (math.log((50 - n + 0.5) / (n + 0.5) + 1) for n in (10, 50))
+    assert scores() == pytest.approx([common + 2 * rare] * 10 + [common] * 40, rel=1e-5)
+    client.update_collection("turned", sparse_vectors_config={"s": m.SparseVectorParams(modifier=m.Modifier.NONE)})
+    assert scores() == plain
+    client.delete_collection("turned")
