@@ -142,9 +142,10 @@ void grpc_fail(struct exchange *x, enum grpc_code code, const char *text, const 
     struct answer a = {.status = 200, .type = "application/grpc", .body = &empty};
 
     buf_printf(&trailers, "grpc-status: %d\r\ngrpc-message: ", (int)code);
-    for (; *text; text++) {
-        uint8_t ch = (uint8_t)*text;
-        if (ch >= ' ' && ch <= '~' && ch != '%')
+    for (const char *at = text; *at; at++) {
+        uint8_t ch = (uint8_t)*at;
+        bool at_edge = at == text || !at[1]; /* where values of headers may have no space (RFC 9113, 8.2.1) */
+        if (ch >= ' ' + at_edge && ch <= '~' && ch != '%')
             buf_u8(&trailers, ch);
         else
             buf_printf(&trailers, "%%%c%c", hex[ch >> 4], hex[ch & 15]);

@@ -15,17 +15,22 @@ def run(*command, **more):
     return done.stdout
 
 
-def test_every_method(tmp_path):
+def run_tests(port, to):
+    """what the program says; its classes go to `to`"""
     build = os.path.realpath(os.path.join(HERE, "..", "..", "build", "java"))
     os.makedirs(build, exist_ok=True)
     if not glob.glob(build + "/lib/client-*.jar"):
         run(shutil.which("mvn"), "-B", "-q", f"-Dmaven.repo.local={build}/m2", "-f", os.path.join(HERE, "java", "pom.xml"),
             "dependency:copy-dependencies", f"-DoutputDirectory={build}/lib")
-    run("javac", "-nowarn", "-cp", build + "/lib/*", "-d", str(tmp_path / "classes"), os.path.join(HERE, "java", "ClientTest.java"))
+    run("javac", "-nowarn", "-cp", build + "/lib/*", "-d", str(to), os.path.join(HERE, "java", "ClientTest.java"))
+    said = run("java", "-cp", f"{build}/lib/*:{to}", "ClientTest", os.path.join(HERE, "java", "exclusions.txt"),
+               env={**os.environ, "KITH_GRPC_PORT": str(port)})
+    assert said.strip().endswith("56 passed, 0 failed"), said
+
+
+def test_every_method(tmp_path):
     server = Server(tmp_path / "kith").start()
     try:
-        said = run("java", "-cp", f"{build}/lib/*:{tmp_path}/classes", "ClientTest", os.path.join(HERE, "java", "exclusions.txt"),
-                   env={**os.environ, "KITH_GRPC_PORT": str(server.grpc_port)})
-        assert said.strip().endswith("56 passed, 0 failed"), said
+        run_tests(server.grpc_port, tmp_path / "classes")
     finally:
         server.stop()
