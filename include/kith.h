@@ -89,14 +89,16 @@ typedef enum kith_element {
     KITH_I8 = 3,
     KITH_U8 = 4,
     KITH_BIT = 5,  /* eight to a byte; metrics: hamming, jaccard, dot (minus the number of bits both have) */
-    KITH_SPARSE = 6 /* `dim` u32 indices, none twice, then as many f32 values; metric: dot. What has no index in
-                       common with the query is not found */
+    KITH_SPARSE = 6, /* `dim` u32 indices, none twice, then as many f32 values; metric: dot. What has no index in
+                        common with the query is not found */
+    KITH_SCALED8 = 7, /* a byte an element, and a scale for each 32 of them (docs/format/record.md): a quarter of f32 */
+    KITH_SCALED4 = 8  /* four bits an element, likewise: an eighth; about a twelfth of a length is lost */
 } kith_element;
 
 /* A named vector. The unnamed one is "". Writes and queries give f32, which becomes what the collection keeps
- * (halves are rounded to the nearest, integers toward zero, and what is out of range to the bound), or the very
- * elements it keeps; reads return those. Integer vectors are not normalised for cosine: they are compared by
- * angle all the same. */
+ * (halves and scaled ones are rounded to the nearest, integers toward zero, and what is out of range to the bound), or
+ * the very elements it keeps; reads return those, and kith_vector_f32 makes f32 of them. Integer vectors are not
+ * normalised for cosine: they are compared by angle all the same. */
 typedef struct kith_vector {
     const char *name;
     uint32_t dim; /* elements */

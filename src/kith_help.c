@@ -45,7 +45,7 @@ size_t kith_vector_size(const kith_vector *v)
 
 void kith_vector_f32(const kith_vector *v, float *to)
 {
-    element_widen(v->element, v->data, to, v->dim * MAX(v->count, 1u));
+    element_widen_many(v->element, v->data, to, v->dim, MAX(v->count, 1u));
 }
 
 void kith_free(void *p)

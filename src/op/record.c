@@ -222,7 +222,7 @@ static int put_vector(struct encoder *e, const kith_vector *v)
     if (!s)
         return err_set(e->c, KITH_INVALID, "Not existing vector name error: %s", v->name ? v->name : "");
     TRY(vector_check(e->c, s, v));
-    if (s->element != KITH_F32 && s->element < KITH_BIT)
+    if (s->element != KITH_F32 && element_is_number(s->element))
         TRY(make_room(e, s->dim));
     buf_varint(e->out, s->id);
     buf_varint(e->out, s->element == KITH_SPARSE ? v->dim : s->dim);
@@ -422,7 +422,8 @@ static void read_vector(struct decoder *d, struct rec_vector *v)
     v->multi = kind & MULTI;
     v->element = (kith_element)(kind & ~MULTI);
     many = v->multi ? read_varint(&d->r) : 1;
-    if (v->element > (v->multi ? KITH_BIT : KITH_SPARSE) || v->dim > BITS_MAX || many < 1 || many > MANY_ELEMENTS) {
+    if (!element_is_known(v->element) || (v->multi && v->element == KITH_SPARSE) || v->dim > BITS_MAX || many < 1 ||
+        many > MANY_ELEMENTS) {
         d->r.failed = true;
         return;
     }

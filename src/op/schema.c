@@ -41,7 +41,7 @@ static int check_elements(struct ctx *c, const kith_vector_params *v)
 {
     if (v->metric < KITH_COSINE || v->metric > KITH_JACCARD)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown metric %d", v->name, (int)v->metric);
-    if (v->element > KITH_SPARSE)
+    if (!element_is_known(v->element))
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown element %d", v->name, (int)v->element);
     if (v->element != KITH_SPARSE && v->idf)
         return err_set(c, KITH_INVALID, "vector \"%s\": idf is for sparse ones", v->name);
@@ -78,9 +78,9 @@ static int check_index(struct ctx *c, const kith_vector_params *v)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown method %d", v->name, (int)x->method);
     if (x->codes > KITH_CODES_PRODUCT)
         return err_set(c, KITH_INVALID, "vector \"%s\": unknown codes %d", v->name, (int)x->codes);
-    if (x->codes && (v->element >= KITH_BIT || (v->metric == KITH_MANHATTAN && x->codes != KITH_CODES_PRODUCT)))
+    if (x->codes && (!element_is_number(v->element) || (v->metric == KITH_MANHATTAN && x->codes != KITH_CODES_PRODUCT)))
         return err_set(c, KITH_INVALID, "vector \"%s\": these codes are not for %s", v->name,
-                       v->element >= KITH_BIT ? "such elements" : "manhattan");
+                       element_is_number(v->element) ? "manhattan" : "such elements");
     TRY(check_range(c, v->name, "links", x->links, LINKS_MIN, LINKS_MAX));
     TRY(check_range(c, v->name, "of build width", x->build_width, WIDTH_MIN, WIDTH_MAX));
     TRY(check_range(c, v->name, "lists", x->lists, 1, LISTS_MAX));

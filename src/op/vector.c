@@ -31,7 +31,7 @@ static int take_floats(struct ctx *c, const struct schema_vector *v, const struc
 
 static bool is_welcome(kith_element given, kith_element kept)
 {
-    return given == kept || (given == KITH_F32 && kept < KITH_BIT);
+    return given == kept || (given == KITH_F32 && element_is_number(kept));
 }
 
 struct entry {
@@ -78,11 +78,12 @@ int vector_check(struct ctx *c, const struct schema_vector *v, const kith_vector
         return err_set(c, KITH_INVALID, "Conversion between multi and regular vectors failed");
     if (from->count && from->element == KITH_SPARSE)
         return err_set(c, KITH_INVALID, "vector \"%s\": there are no lists of sparse ones", v->name);
-    if (from->element <= KITH_SPARSE && (from->element == KITH_SPARSE) != (v->element == KITH_SPARSE))
+    if (element_is_known(from->element) && (from->element == KITH_SPARSE) != (v->element == KITH_SPARSE))
         return err_set(c, KITH_INVALID, "Conversion between sparse and regular vectors failed");
-    if (from->element > KITH_SPARSE || !is_welcome(from->element, v->element))
+    if (!element_is_known(from->element) || !is_welcome(from->element, v->element))
         return err_set(c, KITH_INVALID, "vector \"%s\": elements %s, expected %s%s", v->name,
-                       element_name(from->element), v->element >= KITH_BIT ? "" : "f32 or ", element_name(v->element));
+                       element_name(from->element), element_is_number(v->element) ? "f32 or " : "",
+                       element_name(v->element));
     if (v->element == KITH_SPARSE && from->dim > BITS_MAX)
         return err_set(c, KITH_INVALID, "vector \"%s\": %u values, at most %d", v->name, from->dim, BITS_MAX);
     if (v->element != KITH_SPARSE && from->dim != v->dim)

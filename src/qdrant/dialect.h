@@ -30,6 +30,9 @@ bool read_floats(struct call *call, yyjson_val *v, const void **ret, uint32_t *r
 bool read_sparse(struct call *call, yyjson_val *v, kith_vector *to); /* {indices, values}; the name stays */
 bool read_dense(struct call *call, yyjson_val *v, kith_vector *to); /* numbers, or a list of such lists */
 kith_vector vector_at(const kith_vector *v, uint32_t i); /* of a multi-vector */
+/* Elements from `from`, a multiple of VECTOR_PART, on as f32: how many. */
+enum { VECTOR_PART = 256 };
+uint32_t vector_part(const kith_vector *v, uint32_t from, float to[VECTOR_PART]);
 bool read_vector(struct call *call, const char *name, yyjson_val *v, kith_vector *to); /* of either kind */
 /* bare list: the vector ""; object: by name */
 bool read_vectors(struct call *call, yyjson_val *v, const kith_vector **ret, size_t *ret_count);

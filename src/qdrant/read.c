@@ -482,22 +482,27 @@ void put_id(struct buf *out, const kith_id *id)
     }
 }
 
+uint32_t vector_part(const kith_vector *v, uint32_t from, float to[VECTOR_PART])
+{
+    const kith_vector whole = {NULL, VECTOR_PART, NULL, v->element, 0};
+    const kith_vector part = {NULL, MIN(v->dim - from, (uint32_t)VECTOR_PART),
+                              (const uint8_t *)v->data + from / VECTOR_PART * kith_vector_size(&whole), v->element, 0};
+
+    kith_vector_f32(&part, to);
+    return part.dim;
+}
+
 static void put_floats(struct buf *out, const kith_vector *v)
 {
-    enum { PART = 256 };
-    kith_vector one = {NULL, PART, NULL, v->element, 0};
-    size_t part = kith_vector_size(&one);
-    float some[PART];
+    float some[VECTOR_PART];
 
     buf_u8(out, '[');
     for (uint32_t i = 0; i < v->dim; i++) {
-        kith_vector rest = {NULL, MIN(v->dim - i, (uint32_t)PART), (const uint8_t *)v->data + i / PART * part,
-                            v->element, 0};
-        if (i % PART == 0)
-            kith_vector_f32(&rest, some);
+        if (i % VECTOR_PART == 0)
+            (void)vector_part(v, i, some);
         if (i)
             buf_u8(out, ',');
-        json_put_f32(out, some[i % PART]);
+        json_put_f32(out, some[i % VECTOR_PART]);
     }
     buf_u8(out, ']');
 }

@@ -116,14 +116,10 @@ static void put_floats(struct buf *out, uint32_t number, const kith_vector *v)
             memcpy(out->data + out->size, v->data, (size_t)v->dim * sizeof(float));
         } else if ((uintptr_t)to % sizeof(float) == 0) {
             kith_vector_f32(v, to);
-        } else { /* one after the other */
-            size_t one = kith_vector_size(v) / v->dim;
-            for (uint32_t i = 0; i < v->dim; i++) {
-                const kith_vector part = {NULL, 1, (const uint8_t *)v->data + i * one, v->element, 0};
-                float f;
-                kith_vector_f32(&part, &f);
-                memcpy(out->data + out->size + i * sizeof f, &f, sizeof f);
-            }
+        } else {
+            float some[VECTOR_PART];
+            for (uint32_t i = 0; i < v->dim; i += VECTOR_PART)
+                memcpy(out->data + out->size + i * sizeof *some, some, vector_part(v, i, some) * sizeof *some);
         }
         out->size += (size_t)v->dim * sizeof(float);
     }

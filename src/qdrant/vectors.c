@@ -19,11 +19,10 @@ static bool read_metric(struct call *call, yyjson_val *v, kith_metric *ret)
                      yyjson_is_str(v) ? yyjson_get_str(v) : "");
 }
 
-/* The turbo forms are approximations of 4, 8 and 16 bits: halves are as good as the best of them. */
 static bool read_datatype(struct call *call, yyjson_val *v, kith_element *ret)
 {
     static const char *const names[] = {"float32", "float16", "uint8", "turbo4", "turbo8", "turbo16"};
-    static const kith_element elements[] = {KITH_F32, KITH_F16, KITH_U8, KITH_F16, KITH_F16, KITH_F16};
+    static const kith_element elements[] = {KITH_F32, KITH_F16, KITH_U8, KITH_SCALED4, KITH_SCALED8, KITH_F16};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         if (yyjson_equals_str(v, names[i])) {

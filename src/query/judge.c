@@ -390,7 +390,7 @@ static int all_of_them(struct judge *j, kith_vector *ret)
         bool negative = i >= j->positive_count;
         struct many x = many_of((negative ? j->negative[i - j->positive_count] : j->positive[i]).kept);
         float *to = all + n * j->v->dim;
-        element_widen(j->v->element, x.data, to, x.count * j->v->dim);
+        element_widen_many(j->v->element, x.data, to, j->v->dim, x.count);
         for (size_t e = 0; negative && e < (size_t)x.count * j->v->dim; e++)
             to[e] = -to[e];
         n += x.count;

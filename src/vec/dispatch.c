@@ -49,7 +49,7 @@ float vec_distance(const struct kernels *k, kith_metric metric, kith_element e, 
 
     switch (metric) {
     case KITH_COSINE:
-        return element_is_int(e) ? -of->ratio(a, b, dim) : -of->dot(a, b, dim);
+        return of->ratio ? -of->ratio(a, b, dim) : -of->dot(a, b, dim); /* those without are of unit length */
     case KITH_DOT:
         return -of->dot(a, b, dim);
     case KITH_EUCLID: case KITH_HAMMING:

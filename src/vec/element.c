@@ -5,9 +5,9 @@
 
 const char *element_name(kith_element e)
 {
-    static const char *const names[] = {"f32", "f16", "bf16", "i8", "u8", "bit", "sparse"};
+    static const char *const names[] = {"f32", "f16", "bf16", "i8", "u8", "bit", "sparse", "scaled8", "scaled4"};
 
-    return e <= KITH_SPARSE ? names[e] : "of an unknown kind";
+    return element_is_known(e) ? names[e] : "of an unknown kind";
 }
 
 float element_from_f16(uint16_t h)
@@ -75,13 +75,21 @@ void element_widen(kith_element e, const void *from, float *to, uint32_t dim)
     }
     for (uint32_t i = 0; i < dim && e == KITH_BIT; i++)
         to[i] = (float)(u8[i >> 3] >> (i & 7) & 1);
-    for (uint32_t i = 0; i < dim && e != KITH_BIT; i++) {
+    for (uint32_t i = 0; i < dim && element_is_scaled(e); i++)
+        to[i] = element_from_scaled(e, from, i);
+    for (uint32_t i = 0; i < dim && e != KITH_BIT && !element_is_scaled(e); i++) {
         uint16_t h = 0;
         if (e == KITH_F16 || e == KITH_BF16)
             memcpy(&h, u8 + 2 * (size_t)i, sizeof h);
         to[i] = e == KITH_F16 ? element_from_f16(h) : e == KITH_BF16 ? element_from_bf16(h)
                 : e == KITH_I8 ? (float)i8[i] : (float)u8[i];
     }
+}
+
+void element_widen_many(kith_element e, const void *from, float *to, uint32_t dim, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        element_widen(e, (const uint8_t *)from + i * element_size(e, dim), to + (size_t)i * dim, dim);
 }
 
 /* The largest finite half is the bound. */
@@ -95,11 +103,38 @@ static float bounded(float x, float least, float most)
     return x < least ? least : x > most ? most : truncf(x);
 }
 
+/* The scale is what the largest needs, as bf16 has it: decoded and encoded again, a block stays as it is. */
+static void narrow_block(kith_element e, const float *from, uint32_t count, uint8_t *to)
+{
+    float most = 0, scale, inverse;
+    uint16_t half;
+
+    for (uint32_t i = 0; i < count; i++)
+        most = fmaxf(most, fabsf(from[i]));
+    half = element_to_bf16(most / (e == KITH_SCALED8 ? 127 : SCALED4_ZERO));
+    scale = element_from_bf16(half);
+    inverse = scale > 0 ? 1 / scale : 0;
+    memset(to, 0, scaled_block(e));
+    memcpy(to, &half, sizeof half);
+    for (uint32_t i = 0; i < count; i++) {
+        float x = from[i] * inverse;
+        if (e == KITH_SCALED8)
+            to[2 + i] = (uint8_t)(int8_t)rintf(fminf(fmaxf(x, -127), 127));
+        else
+            to[2 + i % 16] |= (uint8_t)((unsigned)rintf(fminf(fmaxf((x + SCALED4_ZERO) / 2, 0), 15)) << (i / 16 * 4));
+    }
+}
+
 void element_narrow(kith_element e, const float *from, void *to, uint32_t dim)
 {
     int8_t *i8 = to;
     uint8_t *u8 = to;
 
+    if (element_is_scaled(e)) {
+        for (uint32_t i = 0; i < dim; i += SCALED)
+            narrow_block(e, from + i, MIN(dim - i, (uint32_t)SCALED), u8 + i / SCALED * scaled_block(e));
+        return;
+    }
     if (e == KITH_F32) {
         memcpy(to, from, (size_t)dim * sizeof *from);
         return;

@@ -17,10 +17,28 @@ static inline float sum8(__m256 v)
 
 /* ---- pairs of floats: one body for each kind of sum, one instance for each element ------------------------ */
 
+static ALWAYS_INLINE __m256 load_scaled(kith_element e, const uint8_t *v, size_t i)
+{
+    const uint8_t *block = v + i / SCALED * scaled_block(e);
+    size_t at = i % SCALED;
+    uint16_t half;
+    __m128i codes;
+
+    memcpy(&half, block, sizeof half);
+    codes = _mm_loadl_epi64((const __m128i *)(const void *)(block + 2 + (e == KITH_SCALED8 ? at : at % 16)));
+    if (e == KITH_SCALED4) {
+        codes = _mm_and_si128(at >= 16 ? _mm_srli_epi16(codes, 4) : codes, _mm_set1_epi8(15));
+        codes = _mm_sub_epi8(_mm_add_epi8(codes, codes), _mm_set1_epi8(SCALED4_ZERO));
+    }
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes)), _mm256_set1_ps(element_from_bf16(half)));
+}
+
 static ALWAYS_INLINE __m256 load(kith_element e, const uint8_t *v, size_t i)
 {
     __m128i half;
 
+    if (element_is_scaled(e))
+        return load_scaled(e, v, i);
     if (e == KITH_F32)
         return _mm256_loadu_ps((const float *)(const void *)(v + 4 * i));
     half = _mm_loadu_si128((const __m128i *)(const void *)(v + 2 * i));
@@ -47,6 +65,14 @@ static ALWAYS_INLINE __m256 add_last(enum sum kind, kith_element e, const uint8_
     size_t size = e == KITH_F32 ? 4 : 2;
     uint8_t x[32] = {0}, y[32] = {0};
 
+    if (element_is_scaled(e)) {
+        float xs[8] = {0}, ys[8] = {0};
+        for (size_t j = i; j < n; j++) {
+            xs[j - i] = element_from_scaled(e, a, j);
+            ys[j - i] = element_from_scaled(e, b, j);
+        }
+        return add(kind, KITH_F32, (uint8_t *)xs, (uint8_t *)ys, 0, s);
+    }
     memcpy(x, a + i * size, (n - i) * size);
     memcpy(y, b + i * size, (n - i) * size);
     return add(kind, e, x, y, 0, s);

@@ -13,10 +13,30 @@ static ALWAYS_INLINE __mmask16 first(size_t left)
 
 /* ---- pairs of floats: one body for each kind of sum, one instance for each element ------------------------ */
 
+static ALWAYS_INLINE __m512 load_scaled(kith_element e, const uint8_t *v, size_t i, __mmask16 m)
+{
+    const uint8_t *block = v + i / SCALED * scaled_block(e);
+    uint16_t half;
+    __m128i codes;
+
+    memcpy(&half, block, sizeof half);
+    if (e == KITH_SCALED8) {
+        codes = _mm_loadu_si128((const __m128i *)(const void *)(block + 2 + i % SCALED));
+    } else {
+        codes = _mm_loadu_si128((const __m128i *)(const void *)(block + 2));
+        codes = _mm_and_si128(i % SCALED ? _mm_srli_epi16(codes, 4) : codes, _mm_set1_epi8(15));
+        codes = _mm_sub_epi8(_mm_add_epi8(codes, codes), _mm_set1_epi8(SCALED4_ZERO));
+    }
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_maskz_cvtepi8_epi32(m, codes)),
+                         _mm512_set1_ps(element_from_bf16(half)));
+}
+
 static ALWAYS_INLINE __m512 load(kith_element e, const void *v, size_t i, __mmask16 m)
 {
     const uint8_t *bytes = v;
 
+    if (element_is_scaled(e))
+        return load_scaled(e, bytes, i, m);
     if (e == KITH_F32)
         return _mm512_maskz_loadu_ps(m, bytes + 4 * i);
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, bytes + 2 * i));

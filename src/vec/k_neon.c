@@ -6,11 +6,32 @@
 
 /* ---- pairs of floats: one body for each kind of sum, one instance for each element ------------------------ */
 
+static ALWAYS_INLINE float32x4_t load_scaled(kith_element e, const uint8_t *v, size_t i)
+{
+    const uint8_t *block = v + i / SCALED * scaled_block(e);
+    size_t at = i % SCALED;
+    uint8_t four[8] = {0};
+    uint16_t half;
+    int8x8_t codes;
+
+    memcpy(&half, block, sizeof half);
+    memcpy(four, block + 2 + (e == KITH_SCALED8 ? at : at % 16), 4);
+    codes = vld1_s8((int8_t *)four);
+    if (e == KITH_SCALED4) {
+        uint8x8_t bits = vld1_u8(four);
+        bits = at >= 16 ? vshr_n_u8(bits, 4) : vand_u8(bits, vdup_n_u8(15));
+        codes = vsub_s8(vreinterpret_s8_u8(vadd_u8(bits, bits)), vdup_n_s8(SCALED4_ZERO));
+    }
+    return vmulq_n_f32(vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(codes)))), element_from_bf16(half));
+}
+
 static ALWAYS_INLINE float32x4_t load(kith_element e, const uint8_t *v, size_t i)
 {
     float out[4];
     uint16x4_t half;
 
+    if (element_is_scaled(e))
+        return load_scaled(e, v, i);
     if (e == KITH_F32) {
         memcpy(out, v + 4 * i, sizeof out);
         return vld1q_f32(out);
@@ -45,7 +66,14 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *
     }
     for (; i + 4 <= n; i += 4)
         s0 = add(kind, e, a, b, i, s0);
-    if (i < n) { /* the last ones, and zeros after them */
+    if (i < n && element_is_scaled(e)) {
+        float x[4] = {0}, y[4] = {0};
+        for (size_t j = i; j < n; j++) {
+            x[j - i] = element_from_scaled(e, a, j);
+            y[j - i] = element_from_scaled(e, b, j);
+        }
+        s0 = add(kind, KITH_F32, (uint8_t *)x, (uint8_t *)y, 0, s0);
+    } else if (i < n) { /* the last ones, and zeros after them */
         uint8_t x[16] = {0}, y[16] = {0};
         memcpy(x, a + i * size, (n - i) * size);
         memcpy(y, b + i * size, (n - i) * size);

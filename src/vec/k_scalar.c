@@ -26,6 +26,8 @@ static ALWAYS_INLINE double at(kith_element e, const void *v, size_t i)
         return (int8_t)bytes[i];
     case KITH_U8:
         return bytes[i];
+    case KITH_SCALED8: case KITH_SCALED4:
+        return (double)element_from_scaled(e, v, i);
     case KITH_BIT: case KITH_SPARSE:
         break;
     }

@@ -13,7 +13,7 @@ struct pair_kernels {
     kernel_pair dot;   /* bits: how many both have */
     kernel_pair l2;    /* squared; bits: how many differ */
     kernel_pair l1;    /* not of bits */
-    kernel_pair ratio; /* i8, u8: the cosine; bits: both over either; others: none */
+    kernel_pair ratio; /* i8, u8, scaled ones: the cosine; bits: both over either; others: none */
 };
 /* inner products of one biased query with four codes of signed bytes, bias not yet removed */
 typedef void (*kernel_dot8x4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);

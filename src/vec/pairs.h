@@ -1,5 +1,5 @@
 /* pairs.h - the pair kernels of one instruction set, made of three bodies that its file has:
- *   floats(sum, element, a, b, n)        f32, f16, bf16
+ *   floats(sum, element, a, b, n)        f32, f16, bf16, scaled8, scaled4
  *   bytes(sum, element, a, b, n)         i8, u8
  *   bytes_cosine(element, a, b, n)
  * PAIR_FUNCTIONS inlines them once for each element, PAIR_ROWS are their rows of the table. */
@@ -7,6 +7,8 @@
 #define VEC_PAIRS_H
 
 #include "vec/kernel.h"
+
+#include <math.h>
 
 enum sum { DOT, L2, L1 };
 
@@ -27,14 +29,28 @@ enum sum { DOT, L2, L1 };
     PAIRS(i8, bytes, KITH_I8)                            \
     PAIRS(u8, bytes, KITH_U8)                            \
     PAIR(i8_cosine, bytes_cosine(KITH_I8, a, b, n))      \
-    PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))
+    PAIR(u8_cosine, bytes_cosine(KITH_U8, a, b, n))      \
+    PAIRS(scaled8, floats, KITH_SCALED8)                 \
+    PAIRS(scaled4, floats, KITH_SCALED4)                 \
+    PAIR(scaled8_cosine, cosine_of(scaled8_dot, a, b, n)) \
+    PAIR(scaled4_cosine, cosine_of(scaled4_dot, a, b, n))
+
+/* of what has lengths near 1, and not just that */
+static inline float cosine_of(kernel_pair dot, const void *a, const void *b, size_t n)
+{
+    double square = (double)dot(a, a, n) * (double)dot(b, b, n);
+
+    return square > 0 ? (float)((double)dot(a, b, n) / sqrt(square)) : 0;
+}
 
 #define PAIR_ROWS                                      \
     [KITH_F32] = {f32_dot, f32_l2, f32_l1, NULL},      \
     [KITH_F16] = {f16_dot, f16_l2, f16_l1, NULL},      \
     [KITH_BF16] = {bf16_dot, bf16_l2, bf16_l1, NULL},  \
     [KITH_I8] = {i8_dot, i8_l2, i8_l1, i8_cosine},     \
-    [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine}
+    [KITH_U8] = {u8_dot, u8_l2, u8_l1, u8_cosine},     \
+    [KITH_SCALED8] = {scaled8_dot, scaled8_l2, scaled8_l1, scaled8_cosine}, \
+    [KITH_SCALED4] = {scaled4_dot, scaled4_l2, scaled4_l1, scaled4_cosine}
 
 /* What four_*.h has for codes. */
 #define CODE_ROWS                                                                     \

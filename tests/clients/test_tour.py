@@ -1,6 +1,7 @@
 """The first day of a user: the official client from creation to deletion, at a real size."""
 import time
 
+import httpx
 import numpy as np
 import pytest
 from qdrant_client import models as m
@@ -155,6 +156,16 @@ def test_index_parameters(server, client, vectors):
         client.delete_collection(name)
 
 
+def scaled(x, bits):
+    """32 elements with one scale (docs/format/record.md), of each row"""
+    x = np.atleast_2d(x).astype(np.float32)
+    most = np.abs(x).max(axis=1, keepdims=True) / np.float32(127 if bits == 8 else 15)
+    whole = most.view(np.uint32)
+    scale = ((whole + 0x7fff + (whole >> 16 & 1)) & 0xffff0000).view(np.float32)
+    codes = np.clip(np.rint(x / scale), -127, 127) if bits == 8 else 2 * np.clip(np.rint((x / scale + 15) / 2), 0, 15) - 15
+    return np.squeeze(codes * scale).astype(np.float64)
+
+
 @pytest.mark.parametrize("datatype,distance", [(t, d) for t in ("FLOAT16", "UINT8", "TURBO4", "TURBO8", "TURBO16") for d in ("COSINE", "DOT", "EUCLID")])
 def test_datatypes(client, datatype, distance):
     name, rng = "datatypes", np.random.default_rng(11)
@@ -169,7 +180,8 @@ def test_datatypes(client, datatype, distance):
     if datatype == "UINT8":
         keep = lambda x: np.clip(np.trunc(x), 0, 255).astype(np.float64)
     else:
-        keep = lambda x: (unit(x) if distance == "COSINE" else x).astype(np.float16).astype(np.float64)
+        rounded = {"TURBO8": lambda x: scaled(x, 8), "TURBO4": lambda x: scaled(x, 4)}.get(datatype, lambda x: x.astype(np.float16).astype(np.float64))
+        keep = lambda x: rounded(unit(x) if distance == "COSINE" else x)
     kept = keep(given)
     back = client.retrieve(name, list(range(50)), with_vectors=True)
     assert np.allclose(np.array([p.vector for p in back]), kept[:50], atol=1e-3)
@@ -185,6 +197,20 @@ def test_datatypes(client, datatype, distance):
         found = np.array([-p.score if distance == "EUCLID" else p.score for p in got])
         assert np.allclose(found, want, rtol=2e-3, atol=2e-3), (found, want)
     client.delete_collection(name)
+
+
+def test_datatypes_take_less_room(server):
+    rows, size = 5000, 256
+    given = np.random.default_rng(3).standard_normal((rows, size)).astype(np.float32)
+    took = {}
+    for datatype in m.Datatype:
+        server.client().create_collection("room", vectors_config=m.VectorParams(size=size, distance="Dot", datatype=datatype))
+        server.client("grpc").upload_collection("room", given, ids=range(rows), wait=True)
+        server.client().create_snapshot("room")  # seals them
+        parts = httpx.get(f"{server.url}/collections/room/memory").json()["result"]["parts"]
+        took[datatype.value] = sum(p["stored_bytes"] for p in parts if p["part"] == "vectors") / (rows * size)
+        server.client().delete_collection("room")
+    assert took == pytest.approx({"float32": 4, "float16": 2, "turbo16": 2, "uint8": 1, "turbo8": 34 / 32, "turbo4": 18 / 32}, rel=0.05)
 
 
 @pytest.mark.parametrize("modifier", ["none", "idf"])

@@ -101,6 +101,7 @@ static void elements(void)
     one(KITH_DOT, KITH_F16, KITH_CODES_AUTO);
     one(KITH_COSINE, KITH_I8, KITH_CODES_AUTO);
     one(KITH_EUCLID, KITH_U8, KITH_CODES_AUTO);
+    one(KITH_COSINE, KITH_SCALED4, KITH_CODES_AUTO);
 }
 
 static void codes(void)

@@ -94,7 +94,10 @@ static void one_element(kith_element e, kith_metric metric)
 
 static void elements(void)
 {
-    for (kith_element e = KITH_F32; e <= KITH_U8; e++) {
+    static const kith_element numbers[] = {KITH_F32, KITH_F16, KITH_BF16, KITH_I8, KITH_U8, KITH_SCALED8, KITH_SCALED4};
+
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        kith_element e = numbers[i];
         for (kith_metric metric = KITH_COSINE; metric <= KITH_MANHATTAN; metric++)
             one_element(e, metric);
     }
