@@ -9,7 +9,7 @@
 double cost_scan(uint32_t matches, size_t bytes);
 /* To walk a graph of such records where a share of the rows matches; `hop`: over these alone. */
 double cost_walk(const struct recall_curve *curve, uint32_t ef, size_t bytes, double share, bool hop);
-/* Whether looking at all that match is worth its cost, beside a way that may miss some. */
+/* Whether looking at all that match, which misses nothing, costs no more than another way. */
 bool cost_prefers_scan(double scan, double other);
 
 #endif
