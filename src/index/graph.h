@@ -43,8 +43,9 @@ struct graph_search {
     const struct bits *allow; /* over rows; NULL: all */
     const uint32_t *rows;     /* slot -> row, for the mask; NULL: the same */
     bool hop_over;            /* with allow: score only allowed slots, reach them over two links */
-    uint32_t ef_sparse;       /* with hop_over: the width where few near the query are allowed; 0: the same */
-    bool dense_only;          /* with ef_sparse: there it gives up instead, at once */
+    uint32_t ef_sparse;       /* with hop_over: the width where nothing near the query is allowed; ef where as much is
+                                 as elsewhere, and between them by the density; 0: the same */
+    bool dense_only;          /* with ef_sparse: where few are, it gives up instead, at once */
     double share;             /* of all slots: allowed; 0: a walk that keeps some does not give up */
     const uint32_t *absent;   /* a slot that is taken as not there; NULL: none */
     uint32_t visits_max;      /* give up after so many distances; 0: never */

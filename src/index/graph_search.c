@@ -115,8 +115,8 @@ static uint32_t find_start(const struct walk *w, uint8_t *memory, uint32_t *out)
     return n;
 }
 
-/* Whether of what the start looked at far fewer are allowed than of all: the mask's slots lie elsewhere. */
-static bool is_sparse_here(const struct walk *w)
+/* Of what the start looked at so many are allowed, beside as many of all: below 1 the mask's slots lie rather elsewhere. */
+static double density_here(const struct walk *w)
 {
     const uint64_t *allow = w->search->allow->words;
     uint32_t seen = 0, both = 0, words = w->g->count / 64;
@@ -129,7 +129,16 @@ static bool is_sparse_here(const struct walk *w)
             both += allow[i] >> __builtin_ctzll(x) & 1;
         }
     }
-    return both * SPARSE < w->search->share * seen;
+    return seen ? both / (w->search->share * seen) : 1;
+}
+
+/* The sparser, the wider; it may give up. */
+static uint32_t widened(struct graph_search *search, double density, uint32_t ef)
+{
+    search->gave_up = search->dense_only && density * SPARSE < 1;
+    if (density < 1)
+        ef += (uint32_t)((double)(search->ef_sparse - MIN(ef, search->ef_sparse)) * (1 - density));
+    return MIN(ef, (uint32_t)GRAPH_EF_MAX);
 }
 
 int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, struct graph_scratch *scratch,
@@ -162,10 +171,8 @@ int graph_search(struct ctx *c, const struct graph *g, const struct scorer *s, s
     if (mode == WALK_HOP) {
         w.start_count = find_start(&w, scratch->beams, start);
         w.start = start;
-        if (w.open && search->ef_sparse && is_sparse_here(&w)) {
-            search->gave_up = search->dense_only;
-            ef = MIN(search->ef_sparse, (uint32_t)GRAPH_EF_MAX);
-        }
+        if (w.open && search->ef_sparse)
+            ef = widened(search, density_here(&w), ef);
         if (search->gave_up)
             return 0;
         memset(w.seen, 0, g->count / 8 + 1);

@@ -214,7 +214,7 @@ static ALWAYS_INLINE bool is_elsewhere(struct walk *w)
     if (w->looked || w->search->distances < ELSEWHERE_AFTER)
         return false;
     w->looked = true;
-    w->search->gave_up = w->allowed * SPARSE < w->search->share * w->search->distances;
+    w->search->gave_up = w->allowed * ELSEWHERE < w->search->share * w->search->distances;
     return w->search->gave_up;
 }
 

@@ -21,10 +21,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define HOP_BELOW 0.4  /* share of the rows that match */
+#define HOP_BELOW 0.55  /* share of the rows that match */
 #define COARSE_ERRORS 2.5 /* deviations: 3 in 10,000 of the true ten are lost, and a third of the time */
-#define HOP_WIDER 1.2  /* than a walk over everything, to find about as much */
-#define HOP_SPARSE 1.6 /* where few match near the query, though many do elsewhere */
+#define HOP_SPARSE 2.0 /* wider than a walk over everything, where nothing matches near the query */
 enum { SCAN_ALWAYS = 2000, SCAN_LISTS = 6500, SCAN_ORIGINALS = 150, AHEAD = 32, NEXT = 16 };
 
 struct searching {
@@ -39,6 +38,7 @@ struct searching {
     row_id leave_out;
     uint32_t rows; /* of all segments */
     row_id upto; /* rows from here on are not the graph's business: they are scanned */
+    size_t prefetched; /* bytes of a row's vector that are fetched ahead */
 };
 
 static int score_row(struct searching *g, row_id row, float *ret_distance)
@@ -61,31 +61,40 @@ static int score_row(struct searching *g, row_id row, float *ret_distance)
     return 0;
 }
 
+/* Rows of a multi-vector are taken to be about as long as the query. */
+static size_t bytes_ahead(const struct schema_vector *v, const struct target *target)
+{
+    return v->multi ? MIN(v->size * many_of(target->kept).count, (size_t)16384) : MIN(v->size, (size_t)2048);
+}
+
 static void prefetch_row(const struct searching *g, row_id row)
 {
     const void *data;
 
     if (g->s->ops->vector(g->c, g->s, row, g->r->snap->v, g->v->id, &data) < 0 || !data)
         return;
-    for (size_t at = 0; at < g->v->size && at < 2048; at += 64)
+    for (size_t at = 0; at < g->prefetched; at += 64)
         __builtin_prefetch((const uint8_t *)data + at);
 }
 
 static int scan_rows(struct searching *g, const struct row_set *rows, uint32_t at, struct plan_note *note)
 {
-    row_id some[NEXT];
-    uint32_t n;
+    row_id ahead[NEXT]; /* a ring: they are on their way to the cache */
+    uint32_t first = 0, n = 0;
     float d;
 
-    do { /* a few at a time are on their way to the cache */
-        for (n = 0; n < NEXT && (some[n] = rows_next(rows, &at)) != ROW_NONE; n++)
-            prefetch_row(g, some[n]);
-        for (uint32_t i = 0; i < n; i++) {
-            TRY(score_row(g, some[i], &d));
-            if (++note->distances % LOOK_AT_CLOCK == 0)
-                TRY(os_in_time(g->c));
-        }
-    } while (n == NEXT);
+    while (n < NEXT && (ahead[n] = rows_next(rows, &at)) != ROW_NONE)
+        prefetch_row(g, ahead[n++]);
+    for (; n; first = (first + 1) % NEXT) {
+        TRY(score_row(g, ahead[first], &d));
+        ahead[first] = rows_next(rows, &at);
+        if (ahead[first] != ROW_NONE)
+            prefetch_row(g, ahead[first]);
+        else
+            n--;
+        if (++note->distances % LOOK_AT_CLOCK == 0)
+            TRY(os_in_time(g->c));
+    }
     return 0;
 }
 
@@ -430,7 +439,7 @@ static void hop(const struct searching *g, const struct vector_index *x, struct 
     size_t bytes = scanned_bytes(g, x);
 
     search->hop_over = true;
-    search->ef = times(ef, HOP_WIDER);
+    search->ef = ef;
     search->ef_sparse = times(ef, HOP_SPARSE);
     search->dense_only = cost_prefers_scan(cost_scan(matches, bytes),
                                            cost_walk(&x->curve, search->ef_sparse, bytes, search->share, true));
@@ -539,7 +548,8 @@ int nearest_segment(struct ctx *c, const struct runner *r, const kith_query *q, 
 {
     const struct segment *s = r->snap->segments[segment];
     const struct vector_index *x = q->exact || v->index.method == KITH_METHOD_FLAT ? NULL : s->ops->index(s, v->id);
-    struct searching g = {c, r, q, v, target, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE};
+    struct searching g = {c, r, q, v, target, s, {0}, q->limit + q->offset, ROW_NONE, 0, ROW_NONE,
+                          bytes_ahead(v, target)};
     struct bits mask = {0}, late = {0};
     struct row_set rows = {.mask = &mask};
     uint32_t matches;

@@ -47,53 +47,77 @@ static ALWAYS_INLINE __m256 load(kith_element e, const uint8_t *v, size_t i)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 
-static ALWAYS_INLINE __m256 add(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t i, __m256 s)
+static ALWAYS_INLINE __m256 load_last(kith_element e, const uint8_t *v, size_t i, size_t n)
 {
-    __m256 x = load(e, a, i), y = load(e, b, i), d;
+    float rest[8] = {0};
+
+    e = copy_last(e, v, i, n, rest);
+    return load(e, (uint8_t *)rest, 0);
+}
+
+static ALWAYS_INLINE __m256 add(enum sum kind, __m256 x, __m256 y, __m256 s)
+{
+    __m256 d = _mm256_sub_ps(x, y);
 
     if (kind == DOT)
         return _mm256_fmadd_ps(x, y, s);
-    d = _mm256_sub_ps(x, y);
     return kind == L2 ? _mm256_fmadd_ps(d, d, s)
                       : _mm256_add_ps(s, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), d));
 }
 
-/* The last ones, and zeros after them. */
-static ALWAYS_INLINE __m256 add_last(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t i,
-                                     size_t n, __m256 s)
-{
-    size_t size = e == KITH_F32 ? 4 : 2;
-    uint8_t x[32] = {0}, y[32] = {0};
-
-    if (element_is_scaled(e)) {
-        float xs[8] = {0}, ys[8] = {0};
-        for (size_t j = i; j < n; j++) {
-            xs[j - i] = element_from_scaled(e, a, j);
-            ys[j - i] = element_from_scaled(e, b, j);
-        }
-        return add(kind, KITH_F32, (uint8_t *)xs, (uint8_t *)ys, 0, s);
-    }
-    memcpy(x, a + i * size, (n - i) * size);
-    memcpy(y, b + i * size, (n - i) * size);
-    return add(kind, e, x, y, 0, s);
-}
-
 static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
 {
-    __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    __m256 s[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
     size_t i = 0;
 
     for (; i + 32 <= n; i += 32) {
-        s0 = add(kind, e, a, b, i, s0);
-        s1 = add(kind, e, a, b, i + 8, s1);
-        s2 = add(kind, e, a, b, i + 16, s2);
-        s3 = add(kind, e, a, b, i + 24, s3);
+        for (size_t j = 0; j < 4; j++)
+            s[j] = add(kind, load(e, a, i + 8 * j), load(e, b, i + 8 * j), s[j]);
     }
     for (; i + 8 <= n; i += 8)
-        s0 = add(kind, e, a, b, i, s0);
+        s[0] = add(kind, load(e, a, i), load(e, b, i), s[0]);
     if (i < n)
-        s0 = add_last(kind, e, a, b, i, n, s0);
-    return sum8(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
+        s[0] = add(kind, load_last(e, a, i, n), load_last(e, b, i, n), s[0]);
+    return sum8(_mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3])));
+}
+
+typedef __m256 floats_of_row;
+
+static ALWAYS_INLINE __m256 load_some(kith_element e, const uint8_t *v, size_t i, size_t n)
+{
+    return i + 8 <= n ? load(e, v, i) : load_last(e, v, i, n);
+}
+
+#include "vec/sixteen.h"
+
+static ALWAYS_INLINE void reduce_row(struct row s, float out[4])
+{
+    __m256 u = _mm256_hadd_ps(_mm256_hadd_ps(s.a, s.b), _mm256_hadd_ps(s.c, s.d));
+
+    _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1)));
+}
+
+/* Two by four: for more there are no registers. */
+static ALWAYS_INLINE void eight(enum sum kind, kith_element e, const void *const a[2], const void *const b[4], size_t n,
+                                float out[2][4])
+{
+    const __m256 zero = _mm256_setzero_ps();
+    struct row r0 = {zero, zero, zero, zero}, r1 = r0;
+
+    for (size_t i = 0; i < n; i += 8) {
+        struct row y = load_row(e, b, i, n);
+        r0 = add_row(kind, load_some(e, a[0], i, n), y, r0);
+        r1 = add_row(kind, load_some(e, a[1], i, n), y, r1);
+    }
+    reduce_row(r0, out[0]);
+    reduce_row(r1, out[1]);
+}
+
+static ALWAYS_INLINE void sixteen(enum sum kind, kith_element e, const void *const a[4], const void *const b[4],
+                                  size_t n, float out[4][4])
+{
+    eight(kind, e, a, b, n, out);
+    eight(kind, e, a + 2, b, n, out + 2);
 }
 
 /* ---- pairs of bytes ---------------------------------------------------------------------------------------- */
@@ -109,7 +133,7 @@ static ALWAYS_INLINE __m128i load16(const uint8_t *v)
 }
 
 /* The last ones, and zeros after them. */
-static ALWAYS_INLINE __m128i load_last(const uint8_t *v, size_t n)
+static ALWAYS_INLINE __m128i load_last16(const uint8_t *v, size_t n)
 {
     uint8_t last[16] = {0};
 
@@ -149,7 +173,7 @@ static ALWAYS_INLINE double bytes(enum sum kind, kith_element e, const uint8_t *
     for (; i + 16 <= n; i += 16)
         s0 = step(kind, e, s0, load16(a + i), load16(b + i));
     if (i < n)
-        s1 = step(kind, e, s1, load_last(a + i, n - i), load_last(b + i, n - i));
+        s1 = step(kind, e, s1, load_last16(a + i, n - i), load_last16(b + i, n - i));
     sum = lanes(_mm256_add_epi32(_mm256_add_epi32(s0, s1), _mm256_add_epi32(s2, s3)));
     return kind == DOT && e == KITH_I8 ? (double)(int32_t)sum : (double)sum;
 }
@@ -182,7 +206,7 @@ static ALWAYS_INLINE double bytes_cosine(kith_element e, const uint8_t *a, const
     for (; i + 16 <= n; i += 16)
         s = cosine_step(e, s, load16(a + i), load16(b + i));
     if (i < n)
-        t = cosine_step(e, t, load_last(a + i, n - i), load_last(b + i, n - i));
+        t = cosine_step(e, t, load_last16(a + i, n - i), load_last16(b + i, n - i));
     square = (double)lanes(_mm256_add_epi32(s.aa, t.aa)) * (double)lanes(_mm256_add_epi32(s.bb, t.bb));
     product = lanes(_mm256_add_epi32(s.ab, t.ab));
     return square > 0 ? (e == KITH_I8 ? (double)(int32_t)product : (double)product) / sqrt(square) : 0;
@@ -327,6 +351,6 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 
 const struct kernels kernels_avx2 = {
     .name = "avx2",
-    .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
+    .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio, NULL, NULL}},
     CODE_ROWS, .look_up = look_up,
     .most_product = most_product, .round_product = round_product, .collect = collect};

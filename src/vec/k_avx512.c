@@ -42,14 +42,12 @@ static ALWAYS_INLINE __m512 load(kith_element e, const void *v, size_t i, __mmas
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, bytes + 2 * i));
 }
 
-static ALWAYS_INLINE __m512 add(enum sum kind, kith_element e, const void *a, const void *b, size_t i, __mmask16 m,
-                                __m512 s)
+static ALWAYS_INLINE __m512 add(enum sum kind, __m512 x, __m512 y, __m512 s)
 {
-    __m512 x = load(e, a, i, m), y = load(e, b, i, m), d;
+    __m512 d = _mm512_sub_ps(x, y);
 
     if (kind == DOT)
         return _mm512_fmadd_ps(x, y, s);
-    d = _mm512_sub_ps(x, y);
     return kind == L2 ? _mm512_fmadd_ps(d, d, s) : _mm512_add_ps(s, _mm512_abs_ps(d));
 }
 
@@ -86,20 +84,59 @@ static ALWAYS_INLINE float halves(enum sum kind, const uint8_t *a, const uint8_t
 
 static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const void *a, const void *b, size_t n)
 {
-    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    __m512 s[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
     size_t i = 0;
 
     if (e == KITH_BF16)
         return halves(kind, a, b, n);
     for (; i + 64 <= n; i += 64) {
-        s0 = add(kind, e, a, b, i, 0xffff, s0);
-        s1 = add(kind, e, a, b, i + 16, 0xffff, s1);
-        s2 = add(kind, e, a, b, i + 32, 0xffff, s2);
-        s3 = add(kind, e, a, b, i + 48, 0xffff, s3);
+        for (size_t j = 0; j < 4; j++)
+            s[j] = add(kind, load(e, a, i + 16 * j, 0xffff), load(e, b, i + 16 * j, 0xffff), s[j]);
     }
     for (; i < n; i += 16)
-        s0 = add(kind, e, a, b, i, first(n - i), s0);
-    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
+        s[0] = add(kind, load(e, a, i, first(n - i)), load(e, b, i, first(n - i)), s[0]);
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s[0], s[1]), _mm512_add_ps(s[2], s[3])));
+}
+
+typedef __m512 floats_of_row;
+
+static ALWAYS_INLINE __m512 load_some(kith_element e, const void *v, size_t i, size_t n)
+{
+    return load(e, v, i, first(n - i));
+}
+
+#include "vec/sixteen.h"
+
+static ALWAYS_INLINE __m256 halved(__m512 s)
+{
+    return _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
+}
+
+/* Four sums by one transposed reduction. */
+static ALWAYS_INLINE void reduce_row(struct row s, float out[4])
+{
+    __m256 u = _mm256_hadd_ps(_mm256_hadd_ps(halved(s.a), halved(s.b)), _mm256_hadd_ps(halved(s.c), halved(s.d)));
+
+    _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1)));
+}
+
+static ALWAYS_INLINE void sixteen(enum sum kind, kith_element e, const void *const a[4], const void *const b[4],
+                                  size_t n, float out[4][4])
+{
+    const __m512 zero = _mm512_setzero_ps();
+    struct row r0 = {zero, zero, zero, zero}, r1 = r0, r2 = r0, r3 = r0;
+
+    for (size_t i = 0; i < n; i += 16) {
+        struct row y = load_row(e, b, i, n);
+        r0 = add_row(kind, load_some(e, a[0], i, n), y, r0);
+        r1 = add_row(kind, load_some(e, a[1], i, n), y, r1);
+        r2 = add_row(kind, load_some(e, a[2], i, n), y, r2);
+        r3 = add_row(kind, load_some(e, a[3], i, n), y, r3);
+    }
+    reduce_row(r0, out[0]);
+    reduce_row(r1, out[1]);
+    reduce_row(r2, out[2]);
+    reduce_row(r3, out[3]);
 }
 
 /* ---- pairs of bytes ---------------------------------------------------------------------------------------- */
@@ -350,7 +387,7 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
     .most_product = most_product, .round_product = round_product, .collect = collect
 
 const struct kernels kernels_avx512 = {
-    .name = "avx512", REST, .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}}};
+    .name = "avx512", REST, .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio, NULL, NULL}}};
 const struct kernels kernels_avx512_popcount = {
     .name = "avx512 popcount", REST,
-    .of = {PAIR_ROWS, [KITH_BIT] = {bit_at_once_and, bit_at_once_differ, NULL, bit_at_once_ratio}}};
+    .of = {PAIR_ROWS, [KITH_BIT] = {bit_at_once_and, bit_at_once_differ, NULL, bit_at_once_ratio, NULL, NULL}}};

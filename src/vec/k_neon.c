@@ -42,44 +42,70 @@ static ALWAYS_INLINE float32x4_t load(kith_element e, const uint8_t *v, size_t i
     return vreinterpretq_f32_u32(vshll_n_u16(half, 16));
 }
 
-static ALWAYS_INLINE float32x4_t add(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t i,
-                                     float32x4_t s)
+static ALWAYS_INLINE float32x4_t load_last(kith_element e, const uint8_t *v, size_t i, size_t n)
 {
-    float32x4_t x = load(e, a, i), y = load(e, b, i), d;
+    float rest[4] = {0};
+
+    e = copy_last(e, v, i, n, rest);
+    return load(e, (uint8_t *)rest, 0);
+}
+
+static ALWAYS_INLINE float32x4_t add(enum sum kind, float32x4_t x, float32x4_t y, float32x4_t s)
+{
+    float32x4_t d = vsubq_f32(x, y);
 
     if (kind == DOT)
         return vfmaq_f32(s, x, y);
-    d = vsubq_f32(x, y);
     return kind == L2 ? vfmaq_f32(s, d, d) : vaddq_f32(s, vabsq_f32(d));
 }
 
 static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *a, const uint8_t *b, size_t n)
 {
-    float32x4_t s0 = vdupq_n_f32(0), s1 = s0, s2 = s0, s3 = s0;
-    size_t size = e == KITH_F32 ? 4 : 2, i = 0;
+    float32x4_t s[4] = {vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)};
+    size_t i = 0;
 
     for (; i + 16 <= n; i += 16) {
-        s0 = add(kind, e, a, b, i, s0);
-        s1 = add(kind, e, a, b, i + 4, s1);
-        s2 = add(kind, e, a, b, i + 8, s2);
-        s3 = add(kind, e, a, b, i + 12, s3);
+        for (size_t j = 0; j < 4; j++)
+            s[j] = add(kind, load(e, a, i + 4 * j), load(e, b, i + 4 * j), s[j]);
     }
     for (; i + 4 <= n; i += 4)
-        s0 = add(kind, e, a, b, i, s0);
-    if (i < n && element_is_scaled(e)) {
-        float x[4] = {0}, y[4] = {0};
-        for (size_t j = i; j < n; j++) {
-            x[j - i] = element_from_scaled(e, a, j);
-            y[j - i] = element_from_scaled(e, b, j);
-        }
-        s0 = add(kind, KITH_F32, (uint8_t *)x, (uint8_t *)y, 0, s0);
-    } else if (i < n) { /* the last ones, and zeros after them */
-        uint8_t x[16] = {0}, y[16] = {0};
-        memcpy(x, a + i * size, (n - i) * size);
-        memcpy(y, b + i * size, (n - i) * size);
-        s0 = add(kind, e, x, y, 0, s0);
+        s[0] = add(kind, load(e, a, i), load(e, b, i), s[0]);
+    if (i < n)
+        s[0] = add(kind, load_last(e, a, i, n), load_last(e, b, i, n), s[0]);
+    return vaddvq_f32(vaddq_f32(vaddq_f32(s[0], s[1]), vaddq_f32(s[2], s[3])));
+}
+
+typedef float32x4_t floats_of_row;
+
+static ALWAYS_INLINE float32x4_t load_some(kith_element e, const uint8_t *v, size_t i, size_t n)
+{
+    return i + 4 <= n ? load(e, v, i) : load_last(e, v, i, n);
+}
+
+#include "vec/sixteen.h"
+
+static ALWAYS_INLINE void reduce_row(struct row s, float out[4])
+{
+    vst1q_f32(out, vpaddq_f32(vpaddq_f32(s.a, s.b), vpaddq_f32(s.c, s.d)));
+}
+
+static ALWAYS_INLINE void sixteen(enum sum kind, kith_element e, const void *const a[4], const void *const b[4],
+                                  size_t n, float out[4][4])
+{
+    const float32x4_t zero = vdupq_n_f32(0);
+    struct row r0 = {zero, zero, zero, zero}, r1 = r0, r2 = r0, r3 = r0;
+
+    for (size_t i = 0; i < n; i += 4) {
+        struct row y = load_row(e, b, i, n);
+        r0 = add_row(kind, load_some(e, a[0], i, n), y, r0);
+        r1 = add_row(kind, load_some(e, a[1], i, n), y, r1);
+        r2 = add_row(kind, load_some(e, a[2], i, n), y, r2);
+        r3 = add_row(kind, load_some(e, a[3], i, n), y, r3);
     }
-    return vaddvq_f32(vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3)));
+    reduce_row(r0, out[0]);
+    reduce_row(r1, out[1]);
+    reduce_row(r2, out[2]);
+    reduce_row(r3, out[3]);
 }
 
 /* ---- pairs of bytes ---------------------------------------------------------------------------------------- */
@@ -211,6 +237,6 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 
 const struct kernels kernels_neon = {
     .name = "neon",
-    .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
+    .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio, NULL, NULL}},
     CODE_ROWS, .look_up = look_up,
     .most_product = most_product, .round_product = round_product_plainly, .collect = collect};

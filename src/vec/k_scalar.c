@@ -53,6 +53,13 @@ static ALWAYS_INLINE double bytes_cosine(kith_element e, const void *a, const vo
     return square > 0 ? bytes(DOT, e, a, b, n) / sqrt(square) : 0;
 }
 
+static ALWAYS_INLINE void sixteen(enum sum kind, kith_element e, const void *const a[4], const void *const b[4],
+                                  size_t n, float out[4][4])
+{
+    for (size_t i = 0; i < 16; i++)
+        out[i / 4][i % 4] = (float)floats(kind, e, a[i / 4], b[i % 4], n);
+}
+
 PAIR_FUNCTIONS
 PAIR(bit_and, floats(DOT, KITH_BIT, a, b, n))
 PAIR(bit_differ, floats(L2, KITH_BIT, a, b, n))
@@ -99,6 +106,6 @@ static uint32_t collect(const uint16_t *sums, size_t n, uint16_t bar, uint32_t *
 
 const struct kernels kernels_scalar = {
     .name = "scalar",
-    .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio}},
+    .of = {PAIR_ROWS, [KITH_BIT] = {bit_and, bit_differ, NULL, bit_ratio, NULL, NULL}},
     CODE_ROWS, .look_up = look_up,
     .most_product = most_product, .round_product = round_product_plainly, .collect = collect};

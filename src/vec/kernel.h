@@ -9,11 +9,14 @@
 
 /* of two vectors of n elements, both of the same kind; bits: n is a multiple of 8 */
 typedef float (*kernel_pair)(const void *a, const void *b, size_t n);
+/* the same of each of four with each of four others: every element is loaded once for four sums */
+typedef void (*kernel_sixteen)(const void *const a[4], const void *const b[4], size_t n, float out[4][4]);
 struct pair_kernels {
     kernel_pair dot;   /* bits: how many both have */
     kernel_pair l2;    /* squared; bits: how many differ */
     kernel_pair l1;    /* not of bits */
     kernel_pair ratio; /* i8, u8, scaled ones: the cosine; bits: both over either; others: none */
+    kernel_sixteen dots, l2s; /* f32, f16, scaled ones; others: none */
 };
 /* inner products of one biased query with four codes of signed bytes, bias not yet removed */
 typedef void (*kernel_dot8x4)(const uint8_t *q, const uint8_t *const v[4], size_t n, int32_t out[4]);

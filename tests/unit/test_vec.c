@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "index/graph.h"
 #include "vec/codes.h"
+#include "vec/many.h"
 #include "vec/rotate.h"
 
 #include <math.h>
@@ -71,6 +72,22 @@ static void random_elements(kith_element e, uint8_t *to, size_t n, bool hard)
     }
 }
 
+/* As pair by pair; y is one of the others, and they are x, too. */
+static void sixteen_agree(const struct kernels *k, kith_element e, const void *x, const void *y, size_t n)
+{
+    const struct pair_kernels *of = &k->of[e];
+    const void *a[4] = {x, y, y, x}, *b[4] = {y, x, y, x};
+    float dots[4][4], l2s[4][4];
+
+    of->dots(a, b, n, dots);
+    of->l2s(a, b, n, l2s);
+    for (int i = 0; i < 16; i++) {
+        float dot = of->dot(a[i / 4], b[i % 4], n), l2 = of->l2(a[i / 4], b[i % 4], n), scale = 100 * (float)n;
+        CHECK(near(dots[i / 4][i % 4], dot, scale + fabsf(dot) * 1e-2f));
+        CHECK(near(l2s[i / 4][i % 4], l2, scale + l2 * 1e-2f));
+    }
+}
+
 static void pair_kernels_agree(void)
 {
     static uint8_t a[16 << 10], b[16 << 10];
@@ -98,11 +115,45 @@ static void pair_kernels_agree(void)
                     CHECK(near(got->l1(x, y, n), want->l1(x, y, n), scale + want->l1(x, y, n) * 1e-2f));
                 if (want->ratio)
                     CHECK(near(got->ratio(x, y, n), want->ratio(x, y, n), 1e-2f));
+                if (want->dots && round % 8 == 0)
+                    sixteen_agree(k, e, x, y, n);
                 checks++;
             }
         }
     }
     printf("     %d pairs\n", checks);
+}
+
+/* As one pair after the other says, whatever the numbers of vectors. */
+static void multi_vectors(void)
+{
+    static const kith_element elements[] = {KITH_F32, KITH_F16, KITH_BF16, KITH_I8, KITH_U8, KITH_SCALED8, KITH_SCALED4};
+    static uint8_t x[12 * 200 * 4], y[12 * 200 * 4];
+
+    for (int round = 0; round < 3000; round++) {
+        kith_element e = elements[test_dice(7)];
+        kith_metric metric = (kith_metric)(KITH_COSINE + test_dice(4));
+        const struct kernels *k = table(test_dice(TABLES));
+        uint32_t dim = 1 + (uint32_t)test_dice(200);
+        struct many a = {1 + (uint32_t)test_dice(12), x}, b = {1 + (uint32_t)test_dice(12), y};
+        size_t one = element_size(e, dim);
+        double sum = 0;
+        float got;
+        if (!k)
+            continue;
+        for (uint32_t i = 0; i < a.count; i++)
+            random_elements(e, x + i * one, dim, false);
+        for (uint32_t i = 0; i < b.count; i++)
+            random_elements(e, y + i * one, dim, false);
+        for (uint32_t i = 0; i < a.count; i++) {
+            double nearest = (double)INFINITY;
+            for (uint32_t j = 0; j < b.count; j++)
+                nearest = fmin(nearest, (double)vec_distance(k, metric, e, x + i * one, y + j * one, dim));
+            sum += nearest;
+        }
+        got = many_distance(k, metric, e, &a, &b, dim);
+        CHECK(fabs((double)got - sum) <= 1e-5 * fabs(sum) + 0.01 * (double)a.count);
+    }
 }
 
 /* Every half there is comes back; what lies between two goes to the nearer, ties to the even one. */
@@ -618,6 +669,7 @@ static void collects(void)
 static const struct test tests[] = {
     {"vec: kernels agree with the scalar ones", kernels_agree},
     {"vec: kernels of all elements agree", pair_kernels_agree},
+    {"vec: multi-vectors", multi_vectors},
     {"vec: halves", halves},
     {"vec: scaled elements", scaled},
     {"vec: codes of bits", bit_codes},
