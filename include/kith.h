@@ -469,7 +469,7 @@ typedef struct kith_query {
     float oversampling;        /* find so many times the limit before ordering by the originals; 0 = 1 */
     bool by_codes;             /* order by the index's codes, where there are any: no original is read */
     bool explain;              /* fill kith_result.explain */
-    float hop_below;           /* filtered walks visit matching rows only, if at most this share matches; 0 = 0.4 */
+    float hop_below;           /* filtered walks visit matching rows only, if less than this share matches; at least 0.55 */
     uint32_t timeout_ms;       /* KITH_TIMEOUT after so long; 0 = never */
     const kith_id *from;       /* scroll: first id, inclusive; NULL: from the start */
     const char *order_path;

@@ -115,7 +115,7 @@ static uint32_t find_start(const struct walk *w, uint8_t *memory, uint32_t *out)
     return n;
 }
 
-/* Of what the start looked at so many are allowed, beside as many of all: below 1 the mask's slots lie rather elsewhere. */
+/* How many of what the start looked at are allowed, beside the share of all: below 1 they rather lie elsewhere. */
 static double density_here(const struct walk *w)
 {
     const uint64_t *allow = w->search->allow->words;

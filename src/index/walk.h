@@ -31,7 +31,7 @@ struct walk {
     float *distances;        /* as many */
 };
 enum { ELSEWHERE_AFTER = 200, SPARSE = 3 }; /* a third of the share is sparse */
-#define ELSEWHERE 1.5 /* where a walk keeps what is allowed, and two thirds of the share are: others are sooner hopped over */
+#define ELSEWHERE 1.5 /* a walk that keeps what is allowed gives up where less than two thirds of the share is */
 enum { SLOTS_MAX = 4 * GRAPH_DEGREE_MAX };
 
 typedef void (*walk_run)(struct walk *w);

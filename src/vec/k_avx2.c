@@ -81,7 +81,7 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *
     return sum8(_mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3])));
 }
 
-typedef __m256 floats_of_row;
+#define FLOATS_OF_ROW __m256
 
 static ALWAYS_INLINE __m256 load_some(kith_element e, const uint8_t *v, size_t i, size_t n)
 {

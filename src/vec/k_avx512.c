@@ -98,7 +98,7 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const void *a, 
     return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s[0], s[1]), _mm512_add_ps(s[2], s[3])));
 }
 
-typedef __m512 floats_of_row;
+#define FLOATS_OF_ROW __m512
 
 static ALWAYS_INLINE __m512 load_some(kith_element e, const void *v, size_t i, size_t n)
 {

@@ -75,7 +75,7 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *
     return vaddvq_f32(vaddq_f32(vaddq_f32(s[0], s[1]), vaddq_f32(s[2], s[3])));
 }
 
-typedef float32x4_t floats_of_row;
+#define FLOATS_OF_ROW float32x4_t
 
 static ALWAYS_INLINE float32x4_t load_some(kith_element e, const uint8_t *v, size_t i, size_t n)
 {
