@@ -65,7 +65,7 @@ struct server {
     uint64_t start_ns;
     int64_t start_us; /* since 1970 */
     char id[37];      /* a new one with each start */
-    struct logging *log;
+    struct logging *log; /* there is always one */
     bool access_log; /* requests are of level info, not debug */
     struct rates *rates;
     struct slow_log *slow;
