@@ -82,42 +82,27 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *
 }
 
 #define FLOATS_OF_ROW __m256
+#define NO_FLOATS _mm256_setzero_ps()
 
 static ALWAYS_INLINE __m256 load_some(kith_element e, const uint8_t *v, size_t i, size_t n)
 {
     return i + 8 <= n ? load(e, v, i) : load_last(e, v, i, n);
 }
 
-#include "vec/sixteen.h"
-
-static ALWAYS_INLINE void reduce_row(struct row s, float out[4])
+static ALWAYS_INLINE void reduce_four(__m256 a, __m256 b, __m256 c, __m256 d, float out[4])
 {
-    __m256 u = _mm256_hadd_ps(_mm256_hadd_ps(s.a, s.b), _mm256_hadd_ps(s.c, s.d));
+    __m256 u = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
 
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1)));
 }
 
-/* Two by four: for more there are no registers. */
-static ALWAYS_INLINE void eight(enum sum kind, kith_element e, const void *const a[2], const void *const b[4], size_t n,
-                                float out[2][4])
-{
-    const __m256 zero = _mm256_setzero_ps();
-    struct row r0 = {zero, zero, zero, zero}, r1 = r0;
-
-    for (size_t i = 0; i < n; i += 8) {
-        struct row y = load_row(e, b, i, n);
-        r0 = add_row(kind, load_some(e, a[0], i, n), y, r0);
-        r1 = add_row(kind, load_some(e, a[1], i, n), y, r1);
-    }
-    reduce_row(r0, out[0]);
-    reduce_row(r1, out[1]);
-}
+#include "vec/sixteen.h"
 
 static ALWAYS_INLINE void sixteen(enum sum kind, kith_element e, const void *const a[4], const void *const b[4],
                                   size_t n, float out[4][4])
 {
-    eight(kind, e, a, b, n, out);
-    eight(kind, e, a + 2, b, n, out + 2);
+    some_with_four(kind, e, 2, 8, a, b, n, out); /* for four there are no registers */
+    some_with_four(kind, e, 2, 8, a + 2, b, n, out + 2);
 }
 
 /* ---- pairs of bytes ---------------------------------------------------------------------------------------- */

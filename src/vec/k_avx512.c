@@ -99,13 +99,12 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const void *a, 
 }
 
 #define FLOATS_OF_ROW __m512
+#define NO_FLOATS _mm512_setzero_ps()
 
 static ALWAYS_INLINE __m512 load_some(kith_element e, const void *v, size_t i, size_t n)
 {
     return load(e, v, i, first(n - i));
 }
-
-#include "vec/sixteen.h"
 
 static ALWAYS_INLINE __m256 halved(__m512 s)
 {
@@ -113,30 +112,19 @@ static ALWAYS_INLINE __m256 halved(__m512 s)
 }
 
 /* Four sums by one transposed reduction. */
-static ALWAYS_INLINE void reduce_row(struct row s, float out[4])
+static ALWAYS_INLINE void reduce_four(__m512 a, __m512 b, __m512 c, __m512 d, float out[4])
 {
-    __m256 u = _mm256_hadd_ps(_mm256_hadd_ps(halved(s.a), halved(s.b)), _mm256_hadd_ps(halved(s.c), halved(s.d)));
+    __m256 u = _mm256_hadd_ps(_mm256_hadd_ps(halved(a), halved(b)), _mm256_hadd_ps(halved(c), halved(d)));
 
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1)));
 }
 
+#include "vec/sixteen.h"
+
 static ALWAYS_INLINE void sixteen(enum sum kind, kith_element e, const void *const a[4], const void *const b[4],
                                   size_t n, float out[4][4])
 {
-    const __m512 zero = _mm512_setzero_ps();
-    struct row r0 = {zero, zero, zero, zero}, r1 = r0, r2 = r0, r3 = r0;
-
-    for (size_t i = 0; i < n; i += 16) {
-        struct row y = load_row(e, b, i, n);
-        r0 = add_row(kind, load_some(e, a[0], i, n), y, r0);
-        r1 = add_row(kind, load_some(e, a[1], i, n), y, r1);
-        r2 = add_row(kind, load_some(e, a[2], i, n), y, r2);
-        r3 = add_row(kind, load_some(e, a[3], i, n), y, r3);
-    }
-    reduce_row(r0, out[0]);
-    reduce_row(r1, out[1]);
-    reduce_row(r2, out[2]);
-    reduce_row(r3, out[3]);
+    some_with_four(kind, e, 4, 16, a, b, n, out);
 }
 
 /* ---- pairs of bytes ---------------------------------------------------------------------------------------- */

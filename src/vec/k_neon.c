@@ -76,36 +76,24 @@ static ALWAYS_INLINE float floats(enum sum kind, kith_element e, const uint8_t *
 }
 
 #define FLOATS_OF_ROW float32x4_t
+#define NO_FLOATS vdupq_n_f32(0)
 
 static ALWAYS_INLINE float32x4_t load_some(kith_element e, const uint8_t *v, size_t i, size_t n)
 {
     return i + 4 <= n ? load(e, v, i) : load_last(e, v, i, n);
 }
 
-#include "vec/sixteen.h"
-
-static ALWAYS_INLINE void reduce_row(struct row s, float out[4])
+static ALWAYS_INLINE void reduce_four(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d, float out[4])
 {
-    vst1q_f32(out, vpaddq_f32(vpaddq_f32(s.a, s.b), vpaddq_f32(s.c, s.d)));
+    vst1q_f32(out, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
 }
+
+#include "vec/sixteen.h"
 
 static ALWAYS_INLINE void sixteen(enum sum kind, kith_element e, const void *const a[4], const void *const b[4],
                                   size_t n, float out[4][4])
 {
-    const float32x4_t zero = vdupq_n_f32(0);
-    struct row r0 = {zero, zero, zero, zero}, r1 = r0, r2 = r0, r3 = r0;
-
-    for (size_t i = 0; i < n; i += 4) {
-        struct row y = load_row(e, b, i, n);
-        r0 = add_row(kind, load_some(e, a[0], i, n), y, r0);
-        r1 = add_row(kind, load_some(e, a[1], i, n), y, r1);
-        r2 = add_row(kind, load_some(e, a[2], i, n), y, r2);
-        r3 = add_row(kind, load_some(e, a[3], i, n), y, r3);
-    }
-    reduce_row(r0, out[0]);
-    reduce_row(r1, out[1]);
-    reduce_row(r2, out[2]);
-    reduce_row(r3, out[3]);
+    some_with_four(kind, e, 4, 4, a, b, n, out);
 }
 
 /* ---- pairs of bytes ---------------------------------------------------------------------------------------- */
