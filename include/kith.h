@@ -624,9 +624,9 @@ KITH_API void kith_schema_free(kith_schema *schema);
 /* Replaces the kept configuration text. */
 KITH_API int kith_configure(kith_db *db, const char *name, const char *config, kith_err *err);
 /* Replaces config (NULL: leaves it as it is), index and, of a sparse one, idf of the vector `params->name`; what else is
- * in `params` is not looked at. What has no index yet, or one of another method, other codes or another number of lists, gets it in
- * the background, and is searched as it is until then; other links and build width count from the next merge on.
- * Under KITH_METHOD_FLAT indexes are no longer used. */
+ * in `params` is not looked at. What has no index yet, or one of another method, other codes or another number of lists,
+ * gets it in the background, and is searched as it is until then; other links and build width count from the next merge
+ * on. Under KITH_METHOD_FLAT indexes are no longer used. */
 KITH_API int kith_configure_vector(kith_db *db, const char *name, const kith_vector_params *params, kith_err *err);
 
 /* Another vector, which no point has yet. KITH_EXISTS. */
