@@ -73,15 +73,15 @@ void partial_create(struct call *call)
 struct kept_here {
     kith_db *db;
     char *collection;
-    kith_snapshots kept; /* empty: there is no such collection yet */
+    char name[SNAPSHOT_NAME]; /* empty: there is no such collection yet */
     kith_names parts;
 };
 
 static bool keep_here(struct call *call, const char *collection, struct kept_here *to)
 {
-    kith_snapshot_file *file = NULL;
+    kith_snapshot_file *file;
     kith_err err;
-    int rc = -1;
+    int rc;
 
     *to = (struct kept_here){.db = call->server->db, .collection = mem_strdup(collection)};
     if (!to->collection) {
@@ -90,10 +90,12 @@ static bool keep_here(struct call *call, const char *collection, struct kept_her
     }
     if (!kith_exists(to->db, collection, NULL))
         return true;
-    if (kith_snapshot_create(to->db, collection, &to->kept, &err) >= 0)
-        file = kith_snapshot_open(to->db, collection, to->kept.snapshots[0].name, &err);
-    if (file)
-        rc = kith_snapshot_parts(file, &to->parts, &err);
+    file = snapshots_make(call, collection, to->name);
+    if (!file) {
+        to->name[0] = 0;
+        return false;
+    }
+    rc = kith_snapshot_parts(file, &to->parts, &err);
     kith_snapshot_close(file);
     if (rc < 0)
         fail_kith(call, &err);
@@ -102,9 +104,8 @@ static bool keep_here(struct call *call, const char *collection, struct kept_her
 
 static void end_kept(struct kept_here *k)
 {
-    if (k->kept.count)
-        (void)kith_snapshot_drop(k->db, k->collection, k->kept.snapshots[0].name, NULL);
-    kith_snapshots_free(&k->kept);
+    if (k->name[0])
+        (void)kith_snapshot_drop(k->db, k->collection, k->name, NULL);
     kith_names_free(&k->parts);
     mem_free(k->collection);
 }

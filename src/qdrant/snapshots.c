@@ -160,20 +160,31 @@ void snapshots_download(struct call *call)
         fail_kith(call, &err);
 }
 
-kith_snapshot_file *snapshots_passing(struct call *call, const char *collection, char name[SNAPSHOT_NAME])
+kith_snapshot_file *snapshots_make(struct call *call, const char *collection, char name[SNAPSHOT_NAME])
 {
+    kith_db *db = call->server->db; /* the call goes with its answer */
     kith_snapshot_file *file = NULL;
     kith_snapshots made;
     kith_err err;
 
-    if (kith_snapshot_create(call->server->db, collection, &made, &err) >= 0) {
+    if (kith_snapshot_create(db, collection, &made, &err) >= 0) {
         snprintf(name, SNAPSHOT_NAME, "%s", made.snapshots[0].name);
         kith_snapshots_free(&made);
-        file = kith_snapshot_open(call->server->db, collection, name, &err);
-        (void)kith_snapshot_drop(call->server->db, collection, name, NULL); /* what is open stays readable */
+        file = kith_snapshot_open(db, collection, name, &err);
+        if (!file)
+            (void)kith_snapshot_drop(db, collection, name, NULL);
     }
     if (!file)
         fail_kith(call, &err);
+    return file;
+}
+
+kith_snapshot_file *snapshots_passing(struct call *call, const char *collection, char name[SNAPSHOT_NAME])
+{
+    kith_snapshot_file *file = snapshots_make(call, collection, name);
+
+    if (file)
+        (void)kith_snapshot_drop(call->server->db, collection, name, NULL); /* what is open stays readable */
     return file;
 }
 

@@ -15,7 +15,8 @@ struct place {
 };
 /* By its path or message. False: answered. */
 bool snapshots_place(struct call *call, struct place *to);
-/* One that nobody keeps, open. NULL: answered. */
+/* A new one, open; and one that nobody keeps. NULL: answered. */
+kith_snapshot_file *snapshots_make(struct call *call, const char *collection, char name[SNAPSHOT_NAME]);
 kith_snapshot_file *snapshots_passing(struct call *call, const char *collection, char name[SNAPSHOT_NAME]);
 void snapshots_send(struct call *call, kith_snapshot_file *file, const char *name); /* and closes it */
 /* What is at an address, for spill_end; `body`: of a POST, or NULL. False: answered. */
